@@ -1,0 +1,20 @@
+"""LSTMConvSR-Bench: the DAG from images to tables and figures. Start with README.md."""
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+if not workflow.configfiles:
+
+    configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/weights.smk"
+
+
+rule weights:
+    input:
+        dag.weights_targets(),

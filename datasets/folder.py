@@ -1,0 +1,35 @@
+"""Folder: anyone's own images, by a configuration entry with `images` and no code."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from rssr.datasets.card import Card, DataSet
+from rssr.errors import UserError
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"}
+
+
+def data_set(label: str, images: str, split: Mapping[str, str]) -> DataSet:
+    """A data set of the image files in a folder.
+
+    Args:
+        label: the name in tables.
+        images: the folder.
+        split: split -> glob pattern below the folder, such as "test/**/*" or "*/*.jpg".
+    """
+    root = Path(images)
+    found = {name: _matches(root, pattern) for name, pattern in split.items()}
+    paths = {source: path for sources in found.values() for source, path in sources}
+    return DataSet(
+        card=Card(label=label, licence="the owner's", citation=images, page="", gsd_m="not stated", tile=None),
+        splits={name: tuple(source for source, _ in sources) for name, sources in found.items()},
+        fetch=lambda folder: None,
+        find=lambda folder, source: paths[source],
+    )
+
+
+def _matches(root: Path, pattern: str) -> list[tuple[str, Path]]:
+    found = sorted(path for path in root.glob(pattern) if path.suffix.lower() in SUFFIXES)
+    if not found:
+        raise UserError(f"no image matches '{pattern}' in the folder {root}: correct `images` or `split` of its entry")
+    return [(path.relative_to(root).with_suffix("").as_posix(), path) for path in found]

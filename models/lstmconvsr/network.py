@@ -1,0 +1,181 @@
+"""The LSTMConvSR network: LSTM stage, convolutional stage and revisiting, as its paper draws it or as it was released.
+
+"LSTMConvSR: Joint Long-Short-Range Modeling via LSTM-First-CNN-Next Architecture for Remote Sensing Image
+Super-Resolution", Remote Sensing 2025, 17(15), 2745. Code of the authors: github.com/Doswin/LSTMConvSR (Apache-2.0).
+Written anew from the paper's description and checked against outputs of the authors' code.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from rssr.models.lstmconvsr.released import arguments_from_released, state_dict_from_released
+from rssr.models.lstmconvsr.vil import ViLG, ViLLayer
+
+ORDERS = ("paper", "released")
+TAILS = ("classical", "light")
+INITIALISATIONS = ("released", "vision_lstm")
+DF2K_MEAN = (0.4488, 0.4371, 0.4040)
+TAIL_CHANNELS = 64  # between conv_before_upsample and conv_last, whatever the width of the network
+
+
+class ARRB(nn.Module):
+    """Adaptive residual block: x + scale * conv(PReLU(conv(x))), the scale learned."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.prelu = nn.PReLU(init=0.2)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.res_scale = nn.Parameter(torch.ones(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> the same shape."""
+        return x + self.res_scale * self.conv2(self.prelu(self.conv1(x)))
+
+
+class NeuralBlock(nn.Module):
+    """ViLG, then ARRG, then the revisiting convolution that sees both."""
+
+    def __init__(self, channels: int, arrbs: int, mlp_ratio: float, order: str, mlstm_form: str) -> None:
+        super().__init__()
+        self.order = order
+        self.vilg = ViLG(channels, mlp_ratio, mlstm_form)
+        self.arrg = nn.Sequential(*(ARRB(channels) for _ in range(arrbs)))
+        self.revisit = nn.Conv2d(2 * channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W), both sides even -> the same shape."""
+        long_range = self.vilg(x)
+        short_range = self.arrg(long_range if self.order == "paper" else x)
+        return self.revisit(torch.cat([short_range, long_range], 1))
+
+
+class ResidualGroup(nn.Module):
+    """Neural blocks, a convolution and a skip around them."""
+
+    def __init__(self, blocks: Sequence[NeuralBlock], channels: int) -> None:
+        super().__init__()
+        self.blocks = nn.Sequential(*blocks)
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W), both sides even -> the same shape."""
+        return x + self.conv(self.blocks(x))
+
+
+class LSTMConvSR(nn.Module):
+    """The whole network: (B, 3, h, w) in [0, 1] -> (B, 3, scale * h, scale * w), any h and w from 8.
+
+    Odd sides are reflected to even ones at the input and cropped at the output; the authors' code refuses them.
+
+    Args:
+        scale: upscaling factor.
+        channels: width of the body; 128 in the paper, 64 in its compact form.
+        groups: neural blocks in each residual group.
+        arrbs: residual blocks in each ARRG.
+        mlp_ratio: hidden width of the ViLG's MLP over its channels.
+        order: "paper" feeds the ARRG with the ViLG's output, "released" with the block's input.
+        tail: "classical" convolutions and pixel shuffles at 64 channels, or "light": one convolution, one shuffle.
+        init: "released" (every linear layer a truncated normal of 0.02, biases zero, the gates' too) or
+            "vision_lstm" (forget biases from 3 to 6, input biases about 0, gate weights zero).
+        mlstm_form: "chunkwise" or "parallel", see mlstm(): the same function at another cost.
+        mean: RGB mean that is subtracted first and added last.
+    """
+
+    def __init__(
+        self,
+        scale: int = 4,
+        channels: int = 128,
+        groups: Sequence[int] = (1, 1, 1, 1),
+        arrbs: int = 12,
+        mlp_ratio: float = 4.0,
+        order: str = "paper",
+        tail: str = "classical",
+        init: str = "released",
+        mlstm_form: str = "chunkwise",
+        mean: Sequence[float] = DF2K_MEAN,
+    ) -> None:
+        super().__init__()
+        _check_choice("order", order, ORDERS)
+        _check_choice("tail", tail, TAILS)
+        _check_choice("init", init, INITIALISATIONS)
+        self.scale = scale
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+        self.conv_first = nn.Conv2d(3, channels, 3, padding=1)
+        self.body = nn.Sequential(
+            *(
+                ResidualGroup(
+                    [NeuralBlock(channels, arrbs, mlp_ratio, order, mlstm_form) for _ in range(blocks)], channels
+                )
+                for blocks in groups
+            )
+        )
+        self.conv_after_body = nn.Conv2d(channels, channels, 3, padding=1)
+        self.tail = _classical_tail(channels, scale) if tail == "classical" else _light_tail(channels, scale)
+        _initialise(self, init)
+
+    @classmethod
+    def from_released(cls, config: Mapping, state_dict: Mapping[str, Tensor], order: str = "paper") -> "LSTMConvSR":
+        """Build the network from arguments and weights under the names of the authors' code.
+
+        Args:
+            config: arguments of the authors' class (embed_dim, depths, CNN_num, ...).
+            state_dict: weights under the authors' keys; their dtype is kept.
+            order: see the class.
+
+        Raises:
+            ValueError: for an argument that has no counterpart here.
+            RuntimeError: for keys or shapes that do not fit, by name.
+        """
+        model = cls(**arguments_from_released(config), order=order)
+        model.load_state_dict(state_dict_from_released(state_dict))
+        dtypes = {t.dtype for t in state_dict.values() if t.is_floating_point()}
+        return model.to(dtypes.pop()).eval() if len(dtypes) == 1 else model.eval()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 3, h, w) in [0, 1] -> (B, 3, scale * h, scale * w), unclamped."""
+        height, width = x.shape[-2:]
+        x = F.pad(x, (0, width % 2, 0, height % 2), mode="reflect") - self.mean
+        shallow = self.conv_first(x)
+        deep = shallow + self.conv_after_body(self.body(shallow))
+        out = self.tail(deep) + self.mean
+        return out[..., : self.scale * height, : self.scale * width]
+
+
+def _classical_tail(channels: int, scale: int) -> nn.Sequential:
+    layers: list[nn.Module] = [nn.Conv2d(channels, TAIL_CHANNELS, 3, padding=1), nn.LeakyReLU(0.01)]
+    for factor in [3] if scale == 3 else [2] * (scale.bit_length() - 1):
+        layers += [nn.Conv2d(TAIL_CHANNELS, TAIL_CHANNELS * factor**2, 3, padding=1), nn.PixelShuffle(factor)]
+    return nn.Sequential(*layers, nn.Conv2d(TAIL_CHANNELS, 3, 3, padding=1))
+
+
+def _light_tail(channels: int, scale: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(channels, 3 * scale**2, 3, padding=1), nn.PixelShuffle(scale))
+
+
+def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise ValueError(f"LSTMConvSR: {name} {value!r} is unknown, use one of {', '.join(choices)}")
+
+
+def _initialise(model: nn.Module, init: str) -> None:
+    """Linear layers as the authors leave them; `vision_lstm` then gives the gates their memory back.
+
+    The authors' last step resets every nn.Linear, the gates included, so that a memory starts with a half-life of one
+    token. Vision-LSTM (vision_lstm.py of github.com/NX-AI/vision-lstm) starts the forget biases at 3 to 6.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.trunc_normal_(module.weight, std=0.02)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    if init == "vision_lstm":
+        for module in model.modules():
+            if isinstance(module, ViLLayer):
+                nn.init.zeros_(module.igate.weight)
+                nn.init.normal_(module.igate.bias, std=0.1)
+                nn.init.zeros_(module.fgate.weight)
+                module.fgate.bias.data = torch.linspace(3, 6, module.fgate.out_features)

@@ -1,0 +1,100 @@
+"""The one shape that every method has: (B, 3, h, w) in [0, 1] in, (B, 3, scale * h, scale * w) out."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from rssr.errors import UserError
+from rssr.files import check_sha256
+from rssr.models.interpolation import Bicubic
+from rssr.models.registry import import_class
+from rssr.models.weights import load_into, read_weights
+
+
+class Upscaler(nn.Module):
+    """A network with its value range and its demands on the input's size taken care of.
+
+    Args:
+        network: any module from (B, 3, h, w) to (B, 3, scale * h, scale * w).
+        scale: upscaling factor; the first output is checked against it.
+        value_range: the network's input and output span 0 to this.
+        multiple_of: input sides are reflected to a multiple of this.
+    """
+
+    def __init__(self, network: nn.Module, scale: int = 4, value_range: float = 1, multiple_of: int = 1) -> None:
+        super().__init__()
+        self.network = network
+        self.scale = scale
+        self.value_range = value_range
+        self.multiple_of = multiple_of
+
+    @classmethod
+    def from_entry(cls, entry: Mapping[str, Any]) -> "Upscaler":
+        """Build the network of a configuration entry, see registry.build()."""
+        scale = entry.get("scale", 4)
+        if entry.get("checkpoint"):
+            network = _from_checkpoint(Path(entry["checkpoint"]["path"]), entry["checkpoint"].get("sha256"), scale)
+        elif entry.get("arch") == "bicubic":
+            network = Bicubic(scale)
+        else:
+            network = _from_class(entry)
+        return cls(network, scale, entry.get("range", 1), entry.get("multiple_of", 1)).eval()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 3, h, w) in [0, 1] -> (B, 3, scale * h, scale * w), not clamped."""
+        height, width = x.shape[-2:]
+        pad = (0, -width % self.multiple_of, 0, -height % self.multiple_of)
+        if any(pad):
+            x = F.pad(x, pad, mode="reflect")
+        out = self.network(x * self.value_range) / self.value_range if self.value_range != 1 else self.network(x)
+        if out.shape[-2:] != (x.shape[-2] * self.scale, x.shape[-1] * self.scale):
+            raise UserError(
+                f"{type(self.network).__name__} made {tuple(out.shape[-2:])} from {tuple(x.shape[-2:])}, not x{self.scale}: "
+                "correct its `args`, or set `multiple_of` if it needs sides of a certain multiple"
+            )
+        return out[..., : height * self.scale, : width * self.scale]
+
+
+def _from_class(entry: Mapping[str, Any]) -> nn.Module:
+    arch, args = entry["arch"], entry.get("args", {})
+    try:
+        network = import_class(arch)(**args)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"arch '{arch}' does not take the arguments {args}: {error}") from None
+    weights = entry.get("weights")
+    if weights:
+        path = Path(weights["path"])
+        if weights.get("sha256"):
+            check_sha256(path, weights["sha256"])
+        load_into(network, read_weights(path), path)
+    return network
+
+
+def _from_checkpoint(path: Path, sha256: str | None, scale: int) -> nn.Module:
+    from spandrel import ModelLoader, UnsupportedModelError
+
+    if sha256:
+        check_sha256(path, sha256)
+    try:
+        descriptor = ModelLoader(torch.device("cpu")).load_from_state_dict(read_weights(path))
+    except UnsupportedModelError:
+        raise UserError(f"{path}: spandrel recognises no architecture in it: name it with `arch` and `weights`") from None
+    if descriptor.scale != scale:
+        raise UserError(f"{path} upscales by {descriptor.scale}, but the configuration's scale is {scale}")
+    return _Described(descriptor)
+
+
+class _Described(nn.Module):
+    """A network that spandrel recognised, called through its descriptor, which pads to the sizes it needs."""
+
+    def __init__(self, descriptor) -> None:
+        super().__init__()
+        self.module = descriptor.model
+        self._descriptor = descriptor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._descriptor(x)

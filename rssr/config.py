@@ -1,0 +1,223 @@
+"""The configuration: what may stand in it, what each key means, and errors that name the key."""
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from rssr.datasets.registry import MODULES
+from rssr.errors import UserError
+from rssr.metrics.registry import METRICS
+from rssr.models.registry import INTERPOLATIONS, check_arch
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Block(BaseModel):
+    """A part of the configuration: unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class File(Block):
+    """A file on this machine or on the web."""
+
+    path: str | None = Field(None, description="path, from the folder that snakemake runs in")
+    url: str | None = Field(None, description="https address; a sha256 is then required")
+    sha256: Sha256 | None = Field(None, description="hex digest that the file must have")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> "File":
+        if (self.path is None) == (self.url is None):
+            raise ValueError("give either `path` or `url`")
+        if self.url is not None and self.sha256 is None:
+            raise ValueError("a `url` needs the `sha256` of its file")
+        return self
+
+
+class Dataset(Block):
+    """A data set: one that the suite knows, or a folder of images."""
+
+    label: str = Field(description="name in tables and figures")
+    module: Literal[MODULES] | None = Field(None, description="a module of datasets/")
+    images: str | None = Field(None, description="a folder of images of one's own, instead of `module`")
+    split: dict[Literal["train", "test"], str] | None = Field(
+        None, description="with `images`: split -> glob pattern below the folder"
+    )
+    tile: int | None = Field(None, ge=16, description="side of the HR tiles in pixels; the data set's own by default")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Dataset":
+        if (self.module is None) == (self.images is None):
+            raise ValueError("give either `module` or `images`")
+        if (self.images is None) != (self.split is None):
+            raise ValueError("`images` and `split` go together")
+        return self
+
+
+class Model(Block):
+    """A row of the tables: a network with its weights, a checkpoint, or an interpolation."""
+
+    label: str = Field(description="name in tables and figures")
+    note: str | None = Field(None, description="remark shown below the tables, such as where the weights come from")
+    arch: str | None = Field(
+        None,
+        description="a network of models/ by name, or `basicsr:Class`, `spandrel:Package.Class`, `my.module:Class`",
+    )
+    args: dict[str, Any] = Field({}, description="keyword arguments of the class")
+    weights: File | None = Field(None, description="weights to load: safetensors, or a .pth without code in it")
+    train: str | None = Field(None, description="a recipe of `training`, instead of `weights`")
+    checkpoint: File | None = Field(None, description="a file whose architecture spandrel recognises, instead of `arch`")
+    range: Literal[1, 255] = Field(1, description="the network's input and output span 0 to this")
+    multiple_of: int = Field(1, ge=1, description="input sides are reflected up to a multiple of this, then cropped")
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "Model":
+        if (self.arch is None) == (self.checkpoint is None):
+            raise ValueError("give either `arch` or `checkpoint`")
+        if self.checkpoint is not None and (self.weights or self.train or self.args):
+            raise ValueError("a `checkpoint` brings its weights and arguments: leave `weights`, `train`, `args` out")
+        if self.arch is not None:
+            check_arch(self.arch)
+            if self.arch in INTERPOLATIONS and (self.weights or self.train):
+                raise ValueError("an interpolation has no weights: leave `weights` and `train` out")
+            if self.arch not in INTERPOLATIONS and (self.weights is None) == (self.train is None):
+                raise ValueError("a network needs either `weights` or `train`")
+        return self
+
+
+class Optimiser(Block):
+    """How the weights move."""
+
+    name: Literal["adam", "adamw"] = Field("adam", description="torch.optim's Adam or AdamW")
+    lr: float = Field(gt=0, description="learning rate at its highest")
+    betas: tuple[float, float] = Field((0.9, 0.99), description="decay of the first and second moment")
+    weight_decay: float = Field(0.0, ge=0, description="weight decay")
+
+
+class Schedule(Block):
+    """The learning rate over the iterations, after a linear warm-up."""
+
+    name: Literal["constant", "multistep", "cosine"] = Field("constant", description="shape; cosine ends at zero")
+    warmup: int = Field(0, ge=0, description="iterations of linear warm-up")
+    milestones: tuple[int, ...] = Field((), description="multistep: iterations at which the rate is multiplied")
+    gamma: float = Field(0.5, gt=0, description="multistep: the factor")
+
+
+class Recipe(Block):
+    """A way to train, shared by the models that name it."""
+
+    iterations: int = Field(ge=1, description="optimiser steps")
+    batch: int = Field(16, ge=1, description="patches per step")
+    patch: int = Field(32, ge=8, description="side of the LR patches in pixels")
+    loss: Literal["l1", "l2", "charbonnier"] = Field("l1", description="pixel loss on [0, 1]")
+    optimiser: Optimiser = Field(description="how the weights move")
+    schedule: Schedule = Field(Schedule(), description="learning rate over the iterations")
+    ema: float = Field(0.0, ge=0, lt=1, description="decay of the averaged weights that are kept; 0: the last weights")
+    clip: float | None = Field(None, gt=0, description="largest norm of the gradient")
+    precision: Literal["no", "bf16", "fp16"] = Field("no", description="autocast of Accelerate; no: fp32")
+    seed: int = Field(10, description="of the initial weights and of every patch")
+    checkpoint_every: int = Field(200, ge=1, description="iterations between checkpoints to resume from")
+    log_every: int = Field(10, ge=1, description="iterations that a row of the loss curve averages")
+
+
+class Metric(Block):
+    """A column of the quality table."""
+
+    required: bool = Field(True, description="false: a metric whose weights cannot be had is a column of dashes")
+
+
+class Profile(Block):
+    """How cost is measured."""
+
+    size: tuple[int, int] = Field((128, 128), description="height and width of the LR input")
+    batch: int = Field(1, ge=1, description="images per call")
+    warmup: int = Field(2, ge=0, description="calls that are not counted")
+    samples: int = Field(10, ge=3, description="timed calls")
+
+
+class Statistics(Block):
+    """How intervals are computed."""
+
+    resamples: int = Field(10000, ge=100, description="bootstrap resamples of the images")
+    confidence: float = Field(0.95, gt=0, lt=1, description="level of the intervals")
+    seed: int = Field(0, description="of the resampling")
+
+
+class Config(Block):
+    """The whole configuration."""
+
+    scale: Literal[2, 3, 4] = Field(4, description="upscaling factor")
+    degradations: tuple[Literal["bicubic"], ...] = Field(("bicubic",), description="from HR to LR: names of degrade.py")
+    crop: int | None = Field(None, ge=0, description="border pixels that metrics leave out; the scale by default")
+    datasets: dict[Name, Dataset] = Field(description="data sets by name")
+    models: dict[Name, Model] = Field(description="methods by name, in the order of the tables")
+    training: dict[Name, Recipe] = Field({}, description="recipes by name")
+    metrics: dict[Literal[tuple(METRICS)], Metric] = Field({"psnr_y": Metric()}, description="metrics by name")
+    profile: Profile = Field(Profile(), description="how cost is measured")
+    statistics: Statistics = Field(Statistics(), description="how intervals are computed")
+
+    @model_validator(mode="after")
+    def _recipes_exist(self) -> "Config":
+        for name, model in self.models.items():
+            if model.train is not None and model.train not in self.training:
+                raise ValueError(
+                    f"models.{name}.train names the recipe '{model.train}'{nearest(model.train, self.training)}"
+                )
+        return self
+
+
+def load(path: str | Path) -> Config:
+    """Read and validate a configuration file; UserError names the file and the key that is wrong."""
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    return validate(content, str(path))
+
+
+def validate(content: Any, origin: str) -> Config:
+    """Validate a configuration that has been read; `origin` names it in errors."""
+    try:
+        return Config.model_validate(content)
+    except ValidationError as error:
+        raise UserError(f"{origin}: {_sentence(error)}") from None
+
+
+def nearest(name: str, valid: Mapping | tuple | list) -> str:
+    """The end of an error about an unknown name: the nearest valid one, or all of them."""
+    close = difflib.get_close_matches(name, list(valid), 1)
+    return f", did you mean '{close[0]}'?" if close else f"; valid are: {', '.join(sorted(valid))}"
+
+
+def _sentence(error: ValidationError) -> str:
+    """The first error as a sentence; an unknown key first, because the others often follow from it."""
+    errors = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+    first = errors[0]
+    where = ".".join(str(part) for part in first["loc"] if part != "[key]")
+    if first["type"] == "extra_forbidden":
+        *parents, key = (str(part) for part in first["loc"])
+        return f"unknown key '{where}'{nearest(key, list(_block_at(parents).model_fields))}"
+    message = first["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
+    found = "" if first["type"] in ("missing", "value_error") else f", not {first['input']!r}"
+    return f"'{where}': {message}{found}" if where else message
+
+
+def _block_at(parents: list[str]) -> type[BaseModel]:
+    """The block that a path of keys leads to."""
+    block: Any = Config
+    for key in parents:
+        if isinstance(block, type) and issubclass(block, BaseModel):
+            block = block.model_fields[key].annotation
+        elif get_origin(block) is dict:
+            block = get_args(block)[1]
+        if not isinstance(block, type):  # Optional[Block]
+            block = next((a for a in get_args(block) if isinstance(a, type) and issubclass(a, BaseModel)), block)
+    return block

@@ -1,0 +1,131 @@
+"""What the rules ask of the configuration: entries as JSON, inputs by wildcard, targets. No job runs in here."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from rssr.code import ROOT, module_path, used_files
+from rssr.config import validate
+from rssr.datasets.registry import build as build_data_set
+from rssr.files import read_csv
+from rssr.models.registry import INTERPOLATIONS, NETWORKS
+
+SCRIPTS = ROOT / "workflow" / "scripts"
+
+
+class Dag:
+    """The rules' view of a configuration.
+
+    Args:
+        config: Snakemake's merged configuration.
+        origin: the files that it came from, for errors.
+    """
+
+    def __init__(self, config: Mapping[str, Any], origin: str) -> None:
+        self.config = validate(config, origin)
+        self.data_sets = {name: build_data_set(_plain(entry)) for name, entry in self.config.datasets.items()}
+        self.trained = [name for name, model in self.config.models.items() if model.train]
+        self.loaded = [name for name, model in self.config.models.items() if model.weights or model.checkpoint]
+
+    # Entries, as the scripts take them: an entry alone, so that changing one remakes what depends on it.
+
+    def dataset(self, name: str) -> str:
+        """A data set's entry as JSON."""
+        return json.dumps(_plain(self.config.datasets[name]))
+
+    def model(self, name: str) -> str:
+        """What decides a model's pixels and cost, as JSON: its entry with the scale, without label and note."""
+        entry = {k: v for k, v in _plain(self.config.models[name]).items() if k not in ("label", "note", "train")}
+        return json.dumps(entry | {"scale": self.config.scale})
+
+    def recipe(self, name: str) -> str:
+        """The recipe of a trained model as JSON, defaults filled in."""
+        return json.dumps(self.config.training[self.config.models[name].train].model_dump(mode="json"))
+
+    # Inputs.
+
+    def code(self, script: str, *modules: str) -> list[str]:
+        """The project's files that a script imports, and those of modules that it imports by name."""
+        files = set(used_files(SCRIPTS / f"{script}.py"))
+        for module in modules:
+            if path := module_path(module):
+                files |= used_files(path)
+        return sorted(os.path.relpath(file) for file in files)
+
+    def arch_module(self, name: str) -> str:
+        """The module of a model's class, for code()."""
+        arch = self.config.models[name].arch or ""
+        return NETWORKS.get(arch, arch).partition(":")[0]
+
+    def dataset_module(self, name: str) -> str:
+        """The module of a data set, for code()."""
+        return f"rssr.datasets.{self.config.datasets[name].module or 'folder'}"
+
+    def sources(self, dataset: str, split: str) -> list[str]:
+        """What HR images are cut from: the record of what was fetched, or the files of a folder."""
+        if self.config.datasets[dataset].images is None:
+            return [f"downloads/{dataset}/fetched.json"]
+        data_set = self.data_sets[dataset]
+        return [str(data_set.find(Path(), source)) for source in data_set.splits[split]]
+
+    def weights(self, model: str, dataset: str) -> list[str]:
+        """The weights that a model upscales a data set with; none for an interpolation."""
+        return [] if self.is_interpolation(model) else [f"results/weights/{model}/{dataset}.safetensors"]
+
+    def weights_to_load(self, model: str) -> list[str]:
+        """The local file of `weights` or `checkpoint`, none where it is an address."""
+        entry = self.config.models[model]
+        path = (entry.weights or entry.checkpoint).path
+        return [path] if path else []
+
+    def profile_weights(self, model: str) -> list[str]:
+        """A checkpoint's architecture is known from its weights alone; the other models are measured without."""
+        if self.config.models[model].checkpoint is None:
+            return []
+        return self.weights(model, next(iter(self.config.datasets)))
+
+    def is_interpolation(self, model: str) -> bool:
+        """Whether a model has no weights at all."""
+        return self.config.models[model].arch in INTERPOLATIONS
+
+    # Targets.
+
+    def test_sets(self) -> list[str]:
+        """The data sets that have a test split."""
+        return [name for name, data_set in self.data_sets.items() if "test" in data_set.splits]
+
+    def each(self, *patterns: str) -> list[str]:
+        """The patterns filled with every test set, degradation and model, each file once, in order."""
+        values = [
+            {"dataset": dataset, "degradation": degradation, "model": model, "scale": self.config.scale}
+            for dataset in self.test_sets()
+            for degradation in self.config.degradations
+            for model in self.config.models
+        ]
+        return list(dict.fromkeys(pattern.format(**value) for pattern in patterns for value in values))
+
+    def weights_targets(self) -> list[str]:
+        """The weights of every network for every data set."""
+        return [file for dataset in self.data_sets for model in self.config.models for file in self.weights(model, dataset)]
+
+    # State.
+
+    @staticmethod
+    def forget_broken_folders() -> None:
+        """Delete manifests that list an image which is gone, so that Snakemake makes the folder again.
+
+        A manifest is written last and stands for its whole folder; Snakemake does not look at the images themselves.
+        """
+        for manifest in Path("results").glob("**/manifest.csv"):
+            folder = manifest.parent / "HR" if manifest.parent.name in ("train", "test") else manifest.parent
+            present = {path.name for path in folder.glob("*.png")}
+            if any(f"{row['image']}.png" not in present for row in read_csv(manifest)):
+                manifest.unlink()
+
+
+def _plain(entry: BaseModel) -> dict[str, Any]:
+    return entry.model_dump(mode="json", exclude_defaults=True)

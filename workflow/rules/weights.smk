@@ -1,0 +1,34 @@
+"""Weights: trained here or loaded, in one place and one format."""
+
+
+rule train_model:
+    input:
+        hr="results/data/{dataset}/train/manifest.csv",
+        lr=expand(
+            "results/data/{{dataset}}/train/LR/x{scale}-{degradation}/manifest.csv",
+            scale=dag.config.scale,
+            degradation=dag.config.degradations[0],
+        ),
+        code=lambda wildcards: dag.code("train_model", dag.arch_module(wildcards.model)),
+    output:
+        weights="results/weights/{model}/{dataset}.safetensors",
+        facts="results/weights/{model}/{dataset}.json",
+        curve="results/weights/{model}/{dataset}.csv",
+    log:
+        "results/logs/train_model/{model}_{dataset}.log",
+    conda:
+        "../../environment.yml"
+    wildcard_constraints:
+        model="|".join(dag.trained) or "(?!)",
+    threads: workflow.cores
+    resources:
+        gpu=1,
+    params:
+        model=lambda wildcards: dag.model(wildcards.model),
+        recipe=lambda wildcards: dag.recipe(wildcards.model),
+        split_dir=subpath(input.hr, parent=True),
+        degradation=dag.config.degradations[0],
+    shell:
+        "python {ROOT}/workflow/scripts/train_model.py --model {params.model:q} --recipe {params.recipe:q}"
+        " --split-dir {params.split_dir} --degradation {params.degradation} --weights {output.weights}"
+        " --threads {threads} 2>&1 | tee {log}"

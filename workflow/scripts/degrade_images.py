@@ -1,0 +1,21 @@
+"""Reduce the HR images of one split to LR and write the LR manifest."""
+
+import argparse
+from pathlib import Path
+
+from rssr.datasets.prepare import prepare_lr
+from rssr.errors import run
+
+
+def main() -> None:
+    """Parse the arguments and call the library."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--split-dir", type=Path, required=True, help="results/data/{dataset}/{split}")
+    parser.add_argument("--degradation", required=True)
+    parser.add_argument("--scale", type=int, required=True)
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+    prepare_lr(arguments.split_dir, arguments.degradation, arguments.scale, arguments.threads)
+
+
+run(main)

@@ -1,0 +1,26 @@
+"""Get the source images of a data set into a folder and record their checksums."""
+
+import argparse
+import json
+from pathlib import Path
+
+from rssr.datasets.registry import build
+from rssr.errors import run
+from rssr.files import sha256, write_json
+
+
+def main() -> None:
+    """Parse the arguments and call the library."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dataset", type=json.loads, required=True, help="configuration entry as JSON")
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--record", type=Path, required=True, help="JSON file written last")
+    arguments = parser.parse_args()
+    data_set = build(arguments.dataset)
+    data_set.fetch(arguments.folder)
+    sources = [source for split in data_set.splits.values() for source in split]
+    paths = [data_set.find(arguments.folder, source) for source in sources]
+    write_json(arguments.record, {source: sha256(path) for source, path in zip(sources, paths, strict=True)})
+
+
+run(main)

@@ -1,0 +1,26 @@
+"""Cut the HR images of one split of a data set and write their manifest."""
+
+import argparse
+import json
+from pathlib import Path
+
+from rssr.datasets.prepare import prepare_hr
+from rssr.datasets.registry import build
+from rssr.errors import run
+
+
+def main() -> None:
+    """Parse the arguments and call the library."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dataset", type=json.loads, required=True, help="configuration entry as JSON")
+    parser.add_argument("--folder", type=Path, required=True, help="where the source images were fetched to")
+    parser.add_argument("--split", required=True)
+    parser.add_argument("--out", type=Path, required=True, help="results/data/{dataset}/{split}")
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+    data_set = build(arguments.dataset)
+    tile = arguments.dataset.get("tile", data_set.card.tile)
+    prepare_hr(data_set, arguments.folder, arguments.split, tile, arguments.out, arguments.threads)
+
+
+run(main)

@@ -1,0 +1,56 @@
+"""Train one network on the train split of one data set; run again after an interruption, it goes on."""
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+
+from rssr.errors import run
+from rssr.files import sha256, write_json
+from rssr.models.registry import build
+from rssr.models.weights import write_weights
+from rssr.provenance import made_by
+from rssr.training import Patches, Trainer, manifest_checksums
+
+
+def main() -> None:
+    """Parse the arguments and call the library."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=json.loads, required=True, help="configuration entry as JSON")
+    parser.add_argument("--recipe", type=json.loads, required=True, help="configuration entry as JSON")
+    parser.add_argument("--split-dir", type=Path, required=True, help="results/data/{dataset}/train")
+    parser.add_argument("--degradation", required=True)
+    parser.add_argument("--weights", type=Path, required=True, help="safetensors file; .json and .csv are put beside it")
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+
+    torch.set_num_threads(arguments.threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.manual_seed(arguments.recipe["seed"])
+    model, scale = build(arguments.model).train(), arguments.model["scale"]
+    lr_name = f"x{scale}-{arguments.degradation}"
+    checksums = manifest_checksums(arguments.split_dir, lr_name)
+    identity = {"model": arguments.model, "recipe": arguments.recipe, "images": checksums}
+    checkpoint = arguments.weights.with_suffix(".checkpoint")
+    trainer = Trainer(
+        model, arguments.recipe, Patches(arguments.split_dir, lr_name, scale, arguments.recipe), checkpoint, identity
+    )
+    weights = trainer.run()
+    write_weights(arguments.weights, {name.removeprefix("network."): value for name, value in weights.items()})
+    trainer.write_curve(arguments.weights.with_suffix(".csv"))
+    facts = made_by(
+        **identity,
+        sha256=sha256(arguments.weights),
+        trained_on=str(arguments.split_dir),
+        degradation=lr_name,
+        parameters=sum(p.numel() for p in model.parameters()),
+        device=str(trainer.accelerator.device),
+        threads=arguments.threads,
+        seconds=round(trainer.seconds, 1),
+    )
+    write_json(arguments.weights.with_suffix(".json"), facts)
+    checkpoint.unlink(missing_ok=True)
+
+
+run(main)
