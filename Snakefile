@@ -13,6 +13,15 @@ if not workflow.configfiles:
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/weights.smk"
+include: "workflow/rules/score.smk"
+include: "workflow/rules/render.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        dag.everything(),
+        "results/provenance.json",
 
 
 rule weights:

@@ -12,6 +12,7 @@ from rssr.code import ROOT, module_path, used_files
 from rssr.config import validate
 from rssr.datasets.registry import build as build_data_set
 from rssr.files import read_csv
+from rssr.metrics.registry import METRICS
 from rssr.models.registry import INTERPOLATIONS, NETWORKS
 
 SCRIPTS = ROOT / "workflow" / "scripts"
@@ -46,6 +47,39 @@ class Dag:
         """The recipe of a trained model as JSON, defaults filled in."""
         return json.dumps(self.config.training[self.config.models[name].train].model_dump(mode="json"))
 
+    @property
+    def labels(self) -> str:
+        """What the renderings show of the models, as JSON: label and note, in the order of the tables."""
+        shown = {
+            name: {"label": model.label} | ({"note": model.note} if model.note else {})
+            for name, model in self.config.models.items()
+        }
+        return json.dumps(shown)
+
+    @property
+    def profile(self) -> str:
+        """How cost is measured, as JSON, defaults filled in."""
+        return self.config.profile.model_dump_json()
+
+    @property
+    def statistics(self) -> str:
+        """How intervals are computed, as JSON, defaults filled in."""
+        return self.config.statistics.model_dump_json()
+
+    @property
+    def whole(self) -> str:
+        """The whole configuration as JSON."""
+        return json.dumps(_plain(self.config))
+
+    @property
+    def crop(self) -> int:
+        """Border pixels that metrics leave out."""
+        return self.config.scale if self.config.crop is None else self.config.crop
+
+    def title(self, dataset: str, degradation: str) -> str:
+        """What a quality table shows."""
+        return f"{self.config.datasets[dataset].label}, x{self.config.scale}, LR by {degradation} reduction (MATLAB), 8 bit"
+
     # Inputs.
 
     def code(self, script: str, *modules: str) -> list[str]:
@@ -64,6 +98,15 @@ class Dag:
     def dataset_module(self, name: str) -> str:
         """The module of a data set, for code()."""
         return f"rssr.datasets.{self.config.datasets[name].module or 'folder'}"
+
+    def metric_module(self, name: str) -> str:
+        """The module of a metric, for code()."""
+        return METRICS[name].function.partition(":")[0]
+
+    @property
+    def metrics_with_weights(self) -> list[str]:
+        """The configured metrics that are networks."""
+        return [name for name in self.config.metrics if METRICS[name].weights]
 
     def sources(self, dataset: str, split: str) -> list[str]:
         """What HR images are cut from: the record of what was fetched, or the files of a folder."""
@@ -107,6 +150,20 @@ class Dag:
             for model in self.config.models
         ]
         return list(dict.fromkeys(pattern.format(**value) for pattern in patterns for value in values))
+
+    def everything(self) -> list[str]:
+        """Every result, not the last ones only: Snakemake makes a deleted file again if it is asked for by name."""
+        return self.each(
+            "results/data/{dataset}/test/manifest.csv",
+            "results/data/{dataset}/test/LR/x{scale}-{degradation}/manifest.csv",
+            "results/sr/{dataset}/{degradation}/{model}/manifest.csv",
+            "results/scores/{dataset}/{degradation}/{model}.csv",
+            "results/profile/{model}.json",
+            *(f"results/tables/quality_{{dataset}}_{{degradation}}.{suffix}" for suffix in ("csv", "md", "tex")),
+            *(f"results/tables/complexity.{suffix}" for suffix in ("csv", "md", "tex")),
+            *(f"results/figures/quality_cost_{{dataset}}_{{degradation}}.{suffix}" for suffix in ("png", "pdf")),
+            *(f"results/figures/qualitative_{{dataset}}_{{degradation}}.{suffix}" for suffix in ("png", "pdf")),
+        ) + [file for dataset in self.test_sets() for model in self.config.models for file in self.weights(model, dataset)]
 
     def weights_targets(self) -> list[str]:
         """The weights of every network for every data set."""

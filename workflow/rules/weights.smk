@@ -4,11 +4,7 @@
 rule train_model:
     input:
         hr="results/data/{dataset}/train/manifest.csv",
-        lr=expand(
-            "results/data/{{dataset}}/train/LR/x{scale}-{degradation}/manifest.csv",
-            scale=dag.config.scale,
-            degradation=dag.config.degradations[0],
-        ),
+        lr=f"results/data/{{dataset}}/train/LR/x{dag.config.scale}-{dag.config.degradations[0]}/manifest.csv",
         code=lambda wildcards: dag.code("train_model", dag.arch_module(wildcards.model)),
     output:
         weights="results/weights/{model}/{dataset}.safetensors",
@@ -32,3 +28,23 @@ rule train_model:
         "python {ROOT}/workflow/scripts/train_model.py --model {params.model:q} --recipe {params.recipe:q}"
         " --split-dir {params.split_dir} --degradation {params.degradation} --weights {output.weights}"
         " --threads {threads} 2>&1 | tee {log}"
+
+
+rule load_weights:
+    input:
+        file=lambda wildcards: dag.weights_to_load(wildcards.model),
+        code=lambda wildcards: dag.code("load_weights", dag.arch_module(wildcards.model)),
+    output:
+        weights="results/weights/{model}/{dataset}.safetensors",
+        facts="results/weights/{model}/{dataset}.json",
+    log:
+        "results/logs/load_weights/{model}_{dataset}.log",
+    conda:
+        "../../environment.yml"
+    wildcard_constraints:
+        model="|".join(dag.loaded) or "(?!)",
+    params:
+        model=lambda wildcards: dag.model(wildcards.model),
+    shell:
+        "python {ROOT}/workflow/scripts/load_weights.py --model {params.model:q} --downloads downloads/weights"
+        " --weights {output.weights} > {log} 2>&1"

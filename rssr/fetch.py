@@ -1,0 +1,36 @@
+"""Files from the web: checked, and whole or absent."""
+
+import shutil
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from rssr.errors import UserError
+from rssr.files import replacing, sha256
+
+
+def download(url: str, path: Path, digest_start: str) -> None:
+    """Download a file whose sha256 begins with the given digits.
+
+    Raises:
+        UserError: without a network, for a transfer that ended early, for another content.
+    """
+    by_hand = f"download {url} on another machine and put it there"
+    with replacing(path) as temporary:
+        try:
+            with urllib.request.urlopen(url, timeout=60) as response, temporary.open("wb") as file:
+                shutil.copyfileobj(response, file)
+                expected = response.headers.get("Content-Length")
+        except OSError as error:
+            if isinstance(error, (urllib.error.URLError, TimeoutError, ConnectionError)):
+                reason = getattr(error, "reason", error)
+                raise UserError(f"{path} cannot be downloaded ({reason}): connect to the network, or {by_hand}") from None
+            raise
+        size = temporary.stat().st_size
+        if expected is not None and size != int(expected):
+            raise UserError(f"{path}: {url} broke off after {size} of {expected} bytes: run again, or {by_hand}")
+        if not (found := sha256(temporary)).startswith(digest_start):
+            raise UserError(
+                f"{path}: sha256 of {url} is {found} but {digest_start} was expected: the file there has changed or the "
+                "transfer was tampered with"
+            )

@@ -1,0 +1,46 @@
+"""From a folder of SR images to a row of scores an image."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from rssr.errors import UserError
+from rssr.files import read_csv, read_image
+from rssr.metrics.registry import function
+
+
+def score_folder(
+    sr_dir: Path, hr_dir: Path, metrics: Sequence[str], crop: int, weights_dir: str, absent: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Score the images of an SR folder against their HR images, in the manifest's order.
+
+    Args:
+        sr_dir: results/sr/{dataset}/{degradation}/{model}.
+        hr_dir: results/data/{dataset}/test/HR.
+        metrics: names of metrics.registry.
+        crop: border pixels left out on each side.
+        weights_dir: folder with the weights of perceptual metrics.
+        absent: metrics that cannot be computed, with the reason: their column is left empty.
+
+    Returns:
+        A row an image: `image` and a column a metric, full precision.
+    """
+    functions = {name: function(name, crop, weights_dir) for name in metrics if name not in absent}
+    rows = []
+    for row in tqdm(read_csv(sr_dir / "manifest.csv"), desc=f"score {sr_dir.name}", unit="image"):
+        name = f"{row['image']}.png"
+        sr, hr = (_tensor(read_image(folder / name)) for folder in (sr_dir, hr_dir))
+        try:
+            scores = {metric: functions[metric](sr, hr).item() if metric in functions else "" for metric in metrics}
+        except UserError as error:
+            raise UserError(f"{sr_dir / name}: {error}") from None
+        rows.append({"image": row["image"], **scores})
+    return rows
+
+
+def _tensor(image: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(image.copy()).permute(2, 0, 1)[None]

@@ -1,0 +1,224 @@
+"""Tables: one data frame of numbers, rendered as CSV, Markdown and LaTeX."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import bootstrap
+
+from rssr.files import replacing
+from rssr.metrics.registry import METRICS
+
+_MARKUP = {
+    "markdown": {1: "**{}**", 2: "<u>{}</u>"},
+    "latex": {1: r"\textbf{{{}}}", 2: r"\underline{{{}}}"},
+}
+
+
+@dataclass
+class Column:
+    """A column of a table.
+
+    Attributes:
+        key: column of the data frame; `key_low` and `key_high` beside it are shown as an interval.
+        label: its title, with the unit.
+        digits: decimals.
+        better: "higher" or "lower" to mark the best and the second, None to mark nothing.
+    """
+
+    key: str
+    label: str
+    digits: int
+    better: str | None = None
+
+
+@dataclass
+class Table:
+    """A table before it is rendered: numbers in full precision, and how to show them.
+
+    Attributes:
+        numbers: a row a method, with a column `label`.
+        columns: the columns to show.
+        caption: what is shown, with the protocol.
+        notes: remarks below the table.
+    """
+
+    numbers: pd.DataFrame
+    columns: Sequence[Column]
+    caption: str
+    notes: list[str] = field(default_factory=list)
+
+    def write(self, stem: Path) -> None:
+        """Write stem.csv (numbers in full precision), stem.md and stem.tex (as shown)."""
+        with replacing(stem.with_suffix(".csv")) as path:
+            self.numbers.to_csv(path, index=False, lineterminator="\n")
+        for suffix, text in ((".md", self.markdown()), (".tex", self.latex(stem.name))):
+            with replacing(stem.with_suffix(suffix)) as path:
+                path.write_text(text, encoding="utf-8")
+
+    def markdown(self) -> str:
+        """The table with caption and notes, for GitHub and the README."""
+        shown = self._shown("markdown")
+        body = shown.to_markdown(index=False, disable_numparse=True, colalign=["left"] + ["right"] * len(self.columns))
+        notes = "".join(f"\n- {note}" for note in self.notes)
+        return f"{self.caption}\n\n{body}\n" + (f"{notes}\n" if notes else "")
+
+    def latex(self, name: str) -> str:
+        """The table as a float with booktabs rules; notes below it."""
+        shown = self._shown("latex")
+        shown.columns = [_escape(column) for column in shown.columns]
+        body = shown.to_latex(
+            index=False, escape=False, column_format="l" + "r" * len(self.columns), caption=_escape(self.caption),
+            label=f"tab:{name}", position="t",
+        )  # fmt: skip
+        notes = "".join(f"\\par\\footnotesize {_escape(note)}\n" for note in self.notes)
+        return body.replace("\\end{table}", f"{notes}\\end{{table}}")
+
+    def _shown(self, kind: str) -> pd.DataFrame:
+        labels = [_escape(label) if kind == "latex" else label for label in self.numbers["label"]]
+        cells = {"Method": labels} | {column.label: self._cells(column, kind) for column in self.columns}
+        return pd.DataFrame(cells)
+
+    def _cells(self, column: Column, kind: str) -> list[str]:
+        values = pd.to_numeric(self.numbers[column.key])
+        rank = ranks(values, column.digits, column.better)
+        cells = []
+        for i, value in enumerate(values):
+            if pd.isna(value):
+                cells.append("–" if kind == "markdown" else "--")
+                continue
+            text = _MARKUP[kind].get(rank[i], "{}").format(f"{value:.{column.digits}f}")
+            if f"{column.key}_low" in self.numbers:
+                low, high = (self.numbers[f"{column.key}_{end}"].iloc[i] for end in ("low", "high"))
+                text += f" [{low:.{column.digits}f}, {high:.{column.digits}f}]"
+            cells.append(text)
+        return cells
+
+
+def ranks(values: pd.Series, digits: int, better: str | None) -> list[int]:
+    """Rank of each value among the distinct ones as printed, from 1; ties share a rank, 0 where nothing is ranked."""
+    printed = values.round(digits)
+    if better is None or printed.notna().sum() < 2:
+        return [0] * len(values)
+    return printed.rank(method="dense", ascending=better == "lower").fillna(0).astype(int).tolist()
+
+
+def mean_interval(values: np.ndarray, settings: Mapping[str, Any]) -> tuple[float, float, float]:
+    """Mean and percentile bootstrap interval of the mean over images.
+
+    Args:
+        values: a score an image, (N,).
+        settings: `resamples`, `confidence` and `seed`.
+
+    Returns:
+        mean, low, high; all the same for one image, and not a number without values.
+    """
+    if len(values) == 0 or np.isnan(values).any():
+        return (np.nan,) * 3
+    mean = float(values.mean())
+    if len(values) == 1 or not np.isfinite(values).all() or np.ptp(values) == 0:
+        return mean, mean, mean
+    result = bootstrap(
+        (values,),
+        np.mean,
+        n_resamples=settings["resamples"],
+        confidence_level=settings["confidence"],
+        method="percentile",
+        rng=np.random.default_rng(settings["seed"]),
+    ).confidence_interval
+    return mean, float(result.low), float(result.high)
+
+
+def quality(
+    scores: Mapping[str, pd.DataFrame], models: Mapping[str, Mapping], title: str, settings: Mapping[str, Any]
+) -> Table:
+    """The quality table of one test set.
+
+    Args:
+        scores: model -> its scores, a row an image.
+        models: model -> `label` and, where there is one, `note`.
+        title: what was upscaled, for the caption.
+        settings: see mean_interval().
+    """
+    metrics = [name for name in METRICS if name in next(iter(scores.values()))]
+    rows = []
+    for name, frame in scores.items():
+        row: dict[str, Any] = {"model": name, "label": models[name]["label"], "images": len(frame)}
+        for metric in metrics:
+            numbers = mean_interval(pd.to_numeric(frame[metric]).to_numpy(float), settings)
+            row |= dict(zip((metric, f"{metric}_low", f"{metric}_high"), numbers, strict=True))
+        rows.append(row)
+    columns = [Column(m, f"{METRICS[m].label} {_ARROWS[METRICS[m].better]}", METRICS[m].digits, METRICS[m].better) for m in metrics]
+    level = f"{100 * settings['confidence']:g} %"
+    caption = (
+        f"{title}. Mean over {rows[0]['images']} images and its {level} interval (percentile bootstrap over images, "
+        f"{settings['resamples']} resamples, seed {settings['seed']}); best bold, second underlined. "
+        + ". ".join(f"{METRICS[m].label.split(' (')[0]}: {METRICS[m].protocol}" for m in metrics)
+        + "."
+    )
+    return Table(pd.DataFrame(rows), columns, caption, _model_notes(models))
+
+
+_ARROWS = {"higher": "↑", "lower": "↓"}
+
+
+def complexity(profiles: Mapping[str, Mapping], models: Mapping[str, Mapping]) -> Table:
+    """The complexity table.
+
+    Args:
+        profiles: model -> results/profile/{model}.json.
+        models: model -> `label` and, where there is one, `note`.
+    """
+    rows = []
+    for name, profile in profiles.items():
+        times = np.array(profile["latency"]["samples_ms"])
+        low, middle, high = np.percentile(times, [5, 50, 95])
+        rows.append(
+            {
+                "model": name,
+                "label": models[name]["label"],
+                "params_m": profile["parameters"] / 1e6,
+                "macs_g": profile["macs"]["total"] / 1e9,
+                "latency_ms": middle,
+                "latency_ms_low": low,
+                "latency_ms_high": high,
+                "peak_memory_mb": profile["latency"]["peak_memory_mb"],
+            }
+        )
+    columns = [
+        Column("params_m", "Parameters (M)", 3),
+        Column("macs_g", "MACs (G)", 2),
+        Column("latency_ms", "Latency (ms) ↓", 1, "lower"),
+        Column("peak_memory_mb", "Peak memory (MB) ↓", 0, "lower"),
+    ]
+    first = next(iter(profiles.values()))
+    latency, machine = first["latency"], first["machine"]
+    where = machine["processor"] if latency["device"].startswith("CPU") else latency["device"]
+    caption = (
+        f"Cost of one call at an LR input of {'x'.join(map(str, first['input_shape']))}, {latency['precision']}, on "
+        f"{where}, {latency['threads']} threads, PyTorch {first['libraries']['torch']}. MACs as fvcore counts them (FLOPs = "
+        f"2 x MACs); latency: median of {len(latency['samples_ms'])} calls with the 5th and 95th percentile; memory: "
+        "above what was in use before the call. Best bold, second underlined."
+    )
+    notes = [note for name in profiles if (note := _not_counted(models[name]["label"], profiles[name]["macs"]))]
+    return Table(pd.DataFrame(rows), columns, caption, notes)
+
+
+def _not_counted(label: str, macs: Mapping[str, Any]) -> str | None:
+    if not macs["not_counted"]:
+        return None
+    listed = ", ".join(f"{name.removeprefix('aten::')} {count}" for name, count in macs["not_counted"].items())
+    return f"{label}: operators that fvcore does not count, with the number of calls: {listed}."
+
+
+def _model_notes(models: Mapping[str, Mapping]) -> list[str]:
+    return [f"{model['label']}: {model['note']}" for model in models.values() if model.get("note")]
+
+
+def _escape(text: str) -> str:
+    for plain, escaped in (("%", r"\%"), ("_", r"\_"), ("&", r"\&"), ("#", r"\#")):
+        text = text.replace(plain, escaped)
+    return text.replace("↑", r"$\uparrow$").replace("↓", r"$\downarrow$").replace("–", "--")

@@ -1,0 +1,126 @@
+"""Scores and costs -> tables, figures, and the record of the run."""
+
+
+rule render_quality:
+    input:
+        scores=expand("results/scores/{{dataset}}/{{degradation}}/{model}.csv", model=dag.config.models),
+        facts=expand("results/scores/{{dataset}}/{{degradation}}/{model}.json", model=dag.config.models),
+        code=dag.code("render_quality"),
+    output:
+        report(
+            multiext("results/tables/quality_{dataset}_{degradation}", ".csv", ".md", ".tex"),
+            caption="../report/quality.rst",
+            category="Quality",
+            labels={"data set": "{dataset}", "degradation": "{degradation}"},
+        ),
+    log:
+        "results/logs/render_quality/{dataset}_{degradation}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        models=dag.labels,
+        title=lambda wildcards: dag.title(wildcards.dataset, wildcards.degradation),
+        statistics=dag.statistics,
+        out=subpath(output[0], strip_suffix=".csv"),
+    shell:
+        "python {ROOT}/workflow/scripts/render_quality.py --models {params.models:q} --scores {input.scores}"
+        " --title {params.title:q} --statistics {params.statistics:q} --out {params.out} > {log} 2>&1"
+
+
+rule render_complexity:
+    input:
+        profiles=expand("results/profile/{model}.json", model=dag.config.models),
+        code=dag.code("render_complexity"),
+    output:
+        report(
+            multiext("results/tables/complexity", ".csv", ".md", ".tex"),
+            caption="../report/complexity.rst",
+            category="Cost",
+        ),
+    log:
+        "results/logs/render_complexity.log",
+    conda:
+        "../../environment.yml"
+    params:
+        models=dag.labels,
+        out=subpath(output[0], strip_suffix=".csv"),
+    shell:
+        "python {ROOT}/workflow/scripts/render_complexity.py --models {params.models:q} --profiles {input.profiles}"
+        " --out {params.out} > {log} 2>&1"
+
+
+rule render_quality_cost:
+    input:
+        quality="results/tables/quality_{dataset}_{degradation}.csv",
+        profiles=expand("results/profile/{model}.json", model=dag.config.models),
+        code=dag.code("render_quality_cost"),
+    output:
+        report(
+            multiext("results/figures/quality_cost_{dataset}_{degradation}", ".png", ".pdf"),
+            caption="../report/quality_cost.rst",
+            category="Cost",
+            labels={"data set": "{dataset}", "degradation": "{degradation}"},
+        ),
+    log:
+        "results/logs/render_quality_cost/{dataset}_{degradation}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        models=dag.labels,
+        metric=next(iter(dag.config.metrics)),
+        out=subpath(output[0], strip_suffix=".png"),
+    shell:
+        "python {ROOT}/workflow/scripts/render_quality_cost.py --models {params.models:q} --quality {input.quality}"
+        " --profiles {input.profiles} --metric {params.metric} --out {params.out} > {log} 2>&1"
+
+
+rule render_qualitative:
+    input:
+        srs=expand("results/sr/{{dataset}}/{{degradation}}/{model}/manifest.csv", model=dag.config.models),
+        hr="results/data/{dataset}/test/manifest.csv",
+        code=dag.code("render_qualitative"),
+    output:
+        report(
+            multiext("results/figures/qualitative_{dataset}_{degradation}", ".png", ".pdf"),
+            caption="../report/qualitative.rst",
+            category="Quality",
+            labels={"data set": "{dataset}", "degradation": "{degradation}"},
+        ),
+    log:
+        "results/logs/render_qualitative/{dataset}_{degradation}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        models=dag.labels,
+        sr_dirs=expand("results/sr/{{dataset}}/{{degradation}}/{model}", model=dag.config.models),
+        hr_dir="results/data/{dataset}/test/HR",
+        label=lambda wildcards: dag.config.datasets[wildcards.dataset].label,
+        out=subpath(output[0], strip_suffix=".png"),
+    shell:
+        "python {ROOT}/workflow/scripts/render_qualitative.py --models {params.models:q} --sr-dirs {params.sr_dirs}"
+        " --hr-dir {params.hr_dir} --label {params.label:q} --out {params.out} > {log} 2>&1"
+
+
+rule write_provenance:
+    input:
+        files=dag.each(
+            "results/data/{dataset}/test/manifest.csv",
+            "results/data/{dataset}/test/LR/x{scale}-{degradation}/manifest.csv",
+            "results/sr/{dataset}/{degradation}/{model}/manifest.csv",
+            "results/scores/{dataset}/{degradation}/{model}.csv",
+            "results/profile/{model}.json",
+            "results/tables/quality_{dataset}_{degradation}.csv",
+            "results/tables/complexity.csv",
+        ),
+        code=dag.code("write_provenance"),
+    output:
+        "results/provenance.json",
+    log:
+        "results/logs/write_provenance.log",
+    conda:
+        "../../environment.yml"
+    params:
+        config=dag.whole,
+    shell:
+        "python {ROOT}/workflow/scripts/write_provenance.py --config {params.config:q} --files {input.files}"
+        " --out {output} > {log} 2>&1"

@@ -1,0 +1,88 @@
+"""LR images -> SR images -> scores; and what each model costs."""
+
+
+rule upscale_images:
+    input:
+        lr=f"results/data/{{dataset}}/test/LR/x{dag.config.scale}-{{degradation}}/manifest.csv",
+        weights=lambda wildcards: dag.weights(wildcards.model, wildcards.dataset),
+        code=lambda wildcards: dag.code("upscale_images", dag.arch_module(wildcards.model)),
+    output:
+        "results/sr/{dataset}/{degradation}/{model}/manifest.csv",
+    log:
+        "results/logs/upscale_images/{dataset}_{degradation}_{model}.log",
+    conda:
+        "../../environment.yml"
+    threads: 8
+    resources:
+        gpu=1,
+    params:
+        model=lambda wildcards: dag.model(wildcards.model),
+        weights=lambda wildcards, input: f"--weights {input.weights[0]}" if input.weights else "",
+        lr_dir=subpath(input.lr, parent=True),
+        out=subpath(output[0], parent=True),
+    shell:
+        "python {ROOT}/workflow/scripts/upscale_images.py --model {params.model:q} {params.weights}"
+        " --lr-dir {params.lr_dir} --out {params.out} --threads {threads} > {log} 2>&1"
+
+
+rule fetch_metric:
+    input:
+        code=lambda wildcards: dag.code("fetch_metric", dag.metric_module(wildcards.metric)),
+    output:
+        "results/metrics/{metric}.json",
+    log:
+        "results/logs/fetch_metric/{metric}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        required=lambda wildcards: "--required" if dag.config.metrics[wildcards.metric].required else "",
+    shell:
+        "python {ROOT}/workflow/scripts/fetch_metric.py --metric {wildcards.metric} --folder downloads/metrics"
+        " {params.required} --record {output} > {log} 2>&1"
+
+
+rule score_images:
+    input:
+        sr="results/sr/{dataset}/{degradation}/{model}/manifest.csv",
+        hr="results/data/{dataset}/test/manifest.csv",
+        metrics=expand("results/metrics/{metric}.json", metric=dag.metrics_with_weights),
+        code=dag.code("score_images", *map(dag.metric_module, dag.config.metrics)),
+    output:
+        scores="results/scores/{dataset}/{degradation}/{model}.csv",
+        facts="results/scores/{dataset}/{degradation}/{model}.json",
+    log:
+        "results/logs/score_images/{dataset}_{degradation}_{model}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        sr_dir=subpath(input.sr, parent=True),
+        hr_dir="results/data/{dataset}/test/HR",
+        metrics=list(dag.config.metrics),
+        crop=dag.crop,
+    shell:
+        "python {ROOT}/workflow/scripts/score_images.py --sr-dir {params.sr_dir} --hr-dir {params.hr_dir}"
+        " --metrics {params.metrics} --records {input.metrics} --weights-dir downloads/metrics"
+        " --crop {params.crop} --scores {output.scores} > {log} 2>&1"
+
+
+# All cores and the GPU, so that nothing else runs while time is taken.
+rule profile_model:
+    input:
+        weights=lambda wildcards: dag.profile_weights(wildcards.model),
+        code=lambda wildcards: dag.code("profile_model", dag.arch_module(wildcards.model)),
+    output:
+        "results/profile/{model}.json",
+    log:
+        "results/logs/profile_model/{model}.log",
+    conda:
+        "../../environment.yml"
+    threads: workflow.cores
+    resources:
+        gpu=1,
+    params:
+        model=lambda wildcards: dag.model(wildcards.model),
+        weights=lambda wildcards, input: f"--weights {input.weights[0]}" if input.weights else "",
+        profile=dag.profile,
+    shell:
+        "python {ROOT}/workflow/scripts/profile_model.py --model {params.model:q} {params.weights}"
+        " --profile {params.profile:q} --out {output} --threads {threads} > {log} 2>&1"

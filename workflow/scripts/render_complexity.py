@@ -1,0 +1,23 @@
+"""Render the complexity table as CSV, Markdown and LaTeX."""
+
+import argparse
+import json
+from pathlib import Path
+
+from rssr.errors import run
+from rssr.files import read_json
+from rssr.tables import complexity
+
+
+def main() -> None:
+    """Parse the arguments and call the library."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", type=json.loads, required=True, help="model -> label and note, as JSON")
+    parser.add_argument("--profiles", nargs="+", type=Path, required=True, help="JSON files in the models' order")
+    parser.add_argument("--out", type=Path, required=True, help="stem of the files")
+    arguments = parser.parse_args()
+    profiles = {name: read_json(path) for name, path in zip(arguments.models, arguments.profiles, strict=True)}
+    complexity(profiles, arguments.models).write(arguments.out)
+
+
+run(main)

@@ -1,0 +1,31 @@
+"""Render the quality table of one test set as CSV, Markdown and LaTeX."""
+
+import argparse
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from rssr.errors import run
+from rssr.files import read_json
+from rssr.tables import quality
+
+
+def main() -> None:
+    """Parse the arguments and call the library."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", type=json.loads, required=True, help="model -> label and note, as JSON")
+    parser.add_argument("--scores", nargs="+", type=Path, required=True, help="CSV files in the models' order")
+    parser.add_argument("--title", required=True)
+    parser.add_argument("--statistics", type=json.loads, required=True, help="configuration entry as JSON")
+    parser.add_argument("--out", type=Path, required=True, help="stem of the files")
+    arguments = parser.parse_args()
+    scores = {name: pd.read_csv(path) for name, path in zip(arguments.models, arguments.scores, strict=True)}
+    facts = read_json(arguments.scores[0].with_suffix(".json"))
+    title = f"{arguments.title}, border crop {facts['crop']}"
+    table = quality(scores, arguments.models, title, arguments.statistics)
+    table.notes += [f"{metric}: not computed, because {reason}." for metric, reason in facts["absent"].items()]
+    table.write(arguments.out)
+
+
+run(main)

@@ -1,0 +1,47 @@
+"""Upscale the LR images of one test set with one model."""
+
+import argparse
+import hashlib
+import json
+from pathlib import Path
+
+import torch
+
+from rssr.code import digest, used_files
+from rssr.errors import run
+from rssr.files import sha256, write_json
+from rssr.models.registry import build
+from rssr.provenance import made_by
+from rssr.upscaling import upscale_folder
+
+
+def main() -> None:
+    """Parse the arguments and call the library."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=json.loads, required=True, help="configuration entry as JSON")
+    parser.add_argument("--weights", type=Path, help="safetensors file of an earlier step; none for an interpolation")
+    parser.add_argument("--lr-dir", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True, help="results/sr/{dataset}/{degradation}/{model}")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+
+    torch.set_num_threads(arguments.threads)
+    entry = dict(arguments.model)
+    if arguments.weights:
+        entry["checkpoint" if "checkpoint" in entry else "weights"] = {"path": str(arguments.weights)}
+    facts = {
+        "model": arguments.model,
+        "weights_sha256": sha256(arguments.weights) if arguments.weights else None,
+        "lr_manifest_sha256": sha256(arguments.lr_dir / "manifest.csv"),
+        "device": arguments.device,
+        "threads": arguments.threads,
+        "precision": "float32",
+    }
+    files = used_files(Path(__file__).resolve())
+    identity = hashlib.sha256(json.dumps([facts, digest(files)]).encode()).hexdigest()
+    upscale_folder(build(entry), arguments.lr_dir, arguments.out, identity, torch.device(arguments.device))
+    write_json(arguments.out / "provenance.json", made_by(**facts))
+
+
+run(main)

@@ -1,0 +1,23 @@
+"""Record how a whole run was made: configuration, code, libraries, machine, and the checksum of every table and input."""
+
+import argparse
+import json
+from pathlib import Path
+
+from rssr.errors import run
+from rssr.files import sha256, write_json
+from rssr.provenance import made_by
+
+
+def main() -> None:
+    """Parse the arguments and call the library."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", type=json.loads, required=True, help="the whole configuration as JSON")
+    parser.add_argument("--files", nargs="+", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    files = {str(path): sha256(path) for path in sorted(arguments.files)}
+    write_json(arguments.out, made_by(configuration=arguments.config, files=files))
+
+
+run(main)
