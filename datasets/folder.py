@@ -1,6 +1,6 @@
 """Folder: anyone's own images, by a configuration entry with `images` and no code."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rssr.datasets.card import Card, DataSet
@@ -9,16 +9,18 @@ from rssr.errors import UserError
 SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"}
 
 
-def data_set(label: str, images: str, split: Mapping[str, str]) -> DataSet:
+def data_set(label: str, images: str, split: Mapping[str, str | Sequence[str]]) -> DataSet:
     """A data set of the image files in a folder.
 
     Args:
         label: the name in tables.
         images: the folder.
-        split: split -> glob pattern below the folder, such as "test/**/*" or "*/*.jpg".
+        split: split -> glob pattern below the folder, such as "test/**/*" or "*/*.jpg", or several patterns, each of
+            which must match.
     """
     root = Path(images)
-    found = {name: _matches(root, pattern) for name, pattern in split.items()}
+    patterns = {name: [given] if isinstance(given, str) else given for name, given in split.items()}
+    found = {name: [match for p in several for match in _matches(root, p)] for name, several in patterns.items()}
     paths = {source: path for sources in found.values() for source, path in sources}
     return DataSet(
         card=Card(label=label, licence="the owner's", citation=images, page="", gsd_m="not stated", tile=None),

@@ -57,7 +57,9 @@ def _lpips(weights_dir: str, device: str):
     torch.hub.set_dir(weights_dir)  # torchvision looks for the trunk in its folder `checkpoints`
     for name in (TRUNK, LINEAR):
         if not _path(weights_dir, name).exists():
-            raise UserError(f"{_path(weights_dir, name)} does not exist: delete results/metrics/lpips.json and run again")
+            raise UserError(
+                f"{_path(weights_dir, name)} does not exist: delete results/metrics/lpips.json and run again"
+            )
     return pyiqa.create_metric("lpips", device=device, pretrained_model_path=str(_path(weights_dir, LINEAR)))
 
 

@@ -44,7 +44,9 @@ def import_class(arch: str) -> type:
             module = f"spandrel.architectures.{package or name}"
         return getattr(importlib.import_module(module), name)
     except ImportError as error:
-        raise UserError(f"arch '{arch}' cannot be imported ({error}): install the package or correct the name") from None
+        raise UserError(
+            f"arch '{arch}' cannot be imported ({error}): install the package or correct the name"
+        ) from None
     except (AttributeError, KeyError):
         raise UserError(f"arch '{arch}': module {module} has no class '{name}'") from None
 

@@ -82,7 +82,9 @@ def _from_checkpoint(path: Path, sha256: str | None, scale: int) -> nn.Module:
     try:
         descriptor = ModelLoader(torch.device("cpu")).load_from_state_dict(read_weights(path))
     except UnsupportedModelError:
-        raise UserError(f"{path}: spandrel recognises no architecture in it: name it with `arch` and `weights`") from None
+        raise UserError(
+            f"{path}: spandrel recognises no architecture in it: name it with `arch` and `weights`"
+        ) from None
     if descriptor.scale != scale:
         raise UserError(f"{path} upscales by {descriptor.scale}, but the configuration's scale is {scale}")
     return _Described(descriptor)

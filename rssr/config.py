@@ -1,6 +1,7 @@
 """The configuration: what may stand in it, what each key means, and errors that name the key."""
 
 import difflib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -45,8 +46,8 @@ class Dataset(Block):
     label: str = Field(description="name in tables and figures")
     module: Literal[MODULES] | None = Field(None, description="a module of datasets/")
     images: str | None = Field(None, description="a folder of images of one's own, instead of `module`")
-    split: dict[Literal["train", "test"], str] | None = Field(
-        None, description="with `images`: split -> glob pattern below the folder"
+    split: dict[Literal["train", "val", "test"], str | tuple[str, ...]] | None = Field(
+        None, description="with `images`: split -> glob pattern, or several, below the folder; val is not used yet"
     )
     tile: int | None = Field(None, ge=16, description="side of the HR tiles in pixels; the data set's own by default")
 
@@ -71,7 +72,9 @@ class Model(Block):
     args: dict[str, Any] = Field({}, description="keyword arguments of the class")
     weights: File | None = Field(None, description="weights to load: safetensors, or a .pth without code in it")
     train: str | None = Field(None, description="a recipe of `training`, instead of `weights`")
-    checkpoint: File | None = Field(None, description="a file whose architecture spandrel recognises, instead of `arch`")
+    checkpoint: File | None = Field(
+        None, description="a file whose architecture spandrel recognises, instead of `arch`"
+    )
     range: Literal[1, 255] = Field(1, description="the network's input and output span 0 to this")
     multiple_of: int = Field(1, ge=1, description="input sides are reflected up to a multiple of this, then cropped")
 
@@ -104,14 +107,17 @@ class Schedule(Block):
 
     name: Literal["constant", "multistep", "cosine"] = Field("constant", description="shape; cosine ends at zero")
     warmup: int = Field(0, ge=0, description="iterations of linear warm-up")
-    milestones: tuple[int, ...] = Field((), description="multistep: iterations at which the rate is multiplied")
+    milestones: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
+        (), description="multistep: fractions of the run at which the rate is multiplied"
+    )
     gamma: float = Field(0.5, gt=0, description="multistep: the factor")
 
 
 class Recipe(Block):
     """A way to train, shared by the models that name it."""
 
-    iterations: int = Field(ge=1, description="optimiser steps")
+    iterations: int | None = Field(None, ge=1, description="optimiser steps, or `epochs`")
+    epochs: int | None = Field(None, ge=1, description="passes over the HR images of the train split, a patch of each")
     batch: int = Field(16, ge=1, description="patches per step")
     patch: int = Field(32, ge=8, description="side of the LR patches in pixels")
     loss: Literal["l1", "l2", "charbonnier"] = Field("l1", description="pixel loss on [0, 1]")
@@ -123,6 +129,12 @@ class Recipe(Block):
     seed: int = Field(10, description="of the initial weights and of every patch")
     checkpoint_every: int = Field(200, ge=1, description="iterations between checkpoints to resume from")
     log_every: int = Field(10, ge=1, description="iterations that a row of the loss curve averages")
+
+    @model_validator(mode="after")
+    def _one_length(self) -> "Recipe":
+        if (self.iterations is None) == (self.epochs is None):
+            raise ValueError("give either `iterations` or `epochs`")
+        return self
 
 
 class Metric(Block):
@@ -204,6 +216,9 @@ def _sentence(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         *parents, key = (str(part) for part in first["loc"])
         return f"unknown key '{where}'{nearest(key, list(_block_at(parents).model_fields))}"
+    if first["type"] == "literal_error":
+        valid = re.findall(r"'(\w+)'", first["ctx"]["expected"]) or [first["ctx"]["expected"]]
+        return f"'{where}': {first['input']!r} is unknown{nearest(str(first['input']), valid)}"
     message = first["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
     found = "" if first["type"] in ("missing", "value_error") else f", not {first['input']!r}"
@@ -214,10 +229,10 @@ def _block_at(parents: list[str]) -> type[BaseModel]:
     """The block that a path of keys leads to."""
     block: Any = Config
     for key in parents:
-        if isinstance(block, type) and issubclass(block, BaseModel):
-            block = block.model_fields[key].annotation
-        elif get_origin(block) is dict:
+        if get_origin(block) is dict:
             block = get_args(block)[1]
-        if not isinstance(block, type):  # Optional[Block]
-            block = next((a for a in get_args(block) if isinstance(a, type) and issubclass(a, BaseModel)), block)
+        else:
+            block = block.model_fields[key].annotation
+        if type(None) in get_args(block):  # an optional block
+            block = get_args(block)[0]
     return block

@@ -163,11 +163,18 @@ class Dag:
             *(f"results/tables/complexity.{suffix}" for suffix in ("csv", "md", "tex")),
             *(f"results/figures/quality_cost_{{dataset}}_{{degradation}}.{suffix}" for suffix in ("png", "pdf")),
             *(f"results/figures/qualitative_{{dataset}}_{{degradation}}.{suffix}" for suffix in ("png", "pdf")),
-        ) + [file for dataset in self.test_sets() for model in self.config.models for file in self.weights(model, dataset)]
+        ) + [
+            file
+            for dataset in self.test_sets()
+            for model in self.config.models
+            for file in self.weights(model, dataset)
+        ]
 
     def weights_targets(self) -> list[str]:
         """The weights of every network for every data set."""
-        return [file for dataset in self.data_sets for model in self.config.models for file in self.weights(model, dataset)]
+        return [
+            file for dataset in self.data_sets for model in self.config.models for file in self.weights(model, dataset)
+        ]
 
     # State.
 

@@ -24,7 +24,9 @@ def download(url: str, path: Path, digest_start: str) -> None:
         except OSError as error:
             if isinstance(error, (urllib.error.URLError, TimeoutError, ConnectionError)):
                 reason = getattr(error, "reason", error)
-                raise UserError(f"{path} cannot be downloaded ({reason}): connect to the network, or {by_hand}") from None
+                raise UserError(
+                    f"{path} cannot be downloaded ({reason}): connect to the network, or {by_hand}"
+                ) from None
             raise
         size = temporary.stat().st_size
         if expected is not None and size != int(expected):

@@ -151,7 +151,10 @@ def quality(
             numbers = mean_interval(pd.to_numeric(frame[metric]).to_numpy(float), settings)
             row |= dict(zip((metric, f"{metric}_low", f"{metric}_high"), numbers, strict=True))
         rows.append(row)
-    columns = [Column(m, f"{METRICS[m].label} {_ARROWS[METRICS[m].better]}", METRICS[m].digits, METRICS[m].better) for m in metrics]
+    columns = [
+        Column(m, f"{METRICS[m].label} {_ARROWS[METRICS[m].better]}", METRICS[m].digits, METRICS[m].better)
+        for m in metrics
+    ]
     level = f"{100 * settings['confidence']:g} %"
     caption = (
         f"{title}. Mean over {rows[0]['images']} images and its {level} interval (percentile bootstrap over images, "
@@ -203,15 +206,8 @@ def complexity(profiles: Mapping[str, Mapping], models: Mapping[str, Mapping]) -
         f"2 x MACs); latency: median of {len(latency['samples_ms'])} calls with the 5th and 95th percentile; memory: "
         "above what was in use before the call. Best bold, second underlined."
     )
-    notes = [note for name in profiles if (note := _not_counted(models[name]["label"], profiles[name]["macs"]))]
+    notes = ["Operators that fvcore does not count are listed, with their number of calls, in results/profile/."]
     return Table(pd.DataFrame(rows), columns, caption, notes)
-
-
-def _not_counted(label: str, macs: Mapping[str, Any]) -> str | None:
-    if not macs["not_counted"]:
-        return None
-    listed = ", ".join(f"{name.removeprefix('aten::')} {count}" for name, count in macs["not_counted"].items())
-    return f"{label}: operators that fvcore does not count, with the number of calls: {listed}."
 
 
 def _model_notes(models: Mapping[str, Mapping]) -> list[str]:

@@ -64,15 +64,15 @@ class Patches:
         return tuple(np.rot90(side[..., :: -1 if flip else 1], turns, (1, 2)) for side in (lr, hr))
 
 
-def learning_rate(iteration: int, recipe: Mapping[str, Any]) -> float:
-    """The learning rate of an iteration, counted from zero."""
+def learning_rate(iteration: int, total: int, recipe: Mapping[str, Any]) -> float:
+    """The learning rate of an iteration, counted from zero, of a run of `total` iterations."""
     schedule, peak = recipe["schedule"], recipe["optimiser"]["lr"]
     if iteration < schedule["warmup"]:
         return peak * (iteration + 1) / schedule["warmup"]
     if schedule["name"] == "multistep":
-        return peak * schedule["gamma"] ** sum(iteration >= milestone for milestone in schedule["milestones"])
+        return peak * schedule["gamma"] ** sum(iteration >= milestone * total for milestone in schedule["milestones"])
     if schedule["name"] == "cosine":
-        done = (iteration - schedule["warmup"]) / max(1, recipe["iterations"] - schedule["warmup"])
+        done = (iteration - schedule["warmup"]) / max(1, total - schedule["warmup"])
         return peak * 0.5 * (1 + math.cos(math.pi * done))
     return peak
 
@@ -98,20 +98,21 @@ class Trainer:
         optimiser = _OPTIMISERS[options.pop("name")](network.parameters(), **options)
         self.network, self.optimiser = self.accelerator.prepare(network, optimiser)
         self.average = {k: v.detach().clone() for k, v in self._weights().items()} if recipe["ema"] else {}
+        self.total = recipe["iterations"] or max(1, recipe["epochs"] * len(patches.hr) // recipe["batch"])
         self.done, self.window, self.curve, self.seconds = 0, 0.0, [], 0.0
         self._resume()
 
     def run(self) -> dict[str, Tensor]:
         """Train to the last iteration; the averaged weights, or the last ones where the recipe keeps no average."""
         loss_function = _LOSSES[self.recipe["loss"]]
-        total, started = self.recipe["iterations"], time.monotonic() - self.seconds
-        with tqdm(total=total, initial=self.done, desc="train", unit="it", mininterval=2) as progress:
-            while self.done < total:
+        started = time.monotonic() - self.seconds
+        with tqdm(total=self.total, initial=self.done, desc="train", unit="it", mininterval=2) as progress:
+            while self.done < self.total:
                 loss = self._step(loss_function)
                 self.done += 1
                 progress.update()
                 self._log(loss)
-                if self.done % self.recipe["checkpoint_every"] == 0 and self.done < total:
+                if self.done % self.recipe["checkpoint_every"] == 0 and self.done < self.total:
                     self.seconds = time.monotonic() - started
                     self._save()
         self.seconds = time.monotonic() - started
@@ -120,7 +121,7 @@ class Trainer:
     def _step(self, loss_function) -> float:
         lr, hr = (side.to(self.accelerator.device) for side in self.patches(self.done))
         for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(self.done, self.recipe)
+            group["lr"] = learning_rate(self.done, self.total, self.recipe)
         self.optimiser.zero_grad()
         loss = loss_function(self.network(lr), hr)
         self.accelerator.backward(loss)
@@ -146,7 +147,7 @@ class Trainer:
         self.window += loss
         if self.done % self.recipe["log_every"] == 0:
             mean = self.window / self.recipe["log_every"]
-            rate = learning_rate(self.done - 1, self.recipe)
+            rate = learning_rate(self.done - 1, self.total, self.recipe)
             self.curve.append({"iteration": self.done, "loss": mean, "learning_rate": rate})
             self.window = 0.0
 
@@ -182,7 +183,7 @@ class Trainer:
         self.average = state["average"]
         self.done, self.window = state["done"], state["window"]
         self.curve, self.seconds = state["curve"], state["seconds"]
-        print(f"resumed after iteration {self.done} of {self.recipe['iterations']}")
+        print(f"resumed after iteration {self.done} of {self.total}")
 
     def write_curve(self, path: Path) -> None:
         """Write the loss curve: iteration, mean loss since the last row, learning rate."""

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
@@ -14,7 +15,10 @@ os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.enviro
 
 from rssr.dag import Dag
 from rssr.errors import UserError
+from rssr.lock import clear_stale_locks
 
+if clear_stale_locks(Path(".snakemake")):
+    logger.info("A run that was killed had left its lock behind; it is cleared, and unfinished files are made again.")
 try:
     dag = Dag(config, ", ".join(map(str, workflow.configfiles)))
 except UserError as error:

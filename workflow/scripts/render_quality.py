@@ -8,6 +8,7 @@ import pandas as pd
 
 from rssr.errors import run
 from rssr.files import read_json
+from rssr.metrics.registry import METRICS
 from rssr.tables import quality
 
 
@@ -24,7 +25,10 @@ def main() -> None:
     facts = read_json(arguments.scores[0].with_suffix(".json"))
     title = f"{arguments.title}, border crop {facts['crop']}"
     table = quality(scores, arguments.models, title, arguments.statistics)
-    table.notes += [f"{metric}: not computed, because {reason}." for metric, reason in facts["absent"].items()]
+    table.notes += [
+        f"{METRICS[metric].label}: not computed, because {reason.split(':')[0]}; results/metrics/{metric}.json says what to do"
+        for metric, reason in facts["absent"].items()
+    ]
     table.write(arguments.out)
 
 

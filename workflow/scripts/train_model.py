@@ -21,7 +21,9 @@ def main() -> None:
     parser.add_argument("--recipe", type=json.loads, required=True, help="configuration entry as JSON")
     parser.add_argument("--split-dir", type=Path, required=True, help="results/data/{dataset}/train")
     parser.add_argument("--degradation", required=True)
-    parser.add_argument("--weights", type=Path, required=True, help="safetensors file; .json and .csv are put beside it")
+    parser.add_argument(
+        "--weights", type=Path, required=True, help="safetensors file; .json and .csv are put beside it"
+    )
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
 

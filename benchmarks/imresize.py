@@ -1,0 +1,53 @@
+"""MATLAB's imresize: ours against BasicSR 1.4.2's matlab_functions, in one process, turn by turn.
+
+python benchmarks/imresize.py [--out results/reference/imresize.json]
+"""
+
+import argparse
+import statistics
+import time
+from pathlib import Path
+
+import rssr.models.basicsr_import  # noqa: F401, mends basicsr's import
+import torch
+from basicsr.utils.matlab_functions import imresize as basicsr_imresize
+from rssr.datasets.degrade import imresize
+from rssr.files import write_json
+from rssr.provenance import made_by
+
+CASES = [(1 / 2, 1024), (1 / 3, 1023), (1 / 4, 1024), (2, 512), (3, 256), (4, 256)]
+REPEATS = 7
+
+
+def main() -> None:
+    """Time both on the same images, print and write the medians and their ratio."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    torch.manual_seed(0)
+    rows = []
+    for scale, side in CASES:
+        image = torch.rand(3, side, side)
+        times = {"ours": [], "basicsr": []}
+        difference = (imresize(image, scale) - basicsr_imresize(image, scale)).abs().max().item()
+        for _ in range(REPEATS):
+            for name, function in (("ours", imresize), ("basicsr", basicsr_imresize)):
+                start = time.perf_counter()
+                function(image, scale)
+                times[name].append((time.perf_counter() - start) * 1000)
+        medians = {f"{name}_ms": statistics.median(values) for name, values in times.items()}
+        ratio = medians["basicsr_ms"] / medians["ours_ms"]
+        rows.append(
+            {"scale": round(scale, 4), "side": side, **medians, "ratio": ratio, "largest_difference": difference}
+        )
+        print(
+            f"x{scale:.4g} of 3x{side}x{side}: {ratio:.1f} times BasicSR's speed, largest difference {difference:.1e}"
+        )
+    if arguments.out:
+        write_json(arguments.out, made_by(rows=rows, repeats=REPEATS, threads=arguments.threads))
+
+
+if __name__ == "__main__":
+    main()

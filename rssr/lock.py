@@ -1,0 +1,37 @@
+"""Locks that a killed Snakemake left behind are cleared; those of a living one are not.
+
+Snakemake marks a run by files in .snakemake/locks, which outlive a SIGKILL and then stop every later run. Beside them
+each run of our Snakefile holds a lock of the operating system, which dies with its process. Whoever can take that lock
+alone knows that no other run lives, here or on another machine that shares the folder.
+"""
+
+import fcntl
+from pathlib import Path
+from typing import IO
+
+_held: list[IO] = []  # open for as long as the process lives
+
+
+def clear_stale_locks(folder: Path) -> bool:
+    """Clear Snakemake's locks below `folder` if no other run is alive, and hold our own until this process ends.
+
+    Args:
+        folder: the .snakemake of the working directory.
+
+    Returns:
+        Whether a stale lock was cleared.
+    """
+    folder.mkdir(exist_ok=True)
+    file = (folder / "alive").open("w")
+    _held.append(file)
+    cleared = False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        pass  # another run is alive: its locks stand, and Snakemake will say so
+    else:
+        for lock in folder.glob("locks/*.lock"):
+            lock.unlink(missing_ok=True)
+            cleared = True
+    fcntl.flock(file, fcntl.LOCK_SH)  # shared, so that runs on disjoint targets and dry runs can live side by side
+    return cleared

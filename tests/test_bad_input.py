@@ -1,0 +1,97 @@
+"""Bad input through the command that a user types: one sentence, and nothing lost."""
+
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+def failed(project, *arguments):
+    before = sorted((project.folder / "results/scores").rglob("*.csv"))
+    result = project.snakemake(*arguments)
+    assert result.returncode != 0
+    assert "Traceback" not in result.stdout
+    assert sorted((project.folder / "results/scores").rglob("*.csv")) == before
+    return result.stdout
+
+
+def test_misspelt_key(project):
+    project.edit("config/test.yaml", "label: Bicubic", "lable: Bicubic")
+    assert "unknown key 'models.bicubic.lable', did you mean 'label'?" in failed(project)
+
+
+def test_unknown_model(project):
+    project.edit("config/test.yaml", "arch: lstmconvsr", "arch: lstmconvrs")
+    assert "unknown model 'lstmconvrs', did you mean 'lstmconvsr'?" in failed(project)
+
+
+def test_class_that_is_not_there(project):
+    project.edit("config/test.yaml", "basicsr:EDSR", "basicsr:EDSRR")
+    assert "error: arch 'basicsr:EDSRR': module basicsr has no class 'EDSRR'" in failed(project)
+
+
+def test_argument_that_a_network_refuses(project):
+    project.edit("config/test.yaml", "num_feat: 8", "num_fat: 8")
+    assert "error: arch 'basicsr:EDSR' does not take the arguments" in failed(project)
+
+
+def test_wrong_sha256_of_weights(project):
+    shutil.copy(project.folder / "results/weights/edsr_test/synthetic.safetensors", project.folder / "w.safetensors")
+    weights = f"weights: {{path: w.safetensors, sha256: {'0' * 64}}}"
+    project.edit("config/test.yaml", "img_range: 1.0}\n    train: test", f"img_range: 1.0}}\n    {weights}")
+    assert "error: w.safetensors: sha256 is " in failed(project)
+
+
+def test_weights_of_another_shape(project):
+    shutil.copy(project.folder / "results/weights/edsr_test/synthetic.safetensors", project.folder / "w.safetensors")
+    project.edit(
+        "config/test.yaml", "img_range: 1.0}\n    train: test", "img_range: 1.0}\n    weights: {path: w.safetensors}"
+    )
+    project.edit("config/test.yaml", "num_feat: 8", "num_feat: 9")
+    assert "error: w.safetensors does not fit EDSR: 'conv_first.weight' is (8, 3, 3, 3), not (9, 3, 3, 3)" in failed(
+        project
+    )
+
+
+@pytest.fixture
+def own_images(project):
+    folder = project.folder / "images"
+    folder.mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (48, 48, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(folder / "a.png")
+    Image.fromarray(noise[:, :46]).save(folder / "b.png")
+    mine = "  mine: {label: Mine, images: images, split: {train: '*.png', test: '*.png'}}\nmodels:\n"
+    project.edit("config/test.yaml", "models:\n", mine)
+    return project
+
+
+def test_hr_not_divisible_by_the_scale(own_images):
+    message = failed(own_images)
+    assert "b.png: an HR image of 46x48 pixels cannot be reduced by 4" in message
+
+
+def test_unreadable_image(own_images):
+    (own_images.folder / "images/b.png").write_bytes((own_images.folder / "images/a.png").read_bytes()[:500])
+    assert "error: images/b.png cannot be read as an image" in failed(own_images)
+
+
+def test_folder_without_images(own_images):
+    own_images.edit("config/test.yaml", "test: '*.png'", "test: 'test/*.png'")
+    assert "no image matches 'test/*.png' in the folder images" in failed(own_images)
+
+
+def test_required_metric_without_a_network(project):
+    project.edit("config/test.yaml", "metrics: {psnr_y: {},", "metrics: {psnr_y: {}, lpips: {},")
+    environment = {"https_proxy": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        message = failed(project)
+        assert "alexnet-owt-7be5be79.pth cannot be downloaded" in message
+        project.edit("config/test.yaml", "lpips: {}", "lpips: {required: false}")
+        result = project.snakemake()
+    assert result.returncode == 0, result.stdout
+    table = (project.folder / "results/tables/quality_synthetic_bicubic.md").read_text()
+    assert "LPIPS ↓" in table and "–" in table
+    assert "LPIPS: not computed, because downloads/metrics/checkpoints/alexnet-owt-7be5be79.pth cannot be" in table

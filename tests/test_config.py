@@ -1,0 +1,88 @@
+"""The configuration: what is shipped validates, and what is wrong is named."""
+
+import copy
+import json
+
+import pytest
+import yaml
+from rssr.code import ROOT
+from rssr.config import Config, load, validate
+from rssr.errors import UserError
+from rssr.schema import schema
+
+FILES = sorted((ROOT / "config").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_shipped_configurations_validate(path):
+    config = load(path)
+    assert config.models
+
+
+def test_schema_file_is_in_step():
+    written = json.loads((ROOT / "config/schema.json").read_text())
+    assert written == schema(), "run: python -m rssr schema > config/schema.json"
+
+
+def fields(model):
+    for name, field in model.model_fields.items():
+        yield f"{model.__name__}.{name}", field
+
+
+def test_every_field_is_described():
+    from rssr import config
+
+    blocks = [v for v in vars(config).values() if isinstance(v, type) and issubclass(v, config.Block)]
+    assert len(blocks) > 10
+    for name, field in (pair for block in blocks for pair in fields(block)):
+        assert field.description, name
+
+
+CHANGES = {
+    "unknown key 'modles', did you mean 'models'?": lambda c: c.update(modles={}),
+    "unknown key 'models.edsr_xs.lable', did you mean 'label'?": lambda c: c["models"]["edsr_xs"].update(lable=1),
+    "unknown key 'models.edsr_xs.weights.sha', did you mean 'sha256'?": lambda c: c["models"]["edsr_xs"][
+        "weights"
+    ].update(sha=1),
+    "unknown key 'training.minute.optimiser.lrr', did you mean 'lr'?": lambda c: c["training"]["minute"][
+        "optimiser"
+    ].update(lrr=1),
+    "'metrics.psnry': 'psnry' is unknown, did you mean 'psnr_y'?": lambda c: c["metrics"].update(psnry={}),
+    "'datasets.neon.module': 'neoon' is unknown, did you mean 'neon'?": lambda c: c["datasets"]["neon"].update(
+        module="neoon"
+    ),
+    "unknown model 'bicubik', did you mean 'bicubic'?": lambda c: c["models"]["bicubic"].update(arch="bicubik"),
+    "names the recipe 'minut', did you mean 'minute'?": lambda c: c["models"]["lstmconvsr_minute"].update(
+        train="minut"
+    ),
+    "'scale': 5 is unknown": lambda c: c.update(scale=5),
+    "'models.edsr_xs': a network needs either `weights` or `train`": lambda c: c["models"]["edsr_xs"].pop("weights"),
+    "'training.minute.batch': input should be a valid integer": lambda c: c["training"]["minute"].update(batch="all"),
+    "a `url` needs the `sha256`": lambda c: c["models"]["edsr_xs"].update(weights={"url": "https://x/y.pth"}),
+}
+
+
+@pytest.mark.parametrize("message", CHANGES)
+def test_what_is_wrong_is_named(message):
+    content = copy.deepcopy(yaml.safe_load((ROOT / "config/config.yaml").read_text()))
+    CHANGES[message](content)
+    with pytest.raises(UserError) as error:
+        validate(content, "my.yaml")
+    assert message in str(error.value)
+    assert str(error.value).startswith("my.yaml: ")
+    assert "\n" not in str(error.value)
+
+
+def test_missing_and_unparsable_files(tmp_path):
+    with pytest.raises(UserError, match="none.yaml cannot be read"):
+        load(tmp_path / "none.yaml")
+    (tmp_path / "bad.yaml").write_text("models: [")
+    with pytest.raises(UserError, match="bad.yaml is not YAML"):
+        load(tmp_path / "bad.yaml")
+
+
+def test_a_configuration_cannot_be_changed_after_it_was_validated():
+    config = load(ROOT / "config/test.yaml")
+    assert isinstance(config, Config)
+    with pytest.raises(ValueError, match="frozen"):
+        config.scale = 2

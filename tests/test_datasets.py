@@ -1,0 +1,134 @@
+"""Tiles, splits, folders of images and the embedded scenes."""
+
+import subprocess
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+from rssr.datasets import neon
+from rssr.datasets.prepare import prepare_hr, prepare_lr, tile_boxes
+from rssr.datasets.registry import MODULES, build
+from rssr.errors import UserError
+from rssr.files import read_csv, read_image, sha256
+
+
+def test_tiles_cover_the_image_and_end_flush():
+    boxes = tile_boxes(6000, 6000, 512)
+    assert len(boxes) == 144  # 12 an axis: facts of the paper
+    assert boxes[-1] == (5488, 5488, 6000, 6000)
+    assert len(tile_boxes(3840, 2160, 512)) == 40
+    assert len(tile_boxes(4096, 2160, 512)) == 40
+    covered = np.zeros((70, 100), int)
+    for left, top, right, bottom in tile_boxes(100, 70, 32):
+        covered[top:bottom, left:right] += 1
+    assert covered.min() == 1
+    assert tile_boxes(30, 20, None) == [(0, 0, 30, 20)]
+    with pytest.raises(UserError, match="shorter than the tile"):
+        tile_boxes(30, 100, 32)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_cards_are_complete_and_splits_disjoint(name):
+    data_set = build({"module": name})
+    card = data_set.card
+    assert all([card.label, card.licence, card.citation, card.page, card.gsd_m])
+    assert not set(data_set.splits["train"]) & set(data_set.splits["test"])
+
+
+def images(folder, **sizes):
+    for name, (height, width) in sizes.items():
+        pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+        path = folder / f"{name.replace('__', '/')}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path)
+
+
+def test_own_folder_is_prepared_with_manifests(tmp_path):
+    images(tmp_path / "own", train__a=(40, 48), test__a=(40, 48), test__b=(32, 32))
+    entry = {
+        "label": "Own",
+        "images": str(tmp_path / "own"),
+        "split": {"train": "train/*", "test": ["test/a*", "test/b*"]},
+    }
+    data_set = build(entry)
+    assert data_set.splits == {"train": ("train/a",), "test": ("test/a", "test/b")}
+    out = tmp_path / "test"
+    prepare_hr(data_set, tmp_path, "test", 32, out, 2)
+    prepare_lr(out, "bicubic", 4, 2)
+    rows = read_csv(out / "manifest.csv")
+    assert [row["image"] for row in rows] == [
+        "test_a_x0_y0", "test_a_x16_y0", "test_a_x0_y8", "test_a_x16_y8", "test_b_x0_y0",
+    ]  # fmt: skip
+    for row in rows:
+        path = out / "HR" / f"{row['image']}.png"
+        assert sha256(path) == row["sha256"]
+        left, top, right, bottom = (int(row[side]) for side in ("left", "top", "right", "bottom"))
+        source = read_image(tmp_path / "own" / f"{row['source']}.png")
+        np.testing.assert_array_equal(read_image(path), source[top:bottom, left:right])
+        assert read_image(out / "LR/x4-bicubic" / path.name).shape == (8, 8, 3)
+
+
+def test_names_that_meet_are_refused(tmp_path):
+    images(tmp_path / "own", a__b=(16, 16), a_b=(16, 16))
+    data_set = build({"label": "Own", "images": str(tmp_path / "own"), "split": {"test": "**/*"}})
+    with pytest.raises(UserError, match="both called 'a_b'"):
+        prepare_hr(data_set, tmp_path, "test", None, tmp_path / "out", 1)
+    assert not (tmp_path / "out/manifest.csv").exists()
+
+
+def test_preparing_twice_gives_the_same_bytes(tmp_path):
+    images(tmp_path / "own", a=(64, 64))
+    data_set = build({"label": "Own", "images": str(tmp_path / "own"), "split": {"test": "*"}})
+    for out in ("one", "two"):
+        prepare_hr(data_set, tmp_path, "test", 32, tmp_path / out, 2)
+        prepare_lr(tmp_path / out, "bicubic", 4, 2)
+    for name in ("manifest.csv", "LR/x4-bicubic/manifest.csv"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+@pytest.fixture
+def fake_wheel(tmp_path, monkeypatch):
+    """A wheel with the real member names and small images."""
+    images(tmp_path, small=(16, 16))
+    wheel = tmp_path / "fake.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for member in neon.MEMBERS.values():
+            archive.write(tmp_path / "small.png", member)
+    monkeypatch.setattr(neon, "SHA256", sha256(wheel))
+    return wheel
+
+
+def pip(monkeypatch, content: bytes | None, message: str = ""):
+    def run(command, **_):
+        if content is not None:
+            (folder := command[command.index("--dest") + 1])
+            with open(f"{folder}/{neon.WHEEL}", "wb") as file:  # noqa: PTH123
+                file.write(content)
+        return subprocess.CompletedProcess(command, 0 if content is not None else 1, "", message)
+
+    monkeypatch.setattr(neon.subprocess, "run", run)
+
+
+def test_neon_is_fetched_checked_and_unpacked(tmp_path, fake_wheel, monkeypatch):
+    pip(monkeypatch, fake_wheel.read_bytes())
+    folder = tmp_path / "neon"
+    neon.fetch(folder)
+    assert {path.stem for path in folder.iterdir()} == {*neon.MEMBERS, fake_wheel.stem.replace("fake", neon.WHEEL[:-4])}
+    pip(monkeypatch, None)  # there already: pip is not asked again
+    neon.fetch(folder)
+
+
+def test_neon_truncated_download_is_refused(tmp_path, fake_wheel, monkeypatch):
+    pip(monkeypatch, fake_wheel.read_bytes()[:-10])
+    with pytest.raises(UserError, match="sha256 is .* was expected"):
+        neon.fetch(tmp_path / "neon")
+    assert not (tmp_path / "neon/YELL_528000.png").exists()
+
+
+def test_neon_without_a_network_says_what_to_do(tmp_path, monkeypatch):
+    pip(monkeypatch, None, "WARNING: x\nERROR: No matching distribution found for deepforest==2.1.0\n")
+    with pytest.raises(
+        UserError, match="No matching distribution found.*connect to the network, or put deepforest-2.1.0"
+    ):
+        neon.fetch(tmp_path / "neon")

@@ -1,0 +1,78 @@
+"""Files that are whole or absent."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from rssr.code import ROOT
+from rssr.errors import UserError
+from rssr.files import check_sha256, read_csv, read_image, replacing, sha256, write_csv, write_image
+
+PIXELS = np.zeros((8, 8, 3), np.uint8)
+
+
+def test_a_failed_write_leaves_nothing(tmp_path):
+    with pytest.raises(RuntimeError), replacing(tmp_path / "a.txt") as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_write_keeps_what_was_there(tmp_path):
+    (tmp_path / "a.txt").write_text("old")
+    with pytest.raises(RuntimeError), replacing(tmp_path / "a.txt") as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert (tmp_path / "a.txt").read_text() == "old"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no /dev/full")  # noqa: PTH110
+def test_full_disk_is_one_sentence_and_leaves_nothing(tmp_path):
+    """The temporary file is a link to /dev/full, which answers every write as a full disk does."""
+    script = f"""
+import os, sys
+from pathlib import Path
+import numpy as np
+from rssr.errors import run
+from rssr.files import write_image
+path = Path({str(tmp_path)!r}) / "a.png"
+path.with_name(f".a.png.{{os.getpid()}}.part.png").symlink_to("/dev/full")
+run(lambda: write_image(path, np.zeros((300, 300, 3), np.uint8)))
+"""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment)
+    assert result.returncode == 1
+    assert result.stderr.strip() == (
+        f"error: no space left on the disk while writing {tmp_path}/a.png: free some and run again"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unreadable_images_are_named(tmp_path):
+    path = tmp_path / "a.png"
+    with pytest.raises(UserError, match="a.png does not exist"):
+        read_image(path)
+    path.write_text("not an image")
+    with pytest.raises(UserError, match="a.png cannot be read as an image"):
+        read_image(path)
+    write_image(path, np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
+    path.write_bytes(path.read_bytes()[:4000])
+    with pytest.raises(UserError, match="a.png cannot be read as an image"):
+        read_image(path)
+
+
+def test_images_and_tables_survive_a_round_trip(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    write_image(tmp_path / "a.png", pixels)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), pixels)
+    write_csv(tmp_path / "a.csv", [{"x": 1 / 3, "y": "a,b"}])
+    assert float(read_csv(tmp_path / "a.csv")[0]["x"]) == 1 / 3
+
+
+def test_wrong_checksum_is_named(tmp_path):
+    (tmp_path / "a").write_text("x")
+    check_sha256(tmp_path / "a", sha256(tmp_path / "a"))
+    with pytest.raises(UserError, match="sha256 is .* but 0000"):
+        check_sha256(tmp_path / "a", "0" * 64)

@@ -1,0 +1,135 @@
+"""LSTMConvSR against outputs of the authors' code, and the forms of its cell against each other."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rssr.models.lstmconvsr import LSTMConvSR, mlstm
+from rssr.models.lstmconvsr.traversal import TRAVERSALS, order
+
+GOLDEN = ("lstmconvsr_c16_depth2", "lstmconvsr_c32")
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+@pytest.mark.parametrize("which", ["paper", "released"])
+@pytest.mark.parametrize("form", ["chunkwise", "parallel"])
+def test_golden_files(shared, name, which, form):
+    golden = torch.load(shared / f"golden/{name}.pt", weights_only=True)
+    model = LSTMConvSR.from_released(golden["config"], golden["state_dict"], order=which).double()
+    for module in model.modules():
+        if hasattr(module, "mlstm_form"):
+            module.mlstm_form = form
+    assert sum(p.numel() for p in model.parameters()) == golden["num_parameters"]
+    with torch.inference_mode():
+        out = model(golden["input"].double())
+    expected = golden[f"output_{which}"].double()
+    assert (out - expected).norm() / expected.norm() < 1e-6
+
+
+@pytest.mark.parametrize(("channels", "parameters"), [(128, 19_204_675), (64, 5_093_891)])
+def test_published_sizes(channels, parameters):
+    assert sum(p.numel() for p in LSTMConvSR(channels=channels).parameters()) == parameters
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    tokens=st.integers(1, 150),
+    chunk=st.sampled_from([1, 7, 32, 64]),
+    heads=st.integers(1, 3),
+    spread=st.floats(0.1, 20),
+    seed=st.integers(0, 10**6),
+)
+def test_chunkwise_equals_parallel(tokens, chunk, heads, spread, seed):
+    random = torch.Generator().manual_seed(seed)
+    q, k, v = torch.randn(3, 2, heads, tokens, 8, generator=random, dtype=torch.float64)
+    igate, fgate = (torch.rand(2, 2, heads, tokens, generator=random, dtype=torch.float64) * 2 - 1) * spread
+    parallel = mlstm(q, k, v, igate, fgate, "parallel")
+    torch.testing.assert_close(mlstm(q, k, v, igate, fgate, "chunkwise", chunk), parallel, rtol=1e-9, atol=1e-9)
+
+
+def test_cell_is_its_own_recurrence():
+    """The recurrent form of the xLSTM paper, equations 19 to 27, token by token, without stabilisation."""
+    tokens, width = 20, 4
+    q, k, v = torch.randn(3, tokens, width, dtype=torch.float64)
+    igate, fgate = torch.randn(2, tokens, dtype=torch.float64)
+    memory, norm, expected = torch.zeros(width, width).double(), torch.zeros(width).double(), []
+    for t in range(tokens):
+        forget, enter = torch.sigmoid(fgate[t]), torch.exp(igate[t])
+        key = k[t] / width**0.5
+        memory = forget * memory + enter * torch.outer(key, v[t])
+        norm = forget * norm + enter * key
+        expected.append(q[t] @ memory / max((q[t] @ norm).abs(), 1.0))
+    out = mlstm(*(x[None, None] for x in (q, k, v, igate, fgate)))[0, 0]
+    torch.testing.assert_close(out, torch.stack(expected), rtol=1e-4, atol=1e-5)  # the stabiliser's eps is 1e-6
+
+
+def test_cell_sees_the_past_only():
+    q, k, v = torch.randn(3, 1, 1, 100, 4)
+    gates = torch.randn(2, 1, 1, 100)
+    before = mlstm(q, k, v, *gates)
+    v[..., 70:, :] += 1
+    after = mlstm(q, k, v, *gates)
+    assert torch.equal(before[..., :70, :], after[..., :70, :])
+    assert not torch.equal(before[..., 70:, :], after[..., 70:, :])
+
+
+def test_unknown_form_is_refused():
+    with pytest.raises(ValueError, match="'quick' is unknown"):
+        mlstm(*torch.zeros(3, 1, 1, 4, 4), *torch.zeros(2, 1, 1, 4), form="quick")
+
+
+def test_hilbert_order():
+    assert order("hilbert", 2, 2)[0].tolist() == [0, 2, 3, 1]
+    assert order("hilbert", 4, 4)[0].tolist() == [0, 1, 5, 4, 8, 12, 13, 9, 10, 14, 15, 11, 7, 6, 2, 3]
+    assert order("hilbert", 8, 8)[0].tolist()[:6] == [0, 8, 9, 1, 2, 3]
+    assert order("hilbert", 8, 8)[0].tolist()[-2:] == [15, 7]
+    assert order("hilbert", 2, 3)[0].tolist() == [0, 1, 4, 3, 5, 2]
+
+
+@pytest.mark.parametrize("traversal", TRAVERSALS)
+@pytest.mark.parametrize("size", [(1, 1), (3, 5), (50, 50), (8, 32)])
+def test_orders_visit_every_position_once(traversal, size):
+    there, back = order(traversal, *size)
+    assert sorted(there.tolist()) == list(range(size[0] * size[1]))
+    assert torch.equal(there[back], torch.arange(len(there)))
+
+
+def test_hilbert_neighbours_touch_on_squares():
+    there, _ = order("hilbert", 16, 16)
+    row, col = there // 16, there % 16
+    assert ((row.diff().abs() + col.diff().abs()) == 1).all()
+
+
+def small(**arguments):
+    return LSTMConvSR(channels=8, groups=(1,), arrbs=1, mlp_ratio=1, **arguments).eval()
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("tail", ["classical", "light"])
+@pytest.mark.parametrize("size", [(8, 8), (9, 13), (10, 25)])
+def test_any_size_and_scale(scale, tail, size):
+    with torch.inference_mode():
+        assert small(scale=scale, tail=tail)(torch.rand(2, 3, *size)).shape == (2, 3, scale * size[0], scale * size[1])
+
+
+def test_odd_sides_are_the_even_network_on_a_reflected_image():
+    model, x = small(), torch.rand(1, 3, 9, 11)
+    padded = torch.nn.functional.pad(x, (0, 1, 0, 1), mode="reflect")
+    with torch.inference_mode():
+        torch.testing.assert_close(model(x), model(padded)[..., :36, :44])
+
+
+def test_initialisations():
+    released = [m for m in small().modules() if hasattr(m, "fgate")]
+    vision = [m for m in small(init="vision_lstm").modules() if hasattr(m, "fgate")]
+    assert all((layer.fgate.bias == 0).all() and layer.fgate.weight.abs().max() > 0 for layer in released)
+    for layer in vision:
+        assert torch.equal(layer.fgate.bias, torch.linspace(3, 6, 4))
+        assert (layer.fgate.weight == 0).all() and (layer.igate.weight == 0).all()
+    with pytest.raises(ValueError, match="order 'first' is unknown"):
+        small(order="first")
+
+
+def test_arguments_without_a_counterpart_are_refused():
+    with pytest.raises(ValueError, match="img_range=255.0 has no counterpart"):
+        LSTMConvSR.from_released({"embed_dim": 8, "img_range": 255.0}, {})

@@ -1,0 +1,136 @@
+"""The three kinds of entries, their weights, and what is refused."""
+
+import pickle
+
+import pytest
+import torch
+from rssr.datasets.degrade import imresize
+from rssr.errors import UserError
+from rssr.models.registry import build
+from rssr.models.weights import read_weights, write_weights
+
+EDSR = {"num_in_ch": 3, "num_out_ch": 3, "num_feat": 8, "num_block": 1, "upscale": 4}
+ENTRIES = {
+    "bicubic": {"arch": "bicubic"},
+    "lstmconvsr": {"arch": "lstmconvsr", "args": {"channels": 8, "groups": [1], "arrbs": 1}},
+    "basicsr": {"arch": "basicsr:EDSR", "args": EDSR},
+    "spandrel": {"arch": "spandrel:SPAN.SPAN", "args": {"num_in_ch": 3, "num_out_ch": 3, "feature_channels": 8}},
+    "own": {"arch": "torch.nn:Upsample", "args": {"scale_factor": 4}},
+    "multiple": {"arch": "torch.nn:Upsample", "args": {"scale_factor": 4}, "multiple_of": 8, "range": 255},
+}
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_every_kind_upscales_any_size(name):
+    model = build(ENTRIES[name])
+    assert not model.training
+    with torch.inference_mode():
+        for height, width in ((8, 8), (9, 14), (17, 11)):
+            out = model(torch.rand(2, 3, height, width))
+            assert out.shape == (2, 3, 4 * height, 4 * width)
+            assert torch.isfinite(out).all()
+
+
+def test_range_and_padding_change_nothing_for_a_linear_network():
+    x = torch.rand(1, 3, 9, 13)
+    expected = torch.nn.Upsample(scale_factor=4)(x)
+    torch.testing.assert_close(build(ENTRIES["multiple"])(x), expected)
+
+
+def test_bicubic_is_imresize():
+    x = torch.rand(1, 3, 11, 8)
+    assert torch.equal(build({"arch": "bicubic", "scale": 3})(x), imresize(x, 3))
+
+
+def test_weights_survive_the_round_trip(tmp_path):
+    first = build(ENTRIES["basicsr"])
+    write_weights(tmp_path / "w.safetensors", first.network.state_dict())
+    second = build(ENTRIES["basicsr"] | {"weights": {"path": str(tmp_path / "w.safetensors")}})
+    x = torch.rand(1, 3, 8, 8)
+    assert torch.equal(first(x), second(x))
+
+
+def test_wrapped_state_dicts_are_unwrapped(tmp_path):
+    state = build(ENTRIES["basicsr"]).network.state_dict()
+    wrong = {name: torch.zeros_like(value) for name, value in state.items()}
+    for content in (
+        state,
+        {"params": state},
+        {"params": wrong, "params_ema": state},
+        {"state_dict": state},
+        {"params": {f"module.{name}": value for name, value in state.items()}},
+    ):
+        torch.save(content, tmp_path / "w.pth")
+        loaded = read_weights(tmp_path / "w.pth")
+        assert list(loaded) == list(state)
+        assert all(torch.equal(loaded[name], state[name]) for name in state)
+
+
+class Infected:
+    def __reduce__(self):
+        return (print, ("code ran",))
+
+
+def test_code_in_a_pickle_is_refused(tmp_path, capsys):
+    torch.save({"params": Infected()}, tmp_path / "w.pth")
+    (tmp_path / "plain.pth").write_bytes(pickle.dumps(Infected()))
+    for name in ("w.pth", "plain.pth"):
+        with pytest.raises(UserError, match=f"{name} holds more than tensors"):
+            read_weights(tmp_path / name)
+    assert "code ran" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+def test_damaged_weights_are_named(tmp_path, suffix):
+    path = tmp_path / f"w{suffix}"
+    with pytest.raises(UserError, match="does not exist"):
+        read_weights(path)
+    if suffix == ".pth":
+        torch.save({"a": torch.zeros(1000)}, path)
+    else:
+        write_weights(path, {"a": torch.zeros(1000)})
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(UserError, match=f"w{suffix}"):
+        read_weights(path)
+
+
+def test_weights_of_another_network_are_named(tmp_path):
+    write_weights(tmp_path / "w.safetensors", build(ENTRIES["basicsr"]).network.state_dict())
+    entry = {
+        "arch": "basicsr:EDSR",
+        "args": EDSR | {"num_feat": 12},
+        "weights": {"path": str(tmp_path / "w.safetensors")},
+    }
+    with pytest.raises(
+        UserError, match=r"does not fit EDSR: 'conv_first.weight' is \(8, 3, 3, 3\), not \(12, 3, 3, 3\)"
+    ):
+        build(entry)
+    entry["args"] = EDSR | {"num_block": 2}
+    with pytest.raises(UserError, match="'body.1.conv1.weight' is missing"):
+        build(entry)
+
+
+def test_wrong_scale_is_named():
+    with pytest.raises(UserError, match=r"made \(16, 16\) from \(8, 8\), not x4"):
+        build({"arch": "torch.nn:Upsample", "args": {"scale_factor": 2}})(torch.rand(1, 3, 8, 8))
+
+
+def test_a_checkpoint_is_recognised(shared):
+    path = shared / "weights/DITN_Real_x4.pth"
+    entry = {
+        "checkpoint": {"path": str(path), "sha256": "989dc21e2379c6924a6bd32696df0f1fa8cfd43dd557e1ae4126b97708695b5a"}
+    }
+    model = build(entry)
+    assert sum(p.numel() for p in model.parameters()) == 444_112
+    with torch.inference_mode():
+        assert model(torch.rand(1, 3, 9, 13)).shape == (1, 3, 36, 52)
+    with pytest.raises(UserError, match="upscales by 4, but the configuration's scale is 2"):
+        build(entry | {"scale": 2})
+    with pytest.raises(UserError, match="sha256 is 989dc21e"):
+        build({"checkpoint": {"path": str(path), "sha256": "0" * 64}})
+
+
+def test_a_checkpoint_of_no_known_architecture(tmp_path):
+    torch.save({"a.weight": torch.zeros(3)}, tmp_path / "w.pth")
+    with pytest.raises(UserError, match="spandrel recognises no architecture"):
+        build({"checkpoint": {"path": str(tmp_path / "w.pth")}})

@@ -1,0 +1,200 @@
+"""The whole DAG on config/test.yaml: it runs, does nothing twice, and makes again just what a change touches."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from rssr.files import sha256
+
+RENDERINGS = {"render_quality", "render_complexity", "render_quality_cost", "render_qualitative", "write_provenance"}
+
+
+def rules(jobs):
+    return {rule for rule, _ in jobs}
+
+
+def models(jobs, rule):
+    return {part.split("=")[1] for r, w in jobs if r == rule for part in w.split(", ") if part.startswith("model=")}
+
+
+def tables(folder: Path) -> dict[str, str]:
+    return {path.name: sha256(path) for path in sorted((folder / "results/tables").glob("quality_*"))}
+
+
+def test_contracts_hold(finished):
+    results = finished / "results"
+    names = pd.read_csv(results / "data/synthetic/test/manifest.csv")["image"]
+    assert len(names) == 8
+    hr = Image.open(results / f"data/synthetic/test/HR/{names[0]}.png")
+    lr = Image.open(results / f"data/synthetic/test/LR/x4-bicubic/{names[0]}.png")
+    assert (hr.size, lr.size, hr.mode, lr.mode) == ((48, 48), (12, 12), "RGB", "RGB")
+    for model in ("bicubic", "lstmconvsr_test", "edsr_test"):
+        sr = Image.open(results / f"sr/synthetic/bicubic/{model}/{names[0]}.png")
+        assert (sr.size, sr.mode) == ((48, 48), "RGB")
+        scores = pd.read_csv(results / f"scores/synthetic/bicubic/{model}.csv")
+        assert list(scores["image"]) == list(names)
+        assert np.isfinite(scores[["psnr_y", "ssim_y", "psnr_rgb"]].to_numpy()).all()
+        profile = json.loads((results / f"profile/{model}.json").read_text())
+        assert len(profile["latency"]["samples_ms"]) == 3
+    for model in ("lstmconvsr_test", "edsr_test"):
+        facts = json.loads((results / f"weights/{model}/synthetic.json").read_text())
+        assert facts["sha256"] == sha256(results / f"weights/{model}/synthetic.safetensors")
+        assert list(pd.read_csv(results / f"weights/{model}/synthetic.csv")["iteration"]) == [2, 4, 6]
+    for suffix in ("csv", "md", "tex"):
+        assert (results / f"tables/quality_synthetic_bicubic.{suffix}").stat().st_size
+        assert (results / f"tables/complexity.{suffix}").stat().st_size
+    for figure in ("quality_cost", "qualitative"):
+        for suffix in ("png", "pdf"):
+            assert (results / f"figures/{figure}_synthetic_bicubic.{suffix}").stat().st_size
+    provenance = json.loads((results / "provenance.json").read_text())
+    for name, digest in provenance["files"].items():
+        assert digest == sha256(finished / name)
+
+
+def test_table_is_the_mean_of_the_scores(finished):
+    table = pd.read_csv(finished / "results/tables/quality_synthetic_bicubic.csv").set_index("model")
+    scores = pd.read_csv(finished / "results/scores/synthetic/bicubic/bicubic.csv")
+    assert table.loc["bicubic", "psnr_y"] == pytest.approx(scores["psnr_y"].mean(), abs=1e-9)
+    assert table.loc["bicubic", "psnr_y_low"] < table.loc["bicubic", "psnr_y"] < table.loc["bicubic", "psnr_y_high"]
+
+
+def test_running_again_does_nothing(project):
+    assert project.jobs() == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("results/sr/synthetic/bicubic/edsr_test/test_0_x0_y0.png", {"upscale_images"}),
+        ("results/sr/synthetic/bicubic/edsr_test", {"upscale_images"}),
+        ("results/data/synthetic/test/HR/test_0_x0_y0.png", {"prepare_images"}),
+        ("results/data/synthetic/test/LR/x4-bicubic/test_0_x0_y0.png", {"degrade_images"}),
+        ("results/scores/synthetic/bicubic/edsr_test.csv", {"score_images"}),
+        ("results/weights/edsr_test/synthetic.safetensors", {"train_model"}),
+        ("results/profile/edsr_test.json", {"profile_model"}),
+        ("results/tables/complexity.md", {"render_complexity"}),
+        ("results/figures/qualitative_synthetic_bicubic.png", {"render_qualitative"}),
+    ],
+)
+def test_what_is_deleted_is_made_again(project, name, expected):
+    path = project.folder / name
+    before = tables(project.folder)
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    jobs = project.jobs()
+    assert expected <= rules(jobs)
+    assert models(jobs, "upscale_images") <= {"edsr_test"} or expected & {"prepare_images", "degrade_images"}
+    if name.endswith("test_0_x0_y0.png") and "sr" in name:  # one real run: the same bytes come back
+        result = project.snakemake()
+        assert result.returncode == 0, result.stdout
+        assert path.exists()
+        assert tables(project.folder) == before
+        assert project.jobs() == set()
+
+
+MY_NET = '''"""A class in a file of one's own."""
+
+from torch import nn
+
+
+class MyNet(nn.Module):
+    def __init__(self, width=4):
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(3, 48, 3, padding=1), nn.PixelShuffle(4))
+
+    def forward(self, x):
+        return self.body(x)
+'''
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "arch: my_package.my_net:MyNet\n    args: {width: 8}",
+        "arch: spandrel:SPAN.SPAN\n    args: {num_in_ch: 3, num_out_ch: 3, feature_channels: 8, upscale: 4}",
+    ],
+)
+def test_a_new_baseline_is_one_entry(project, entry):
+    (project.folder / "my_package").mkdir()
+    (project.folder / "my_package/my_net.py").write_text(MY_NET)
+    project.edit(
+        "config/test.yaml", "\ntraining:\n", f"\n  mine:\n    label: Mine\n    {entry}\n    train: test\ntraining:\n"
+    )
+    jobs = project.jobs()
+    assert rules(jobs) == {"train_model", "upscale_images", "score_images", "profile_model"} | RENDERINGS
+    for rule in ("train_model", "upscale_images", "score_images", "profile_model"):
+        assert models(jobs, rule) == {"mine"}
+    result = project.snakemake()
+    assert result.returncode == 0, result.stdout[-3000:]
+    assert "| Mine " in (project.folder / "results/tables/quality_synthetic_bicubic.md").read_text()
+
+
+def test_a_changed_argument_remakes_one_model(project):
+    project.edit("config/test.yaml", "num_feat: 8", "num_feat: 9")
+    jobs = project.jobs()
+    assert rules(jobs) == {"train_model", "upscale_images", "score_images", "profile_model"} | RENDERINGS
+    for rule in ("train_model", "upscale_images", "score_images", "profile_model"):
+        assert models(jobs, rule) == {"edsr_test"}
+
+
+def test_a_changed_label_remakes_renderings_only(project):
+    project.edit("config/test.yaml", "label: EDSR (test)", "label: EDSR (renamed)")
+    assert rules(project.jobs()) == RENDERINGS
+
+
+def test_changed_metric_code_remakes_scores_not_images(project):
+    project.edit("metrics/fidelity.py", "_SIGMA = 11, 1.5", "_SIGMA = 11, 1.6")
+    jobs = project.jobs()
+    assert "score_images" in rules(jobs)
+    assert not rules(jobs) & {"prepare_images", "degrade_images", "train_model", "upscale_images", "profile_model"}
+
+
+def test_changed_network_code_remakes_that_network(project):
+    project.edit("models/lstmconvsr/vil.py", "HEADS = 4", "HEADS = 2")
+    jobs = project.jobs()
+    assert models(jobs, "train_model") == models(jobs, "upscale_images") == {"lstmconvsr_test"}
+
+
+def test_killed_at_any_moment_it_completes_with_the_same_tables(project):
+    expected = tables(project.folder)
+    for name in ("results", ".snakemake", "downloads"):
+        shutil.rmtree(project.folder / name)
+    for seconds in (4, 9, 14):
+        run = subprocess.Popen(
+            project.command(),
+            cwd=project.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        time.sleep(seconds)
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+    result = project.snakemake()
+    assert result.returncode == 0, result.stdout[-3000:]
+    assert tables(project.folder) == expected
+
+
+def test_a_living_run_keeps_its_lock(project):
+    (project.folder / "results/profile/bicubic.json").unlink()
+    (project.folder / "results/weights/edsr_test/synthetic.safetensors").unlink()
+    first = subprocess.Popen(
+        project.command(), cwd=project.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not list((project.folder / ".snakemake/locks").glob("*.lock")) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert first.poll() is None
+        second = project.snakemake()
+        assert second.returncode != 0
+        assert "lock" in second.stdout.lower()
+    finally:
+        assert first.wait(timeout=300) == 0
