@@ -8,9 +8,10 @@ import statistics
 import time
 from pathlib import Path
 
-import rssr.models.basicsr_import  # noqa: F401, mends basicsr's import
 import torch
 from basicsr.utils.matlab_functions import imresize as basicsr_imresize
+
+import rssr.models.basicsr_import  # noqa: F401, mends basicsr's import
 from rssr.datasets.degrade import imresize
 from rssr.files import write_json
 from rssr.provenance import made_by

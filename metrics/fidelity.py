@@ -45,8 +45,8 @@ def ssim(sr: Tensor, hr: Tensor, crop: int = 4, channels: str = "y") -> Tensor:
     a, b = _planes(sr, hr, crop, channels)
     if min(a.shape[2:]) < _WINDOW:
         raise UserError(
-            f"SSIM needs at least {_WINDOW} pixels a side after the crop, but {a.shape[3]}x{a.shape[2]} are left: leave the "
-            "metric out or use larger images"
+            f"SSIM needs at least {_WINDOW} pixels a side after the crop, but {a.shape[3]}x{a.shape[2]} are left: "
+            "leave the metric out or use larger images"
         )
     moments = _blur(torch.cat([a, b, a * a, b * b, a * b]))
     mean_a, mean_b, square_a, square_b, product = moments.chunk(5)

@@ -53,8 +53,8 @@ class Upscaler(nn.Module):
         out = self.network(x * self.value_range) / self.value_range if self.value_range != 1 else self.network(x)
         if out.shape[-2:] != (x.shape[-2] * self.scale, x.shape[-1] * self.scale):
             raise UserError(
-                f"{type(self.network).__name__} made {tuple(out.shape[-2:])} from {tuple(x.shape[-2:])}, not x{self.scale}: "
-                "correct its `args`, or set `multiple_of` if it needs sides of a certain multiple"
+                f"{type(self.network).__name__} made {tuple(out.shape[-2:])} from {tuple(x.shape[-2:])}, not "
+                f"x{self.scale}: correct its `args`, or set `multiple_of` if it needs sides of a certain multiple"
             )
         return out[..., : height * self.scale, : width * self.scale]
 

@@ -229,10 +229,7 @@ def _block_at(parents: list[str]) -> type[BaseModel]:
     """The block that a path of keys leads to."""
     block: Any = Config
     for key in parents:
-        if get_origin(block) is dict:
-            block = get_args(block)[1]
-        else:
-            block = block.model_fields[key].annotation
+        block = get_args(block)[1] if get_origin(block) is dict else block.model_fields[key].annotation
         if type(None) in get_args(block):  # an optional block
             block = get_args(block)[0]
     return block

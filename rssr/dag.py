@@ -78,9 +78,14 @@ class Dag:
 
     def title(self, dataset: str, degradation: str) -> str:
         """What a quality table shows."""
-        return f"{self.config.datasets[dataset].label}, x{self.config.scale}, LR by {degradation} reduction (MATLAB), 8 bit"
+        label = self.config.datasets[dataset].label
+        return f"{label}, x{self.config.scale}, LR by {degradation} reduction (MATLAB), 8 bit"
 
     # Inputs.
+
+    def script(self, name: str) -> str:
+        """The script of a rule."""
+        return os.path.relpath(SCRIPTS / f"{name}.py")
 
     def code(self, script: str, *modules: str) -> list[str]:
         """The project's files that a script imports, and those of modules that it imports by name."""

@@ -33,6 +33,6 @@ def download(url: str, path: Path, digest_start: str) -> None:
             raise UserError(f"{path}: {url} broke off after {size} of {expected} bytes: run again, or {by_hand}")
         if not (found := sha256(temporary)).startswith(digest_start):
             raise UserError(
-                f"{path}: sha256 of {url} is {found} but {digest_start} was expected: the file there has changed or the "
-                "transfer was tampered with"
+                f"{path}: sha256 of {url} is {found} but {digest_start} was expected: the file there has changed or "
+                "the transfer was tampered with"
             )

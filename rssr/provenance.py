@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from rssr import __version__
+from rssr.code import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
-LIBRARIES = (
-    "torch numpy pillow pandas scipy scikit-image accelerate safetensors fvcore pyiqa basicsr spandrel matplotlib snakemake"
-).split()
+# The libraries that can move a number.
+LIBRARIES = [
+    *("torch", "numpy", "pillow", "pandas", "scipy", "scikit-image", "accelerate", "safetensors"),
+    *("fvcore", "pyiqa", "basicsr", "spandrel", "matplotlib", "snakemake"),
+]
 
 
 def code_version() -> str:
@@ -25,7 +27,7 @@ def code_version() -> str:
 
 
 def libraries() -> dict[str, str]:
-    """The installed versions of the libraries that can move a number."""
+    """The installed versions of Python and of LIBRARIES."""
     versions = {"python": platform.python_version()}
     for name in LIBRARIES:
         try:

@@ -202,9 +202,9 @@ def complexity(profiles: Mapping[str, Mapping], models: Mapping[str, Mapping]) -
     where = machine["processor"] if latency["device"].startswith("CPU") else latency["device"]
     caption = (
         f"Cost of one call at an LR input of {'x'.join(map(str, first['input_shape']))}, {latency['precision']}, on "
-        f"{where}, {latency['threads']} threads, PyTorch {first['libraries']['torch']}. MACs as fvcore counts them (FLOPs = "
-        f"2 x MACs); latency: median of {len(latency['samples_ms'])} calls with the 5th and 95th percentile; memory: "
-        "above what was in use before the call. Best bold, second underlined."
+        f"{where}, {latency['threads']} threads, PyTorch {first['libraries']['torch']}. MACs as fvcore counts them "
+        f"(FLOPs = 2 x MACs); latency: median of {len(latency['samples_ms'])} calls with the 5th and 95th percentile; "
+        "memory: above what was in use before the call. Best bold, second underlined."
     )
     notes = ["Operators that fvcore does not count are listed, with their number of calls, in results/profile/."]
     return Table(pd.DataFrame(rows), columns, caption, notes)

@@ -174,7 +174,9 @@ class Trainer:
             return
         state = torch.load(self.checkpoint, map_location=self.accelerator.device, weights_only=True)
         if state["identity"] != self.identity:
-            print(f"{self.checkpoint} belongs to another recipe, network or data: starting from the first iteration")
+            tqdm.write(
+                f"{self.checkpoint} belongs to another recipe, network or data: starting from the first iteration"
+            )
             return
         self.accelerator.unwrap_model(self.network).load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -183,7 +185,7 @@ class Trainer:
         self.average = state["average"]
         self.done, self.window = state["done"], state["window"]
         self.curve, self.seconds = state["curve"], state["seconds"]
-        print(f"resumed after iteration {self.done} of {self.total}")
+        tqdm.write(f"resumed after iteration {self.done} of {self.total}")
 
     def write_curve(self, path: Path) -> None:
         """Write the loss curve: iteration, mean loss since the last row, learning rate."""

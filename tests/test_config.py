@@ -5,6 +5,7 @@ import json
 
 import pytest
 import yaml
+
 from rssr.code import ROOT
 from rssr.config import Config, load, validate
 from rssr.errors import UserError

@@ -6,6 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 from PIL import Image
+
 from rssr.datasets import neon
 from rssr.datasets.prepare import prepare_hr, prepare_lr, tile_boxes
 from rssr.datasets.registry import MODULES, build

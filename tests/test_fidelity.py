@@ -4,12 +4,13 @@ import math
 
 import numpy as np
 import pytest
-import rssr.models.basicsr_import  # noqa: F401, mends basicsr's import
 import torch
 from basicsr.metrics import calculate_psnr, calculate_ssim
+from skimage.metrics import structural_similarity
+
+import rssr.models.basicsr_import  # noqa: F401, mends basicsr's import
 from rssr.errors import UserError
 from rssr.metrics.fidelity import luma, psnr, ssim
-from skimage.metrics import structural_similarity
 
 NOISE = [
     torch.randint(0, 256, (2, 3, 40, 52), dtype=torch.uint8, generator=torch.Generator().manual_seed(i)) for i in (1, 2)

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from rssr.code import ROOT
 from rssr.errors import UserError
 from rssr.files import check_sha256, read_csv, read_image, replacing, sha256, write_csv, write_image

@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from rssr.models.lstmconvsr import LSTMConvSR, mlstm
 from rssr.models.lstmconvsr.traversal import TRAVERSALS, order
 

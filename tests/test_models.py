@@ -4,6 +4,7 @@ import pickle
 
 import pytest
 import torch
+
 from rssr.datasets.degrade import imresize
 from rssr.errors import UserError
 from rssr.models.registry import build

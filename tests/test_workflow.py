@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+
 from rssr.files import sha256
 
 RENDERINGS = {"render_quality", "render_complexity", "render_quality_cost", "render_qualitative", "write_provenance"}

@@ -3,6 +3,7 @@
 
 rule fetch_dataset:
     input:
+        script=dag.script("fetch_dataset"),
         code=lambda wildcards: dag.code("fetch_dataset", dag.dataset_module(wildcards.dataset)),
     output:
         "downloads/{dataset}/fetched.json",
@@ -14,13 +15,13 @@ rule fetch_dataset:
         dataset=lambda wildcards: dag.dataset(wildcards.dataset),
         folder="downloads/{dataset}",
     shell:
-        "python {ROOT}/workflow/scripts/fetch_dataset.py --dataset {params.dataset:q} --folder {params.folder}"
-        " --record {output} > {log} 2>&1"
+        "python {input.script} --dataset {params.dataset:q} --folder {params.folder}" " --record {output} > {log} 2>&1"
 
 
 rule prepare_images:
     input:
         sources=lambda wildcards: dag.sources(wildcards.dataset, wildcards.split),
+        script=dag.script("prepare_images"),
         code=lambda wildcards: dag.code("prepare_images", dag.dataset_module(wildcards.dataset)),
     output:
         "results/data/{dataset}/{split}/manifest.csv",
@@ -34,13 +35,14 @@ rule prepare_images:
         folder="downloads/{dataset}",
         out=subpath(output[0], parent=True),
     shell:
-        "python {ROOT}/workflow/scripts/prepare_images.py --dataset {params.dataset:q} --folder {params.folder}"
+        "python {input.script} --dataset {params.dataset:q} --folder {params.folder}"
         " --split {wildcards.split} --out {params.out} --threads {threads} > {log} 2>&1"
 
 
 rule degrade_images:
     input:
         manifest="results/data/{dataset}/{split}/manifest.csv",
+        script=dag.script("degrade_images"),
         code=dag.code("degrade_images"),
     output:
         "results/data/{dataset}/{split}/LR/x{scale}-{degradation}/manifest.csv",
@@ -52,5 +54,5 @@ rule degrade_images:
     params:
         split_dir=subpath(input.manifest, parent=True),
     shell:
-        "python {ROOT}/workflow/scripts/degrade_images.py --split-dir {params.split_dir}"
+        "python {input.script} --split-dir {params.split_dir}"
         " --degradation {wildcards.degradation} --scale {wildcards.scale} --threads {threads} > {log} 2>&1"

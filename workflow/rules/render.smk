@@ -3,8 +3,15 @@
 
 rule render_quality:
     input:
-        scores=expand("results/scores/{{dataset}}/{{degradation}}/{model}.csv", model=dag.config.models),
-        facts=expand("results/scores/{{dataset}}/{{degradation}}/{model}.json", model=dag.config.models),
+        scores=expand(
+            "results/scores/{{dataset}}/{{degradation}}/{model}.csv",
+            model=dag.config.models,
+        ),
+        facts=expand(
+            "results/scores/{{dataset}}/{{degradation}}/{model}.json",
+            model=dag.config.models,
+        ),
+        script=dag.script("render_quality"),
         code=dag.code("render_quality"),
     output:
         report(
@@ -23,13 +30,14 @@ rule render_quality:
         statistics=dag.statistics,
         out=subpath(output[0], strip_suffix=".csv"),
     shell:
-        "python {ROOT}/workflow/scripts/render_quality.py --models {params.models:q} --scores {input.scores}"
+        "python {input.script} --models {params.models:q} --scores {input.scores}"
         " --title {params.title:q} --statistics {params.statistics:q} --out {params.out} > {log} 2>&1"
 
 
 rule render_complexity:
     input:
         profiles=expand("results/profile/{model}.json", model=dag.config.models),
+        script=dag.script("render_complexity"),
         code=dag.code("render_complexity"),
     output:
         report(
@@ -45,7 +53,7 @@ rule render_complexity:
         models=dag.labels,
         out=subpath(output[0], strip_suffix=".csv"),
     shell:
-        "python {ROOT}/workflow/scripts/render_complexity.py --models {params.models:q} --profiles {input.profiles}"
+        "python {input.script} --models {params.models:q} --profiles {input.profiles}"
         " --out {params.out} > {log} 2>&1"
 
 
@@ -53,6 +61,7 @@ rule render_quality_cost:
     input:
         quality="results/tables/quality_{dataset}_{degradation}.csv",
         profiles=expand("results/profile/{model}.json", model=dag.config.models),
+        script=dag.script("render_quality_cost"),
         code=dag.code("render_quality_cost"),
     output:
         report(
@@ -70,14 +79,18 @@ rule render_quality_cost:
         metric=next(iter(dag.config.metrics)),
         out=subpath(output[0], strip_suffix=".png"),
     shell:
-        "python {ROOT}/workflow/scripts/render_quality_cost.py --models {params.models:q} --quality {input.quality}"
+        "python {input.script} --models {params.models:q} --quality {input.quality}"
         " --profiles {input.profiles} --metric {params.metric} --out {params.out} > {log} 2>&1"
 
 
 rule render_qualitative:
     input:
-        srs=expand("results/sr/{{dataset}}/{{degradation}}/{model}/manifest.csv", model=dag.config.models),
+        srs=expand(
+            "results/sr/{{dataset}}/{{degradation}}/{model}/manifest.csv",
+            model=dag.config.models,
+        ),
         hr="results/data/{dataset}/test/manifest.csv",
+        script=dag.script("render_qualitative"),
         code=dag.code("render_qualitative"),
     output:
         report(
@@ -97,7 +110,7 @@ rule render_qualitative:
         label=lambda wildcards: dag.config.datasets[wildcards.dataset].label,
         out=subpath(output[0], strip_suffix=".png"),
     shell:
-        "python {ROOT}/workflow/scripts/render_qualitative.py --models {params.models:q} --sr-dirs {params.sr_dirs}"
+        "python {input.script} --models {params.models:q} --sr-dirs {params.sr_dirs}"
         " --hr-dir {params.hr_dir} --label {params.label:q} --out {params.out} > {log} 2>&1"
 
 
@@ -112,6 +125,7 @@ rule write_provenance:
             "results/tables/quality_{dataset}_{degradation}.csv",
             "results/tables/complexity.csv",
         ),
+        script=dag.script("write_provenance"),
         code=dag.code("write_provenance"),
     output:
         "results/provenance.json",
@@ -122,5 +136,4 @@ rule write_provenance:
     params:
         config=dag.whole,
     shell:
-        "python {ROOT}/workflow/scripts/write_provenance.py --config {params.config:q} --files {input.files}"
-        " --out {output} > {log} 2>&1"
+        "python {input.script} --config {params.config:q} --files {input.files}" " --out {output} > {log} 2>&1"

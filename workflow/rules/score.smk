@@ -5,6 +5,7 @@ rule upscale_images:
     input:
         lr=f"results/data/{{dataset}}/test/LR/x{dag.config.scale}-{{degradation}}/manifest.csv",
         weights=lambda wildcards: dag.weights(wildcards.model, wildcards.dataset),
+        script=dag.script("upscale_images"),
         code=lambda wildcards: dag.code("upscale_images", dag.arch_module(wildcards.model)),
     output:
         "results/sr/{dataset}/{degradation}/{model}/manifest.csv",
@@ -17,16 +18,17 @@ rule upscale_images:
         gpu=1,
     params:
         model=lambda wildcards: dag.model(wildcards.model),
-        weights=lambda wildcards, input: f"--weights {input.weights[0]}" if input.weights else "",
+        weights=lambda wildcards, input: (f"--weights {input.weights[0]}" if input.weights else ""),
         lr_dir=subpath(input.lr, parent=True),
         out=subpath(output[0], parent=True),
     shell:
-        "python {ROOT}/workflow/scripts/upscale_images.py --model {params.model:q} {params.weights}"
+        "python {input.script} --model {params.model:q} {params.weights}"
         " --lr-dir {params.lr_dir} --out {params.out} --threads {threads} > {log} 2>&1"
 
 
 rule fetch_metric:
     input:
+        script=dag.script("fetch_metric"),
         code=lambda wildcards: dag.code("fetch_metric", dag.metric_module(wildcards.metric)),
     output:
         "results/metrics/{metric}.json",
@@ -35,9 +37,9 @@ rule fetch_metric:
     conda:
         "../../environment.yml"
     params:
-        required=lambda wildcards: "--required" if dag.config.metrics[wildcards.metric].required else "",
+        required=lambda wildcards: ("--required" if dag.config.metrics[wildcards.metric].required else ""),
     shell:
-        "python {ROOT}/workflow/scripts/fetch_metric.py --metric {wildcards.metric} --folder downloads/metrics"
+        "python {input.script} --metric {wildcards.metric} --folder downloads/metrics"
         " {params.required} --record {output} > {log} 2>&1"
 
 
@@ -46,6 +48,7 @@ rule score_images:
         sr="results/sr/{dataset}/{degradation}/{model}/manifest.csv",
         hr="results/data/{dataset}/test/manifest.csv",
         metrics=expand("results/metrics/{metric}.json", metric=dag.metrics_with_weights),
+        script=dag.script("score_images"),
         code=dag.code("score_images", *map(dag.metric_module, dag.config.metrics)),
     output:
         scores="results/scores/{dataset}/{degradation}/{model}.csv",
@@ -60,7 +63,7 @@ rule score_images:
         metrics=list(dag.config.metrics),
         crop=dag.crop,
     shell:
-        "python {ROOT}/workflow/scripts/score_images.py --sr-dir {params.sr_dir} --hr-dir {params.hr_dir}"
+        "python {input.script} --sr-dir {params.sr_dir} --hr-dir {params.hr_dir}"
         " --metrics {params.metrics} --records {input.metrics} --weights-dir downloads/metrics"
         " --crop {params.crop} --scores {output.scores} > {log} 2>&1"
 
@@ -69,6 +72,7 @@ rule score_images:
 rule profile_model:
     input:
         weights=lambda wildcards: dag.profile_weights(wildcards.model),
+        script=dag.script("profile_model"),
         code=lambda wildcards: dag.code("profile_model", dag.arch_module(wildcards.model)),
     output:
         "results/profile/{model}.json",
@@ -81,8 +85,8 @@ rule profile_model:
         gpu=1,
     params:
         model=lambda wildcards: dag.model(wildcards.model),
-        weights=lambda wildcards, input: f"--weights {input.weights[0]}" if input.weights else "",
+        weights=lambda wildcards, input: (f"--weights {input.weights[0]}" if input.weights else ""),
         profile=dag.profile,
     shell:
-        "python {ROOT}/workflow/scripts/profile_model.py --model {params.model:q} {params.weights}"
+        "python {input.script} --model {params.model:q} {params.weights}"
         " --profile {params.profile:q} --out {output} --threads {threads} > {log} 2>&1"

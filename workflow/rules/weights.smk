@@ -5,6 +5,7 @@ rule train_model:
     input:
         hr="results/data/{dataset}/train/manifest.csv",
         lr=f"results/data/{{dataset}}/train/LR/x{dag.config.scale}-{dag.config.degradations[0]}/manifest.csv",
+        script=dag.script("train_model"),
         code=lambda wildcards: dag.code("train_model", dag.arch_module(wildcards.model)),
     output:
         weights="results/weights/{model}/{dataset}.safetensors",
@@ -12,10 +13,10 @@ rule train_model:
         curve="results/weights/{model}/{dataset}.csv",
     log:
         "results/logs/train_model/{model}_{dataset}.log",
-    conda:
-        "../../environment.yml"
     wildcard_constraints:
         model="|".join(dag.trained) or "(?!)",
+    conda:
+        "../../environment.yml"
     threads: workflow.cores
     resources:
         gpu=1,
@@ -25,7 +26,7 @@ rule train_model:
         split_dir=subpath(input.hr, parent=True),
         degradation=dag.config.degradations[0],
     shell:
-        "python {ROOT}/workflow/scripts/train_model.py --model {params.model:q} --recipe {params.recipe:q}"
+        "python {input.script} --model {params.model:q} --recipe {params.recipe:q}"
         " --split-dir {params.split_dir} --degradation {params.degradation} --weights {output.weights}"
         " --threads {threads} 2>&1 | tee {log}"
 
@@ -33,18 +34,19 @@ rule train_model:
 rule load_weights:
     input:
         file=lambda wildcards: dag.weights_to_load(wildcards.model),
+        script=dag.script("load_weights"),
         code=lambda wildcards: dag.code("load_weights", dag.arch_module(wildcards.model)),
     output:
         weights="results/weights/{model}/{dataset}.safetensors",
         facts="results/weights/{model}/{dataset}.json",
     log:
         "results/logs/load_weights/{model}_{dataset}.log",
-    conda:
-        "../../environment.yml"
     wildcard_constraints:
         model="|".join(dag.loaded) or "(?!)",
+    conda:
+        "../../environment.yml"
     params:
         model=lambda wildcards: dag.model(wildcards.model),
     shell:
-        "python {ROOT}/workflow/scripts/load_weights.py --model {params.model:q} --downloads downloads/weights"
+        "python {input.script} --model {params.model:q} --downloads downloads/weights"
         " --weights {output.weights} > {log} 2>&1"

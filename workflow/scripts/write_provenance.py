@@ -1,4 +1,4 @@
-"""Record how a whole run was made: configuration, code, libraries, machine, and the checksum of every table and input."""
+"""Record how a whole run was made: configuration, code, libraries, machine, and checksums from images to tables."""
 
 import argparse
 import json

@@ -1,0 +1,88 @@
+"""Tables: means and intervals by closed form, marks of the best, three renderings of one source."""
+
+import shutil
+import subprocess
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rssr.tables import Column, Table, mean_interval, quality, ranks
+
+SETTINGS = {"resamples": 2000, "confidence": 0.95, "seed": 0}
+
+
+def test_interval_is_the_normal_one_for_many_images():
+    values = np.random.default_rng(0).normal(30, 2, 2000)
+    mean, low, high = mean_interval(values, SETTINGS)
+    half = 1.96 * values.std(ddof=1) / len(values) ** 0.5
+    assert mean == values.mean()
+    assert (mean - low, high - mean) == pytest.approx((half, half), rel=0.1)
+    assert mean_interval(values, SETTINGS) == (mean, low, high)  # the seed fixes it
+
+
+def test_interval_of_few_equal_infinite_or_missing_scores():
+    assert mean_interval(np.array([3.0]), SETTINGS) == (3, 3, 3)
+    assert mean_interval(np.array([3.0, 3.0]), SETTINGS) == (3, 3, 3)
+    assert mean_interval(np.array([3.0, np.inf]), SETTINGS) == (np.inf,) * 3
+    assert np.isnan(mean_interval(np.array([3.0, np.nan]), SETTINGS)).all()
+
+
+def test_ranks_are_of_the_printed_numbers():
+    values = pd.Series([28.701, 28.699, 28.5, np.nan])
+    assert ranks(values, 2, "higher") == [1, 1, 2, 0]
+    assert ranks(values, 3, "higher") == [1, 2, 3, 0]
+    assert ranks(values, 2, "lower") == [2, 2, 1, 0]
+    assert ranks(values, 2, None) == [0] * 4
+    assert ranks(values[:1], 2, "higher") == [0]
+
+
+def table():
+    numbers = pd.DataFrame({"label": ["A_1", "B", "C"], "psnr": [28.7, 28.7, 27.0], "low": [np.nan] * 3})
+    return Table(
+        numbers,
+        [Column("psnr", "PSNR (dB) ↑", 2, "higher"), Column("low", "LPIPS ↓", 4, "lower")],
+        "100 % & more.",
+        ["A note."],
+    )
+
+
+def test_three_renderings_of_one_source(tmp_path):
+    table().write(tmp_path / "t")
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "t.csv"), table().numbers)
+    markdown = (tmp_path / "t.md").read_text()
+    assert "100 % & more." in markdown and "- A note." in markdown
+    assert markdown.count("**28.70**") == 2 and "<u>27.00</u>" in markdown and markdown.count("–") == 3
+    latex = (tmp_path / "t.tex").read_text()
+    for part in (
+        r"\toprule",
+        r"A\_1",
+        r"\textbf{28.70}",
+        r"\underline{27.00}",
+        r"100 \% \& more.",
+        r"$\uparrow$",
+        "--",
+    ):
+        assert part in latex
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="no TeX engine on this machine")
+def test_latex_compiles(tmp_path):
+    table().write(tmp_path / "t")
+    document = r"\documentclass{article}\usepackage{booktabs}\begin{document}\input{t}\end{document}"
+    (tmp_path / "d.tex").write_text(document)
+    result = subprocess.run(["pdflatex", "-halt-on-error", "d.tex"], cwd=tmp_path, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout[-2000:]
+
+
+def test_quality_table():
+    scores = {
+        "a": pd.DataFrame({"image": ["x", "y"], "psnr_y": [30.0, 32.0], "lpips": [np.nan, np.nan]}),
+        "b": pd.DataFrame({"image": ["x", "y"], "psnr_y": [29.0, 31.0], "lpips": [np.nan, np.nan]}),
+    }
+    models = {"a": {"label": "Net A", "note": "somebody's"}, "b": {"label": "Net B"}}
+    made = quality(scores, models, "A set, x4", SETTINGS)
+    assert made.numbers["psnr_y"].tolist() == [31, 30]
+    text = made.markdown()
+    assert "A set, x4. Mean over 2 images" in text and "peak 255" in text and "- Net A: somebody's" in text
+    assert "**31.00** [30.00, 32.00]" in text and "<u>30.00</u> [29.00, 31.00]" in text

@@ -1,0 +1,149 @@
+"""The training loop: schedules by closed form, and a broken run that ends with the same bytes as an unbroken one."""
+
+import json
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from rssr.code import ROOT
+from rssr.config import Recipe
+from rssr.datasets.folder import data_set
+from rssr.datasets.prepare import prepare_hr, prepare_lr
+from rssr.errors import UserError
+from rssr.files import sha256, write_image
+from rssr.models.registry import build
+from rssr.training import Patches, Trainer, learning_rate
+
+ENTRY = {"arch": "lstmconvsr", "args": {"channels": 8, "groups": [1], "arrbs": 1, "tail": "light"}, "scale": 4}
+
+
+def recipe(**changes):
+    content = {"iterations": 8, "batch": 2, "patch": 8, "optimiser": {"lr": 1e-3}, "ema": 0.9, "checkpoint_every": 2}
+    return Recipe.model_validate(content | {"log_every": 3, "clip": 1.0} | changes).model_dump(mode="json")
+
+
+@pytest.fixture
+def images(tmp_path):
+    """results/data/{dataset}/train of three images of random squares, which a network can learn."""
+    for name in "abc":
+        squares = np.random.default_rng(ord(name)).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+        pixels = np.kron(squares, np.ones((8, 8, 1), np.uint8))
+        write_image(tmp_path / f"own/{name}.png", pixels)
+    own = data_set("Own", str(tmp_path / "own"), {"train": "*"})
+    prepare_hr(own, tmp_path, "train", None, tmp_path / "train", 1)
+    prepare_lr(tmp_path / "train", "bicubic", 4, 1)
+    return tmp_path / "train"
+
+
+def trainer(images, folder, settings, network=None):
+    torch.manual_seed(settings["seed"])
+    network = network or build(ENTRY).train()
+    return Trainer(network, settings, Patches(images, "x4-bicubic", 4, settings), folder / "w.checkpoint", settings)
+
+
+def test_schedules():
+    cosine = recipe(schedule={"name": "cosine", "warmup": 4})
+    rates = [learning_rate(i, 12, cosine) for i in range(12)]
+    assert rates[:4] == pytest.approx([0.25e-3, 0.5e-3, 0.75e-3, 1e-3])
+    assert rates[8] == pytest.approx(0.5e-3 * (1 + math.cos(math.pi / 2)))
+    assert learning_rate(12, 12, cosine) == pytest.approx(0)
+    steps = recipe(schedule={"name": "multistep", "milestones": [0.5, 0.75], "gamma": 0.5})
+    assert [learning_rate(i, 8, steps) for i in (0, 3, 4, 5, 6, 7)] == pytest.approx(
+        [1e-3] * 2 + [5e-4] * 2 + [2.5e-4] * 2
+    )
+    assert learning_rate(7, 8, recipe()) == 1e-3
+
+
+def test_patches_match_and_depend_on_the_iteration_alone(images):
+    patches = Patches(images, "x4-bicubic", 4, recipe())
+    lr, hr = patches(3)
+    assert lr.shape == (2, 3, 8, 8) and hr.shape == (2, 3, 32, 32)
+    assert torch.equal(patches(3)[1], hr) and not torch.equal(patches(4)[1], hr)
+    reduced = torch.nn.functional.avg_pool2d(hr, 4)  # the same place, turned the same way
+    aligned = (lr - reduced).abs().mean()
+    assert all((lr.flip(axis) - reduced).abs().mean() > 2 * aligned for axis in (2, 3))
+
+
+def test_epochs_are_passes_over_the_images(images, tmp_path):
+    assert trainer(images, tmp_path, recipe(iterations=None, epochs=10)).total == 15  # 10 epochs of 3 images by 2
+
+
+def test_a_broken_run_resumes_exactly(images, tmp_path):
+    whole = trainer(images, tmp_path / "whole", recipe())
+    expected = whole.run()
+
+    broken = trainer(images, tmp_path / "broken", recipe())
+    step, broken_at = broken._step, 5
+
+    def stop(loss_function):
+        if broken.done == broken_at:
+            raise KeyboardInterrupt
+        return step(loss_function)
+
+    broken._step = stop
+    with pytest.raises(KeyboardInterrupt):
+        broken.run()
+    resumed = trainer(images, tmp_path / "broken", recipe())
+    assert resumed.done == 4
+    weights = resumed.run()
+    assert all(torch.equal(weights[name], expected[name]) for name in expected)
+    assert resumed.curve == whole.curve
+    assert [row["iteration"] for row in whole.curve] == [3, 6]
+
+
+def test_a_checkpoint_of_another_recipe_is_not_resumed(images, tmp_path):
+    first = trainer(images, tmp_path, recipe())
+    first.done = 2
+    first._save()
+    assert trainer(images, tmp_path, recipe()).done == 2
+    assert trainer(images, tmp_path, recipe(batch=3)).done == 0
+
+
+def test_average_follows_the_weights(images, tmp_path):
+    averaged = trainer(images, tmp_path, recipe(iterations=1, ema=0.9))
+    start = {name: value.clone() for name, value in averaged._weights().items()}
+    average, last = averaged.run(), averaged._weights()
+    for name in start:
+        torch.testing.assert_close(average[name], 0.9 * start[name] + 0.1 * last[name])
+    plain = trainer(images, tmp_path / "plain", recipe(iterations=1, ema=0))
+    assert all(torch.equal(plain.run()[name], last[name]) for name in last)
+
+
+def test_training_lowers_the_loss(images, tmp_path):
+    run = trainer(images, tmp_path, recipe(iterations=60, log_every=20, optimiser={"lr": 5e-3}))
+    run.run()
+    assert run.curve[-1]["loss"] < 0.8 * run.curve[0]["loss"]
+
+
+def test_a_loss_that_explodes_is_named(images, tmp_path):
+    network = build(ENTRY).train()
+    next(network.parameters()).data.fill_(float("nan"))
+    with pytest.raises(UserError, match="the loss is nan at iteration 1: lower the recipe's `lr`"):
+        trainer(images, tmp_path, recipe(), network).run()
+
+
+def test_patches_larger_than_an_image_are_refused(images):
+    with pytest.raises(UserError, match="a.png of .* has an LR side below the recipe's patch of 16 pixels"):
+        Patches(images, "x4-bicubic", 4, recipe(patch=16))
+
+
+def test_the_script_runs_by_hand_and_twice_the_same(images, tmp_path):
+    digests = []
+    for name in ("one", "two"):
+        weights = tmp_path / name / "w.safetensors"
+        command = [sys.executable, str(ROOT / "workflow/scripts/train_model.py"), "--model", json.dumps(ENTRY)]
+        command += ["--recipe", json.dumps(recipe()), "--split-dir", str(images), "--degradation", "bicubic"]
+        result = subprocess.run(
+            [*command, "--weights", str(weights)], capture_output=True, text=True, env={"PYTHONPATH": str(ROOT)}
+        )
+        assert result.returncode == 0, result.stderr
+        digests.append(sha256(weights))
+        assert list(pd.read_csv(weights.with_suffix(".csv"))["iteration"]) == [3, 6]
+        assert json.loads(weights.with_suffix(".json").read_text())["sha256"] == digests[-1]
+        assert not weights.with_suffix(".checkpoint").exists()
+    assert digests[0] == digests[1]
