@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -175,6 +176,11 @@ class Dag:
             for file in self.weights(model, dataset)
         ]
 
+    def published(self) -> list[str]:
+        """What the repository keeps of a run."""
+        kept = ("results/tables/", "results/figures/", "results/scores/", "results/profile/")
+        return [file for file in self.everything() if file.startswith(kept)] + ["results/provenance.json"]
+
     def weights_targets(self) -> list[str]:
         """The weights of every network for every data set."""
         return [
@@ -194,6 +200,12 @@ class Dag:
             present = {path.name for path in folder.glob("*.png")}
             if any(f"{row['image']}.png" not in present for row in read_csv(manifest)):
                 manifest.unlink()
+
+
+def prepare_environment() -> None:
+    """Let the rules' scripts import rssr from this checkout and run with the interpreter that runs Snakemake."""
+    for name, first in (("PYTHONPATH", str(ROOT)), ("PATH", str(Path(sys.executable).parent))):
+        os.environ[name] = os.pathsep.join(filter(None, [first, os.environ.get(name)]))
 
 
 def _plain(entry: BaseModel) -> dict[str, Any]:

@@ -137,3 +137,17 @@ rule write_provenance:
         config=dag.whole,
     shell:
         "python {input.script} --config {params.config:q} --files {input.files}" " --out {output} > {log} 2>&1"
+
+
+# Not part of the default run: the copy of a run that the README shows and the repository keeps.
+rule copy_reference:
+    input:
+        dag.published(),
+    output:
+        directory("results/reference/default"),
+    log:
+        "results/logs/copy_reference.log",
+    conda:
+        "../../environment.yml"
+    shell:
+        "(for file in {input}; do install -D -m 644 $file {output}/${{file#results/}}; done) > {log} 2>&1"

@@ -1,0 +1,33 @@
+"""The README shows what is committed, and what it tells people to type is there."""
+
+import re
+
+import yaml
+from rssr.code import ROOT
+from rssr.config import validate
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+REFERENCE = ROOT / "results/reference/default"
+
+
+def test_table_is_the_committed_one():
+    shown = re.search(r"<!-- quality -->\n(.*)<!-- end -->", README, re.DOTALL)[1]
+    assert shown.strip() == (REFERENCE / "tables/quality_neon_bicubic.md").read_text(encoding="utf-8").strip()
+
+
+def test_links_lead_somewhere():
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
+    assert len(links) > 10
+    for link in links:
+        assert (ROOT / link).exists(), link
+
+
+def test_examples_validate():
+    models, data_set = (yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", README, re.DOTALL))
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    for entry in models["models"].values():
+        if "checkpoint" in entry:
+            entry["checkpoint"]["sha256"] = "0" * 64
+    config["models"] |= models["models"]
+    config["datasets"] |= data_set["datasets"]
+    assert {"swinir", "someones_upload"} <= set(validate(config, "README.md").models)
