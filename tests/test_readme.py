@@ -3,6 +3,7 @@
 import re
 
 import yaml
+
 from rssr.code import ROOT
 from rssr.config import validate
 
