@@ -20,10 +20,10 @@ include: "workflow/rules/render.smk"
 rule all:
     default_target: True
     input:
-        dag.everything(),
+        targets,
         "results/provenance.json",
 
 
 rule weights:
     input:
-        dag.weights_targets(),
+        dag.weights_of(dag.data_sets),

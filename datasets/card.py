@@ -10,7 +10,6 @@ class Card:
     """The facts of a data set that captions and documentation quote.
 
     Attributes:
-        label: the name in tables.
         licence: licence and terms of the images.
         citation: where the images come from.
         page: a page for humans.
@@ -18,7 +17,6 @@ class Card:
         tile: HR tile side in pixels, or None for whole images.
     """
 
-    label: str
     licence: str
     citation: str
     page: str

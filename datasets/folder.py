@@ -9,11 +9,10 @@ from rssr.errors import UserError
 SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"}
 
 
-def data_set(label: str, images: str, split: Mapping[str, str | Sequence[str]]) -> DataSet:
+def data_set(images: str, split: Mapping[str, str | Sequence[str]]) -> DataSet:
     """A data set of the image files in a folder.
 
     Args:
-        label: the name in tables.
         images: the folder.
         split: split -> glob pattern below the folder, such as "test/**/*" or "*/*.jpg", or several patterns, each of
             which must match.
@@ -23,7 +22,7 @@ def data_set(label: str, images: str, split: Mapping[str, str | Sequence[str]]) 
     found = {name: [match for p in several for match in _matches(root, p)] for name, several in patterns.items()}
     paths = {source: path for sources in found.values() for source, path in sources}
     return DataSet(
-        card=Card(label=label, licence="the owner's", citation=images, page="", gsd_m="not stated", tile=None),
+        card=Card(licence="the owner's", citation=images, page="", gsd_m="not stated", tile=None),
         splits={name: tuple(source for source, _ in sources) for name, sources in found.items()},
         fetch=lambda folder: None,
         find=lambda folder, source: paths[source],

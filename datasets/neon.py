@@ -58,7 +58,6 @@ def _download(wheel: Path) -> None:
 
 DATA_SET = DataSet(
     card=Card(
-        label="NEON",
         licence="MIT, as part of the package deepforest 2.1.0",
         citation="Weinstein et al., DeepForest, Methods in Ecology and Evolution 11, 2020, doi 10.1111/2041-210X.13472",
         page="https://github.com/weecology/DeepForest",

@@ -14,8 +14,8 @@ def build(entry: Mapping[str, Any]) -> DataSet:
     """The data set of an entry: a module of this folder, or a folder of images.
 
     Args:
-        entry: `{"module": name}` or `{"images": folder, "split": {...}, "label": ...}`.
+        entry: `{"module": name}` or `{"images": folder, "split": {...}}`.
     """
     if "images" in entry:
-        return data_set(entry["label"], entry["images"], entry["split"])
+        return data_set(entry["images"], entry["split"])
     return importlib.import_module(f"rssr.datasets.{entry['module']}").DATA_SET

@@ -36,7 +36,6 @@ def _draw(source: str) -> np.ndarray:
 
 DATA_SET = DataSet(
     card=Card(
-        label="Synthetic",
         licence="MIT, drawn by this project",
         citation="this project",
         page="https://doi.org/10.3390/rs17152745",

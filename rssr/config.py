@@ -72,6 +72,7 @@ class Model(Block):
     args: dict[str, Any] = Field({}, description="keyword arguments of the class")
     weights: File | None = Field(None, description="weights to load: safetensors, or a .pth without code in it")
     train: str | None = Field(None, description="a recipe of `training`, instead of `weights`")
+    train_on: str | None = Field(None, description="data set to learn from; the tested one by default")
     checkpoint: File | None = Field(
         None, description="a file whose architecture spandrel recognises, instead of `arch`"
     )
@@ -84,6 +85,8 @@ class Model(Block):
             raise ValueError("give either `arch` or `checkpoint`")
         if self.checkpoint is not None and (self.weights or self.train or self.args):
             raise ValueError("a `checkpoint` brings its weights and arguments: leave `weights`, `train`, `args` out")
+        if self.train_on is not None and self.train is None:
+            raise ValueError("`train_on` needs `train`")
         if self.arch is not None:
             check_arch(self.arch)
             if self.arch in INTERPOLATIONS and (self.weights or self.train):
@@ -166,16 +169,23 @@ class Config(Block):
     scale: Literal[2, 3, 4] = Field(4, description="upscaling factor")
     degradations: tuple[Literal["bicubic"], ...] = Field(("bicubic",), description="from HR to LR: names of degrade.py")
     crop: int | None = Field(None, ge=0, description="border pixels that metrics leave out; the scale by default")
-    datasets: dict[Name, Dataset] = Field(description="data sets by name")
-    models: dict[Name, Model] = Field(description="methods by name, in the order of the tables")
+    datasets: dict[Name, Dataset] = Field(min_length=1, description="data sets by name")
+    models: dict[Name, Model] = Field(min_length=1, description="methods by name, in the order of the tables")
     training: dict[Name, Recipe] = Field({}, description="recipes by name")
-    metrics: dict[Literal[tuple(METRICS)], Metric] = Field({"psnr_y": Metric()}, description="metrics by name")
+    metrics: dict[Literal[tuple(METRICS)], Metric] = Field(
+        {"psnr_y": Metric()}, min_length=1, description="metrics by name"
+    )
     profile: Profile = Field(Profile(), description="how cost is measured")
     statistics: Statistics = Field(Statistics(), description="how intervals are computed")
 
     @model_validator(mode="after")
-    def _recipes_exist(self) -> "Config":
+    def _names_exist(self) -> "Config":
         for name, model in self.models.items():
+            if model.train_on is not None and model.train_on not in self.datasets:
+                raise ValueError(
+                    f"models.{name}.train_on names the data set '{model.train_on}'"
+                    + nearest(model.train_on, self.datasets)
+                )
             if model.train is not None and model.train not in self.training:
                 raise ValueError(
                     f"models.{name}.train names the recipe '{model.train}'{nearest(model.train, self.training)}"

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from rssr.code import ROOT, module_path, used_files
 from rssr.config import validate
 from rssr.datasets.registry import build as build_data_set
+from rssr.errors import UserError
 from rssr.files import read_csv
 from rssr.metrics.registry import METRICS
 from rssr.models.registry import INTERPOLATIONS, NETWORKS
@@ -36,12 +37,14 @@ class Dag:
     # Entries, as the scripts take them: an entry alone, so that changing one remakes what depends on it.
 
     def dataset(self, name: str) -> str:
-        """A data set's entry as JSON."""
-        return json.dumps(_plain(self.config.datasets[name]))
+        """What decides a data set's images, as JSON: its entry without the label."""
+        return json.dumps({k: v for k, v in _plain(self.config.datasets[name]).items() if k != "label"})
 
     def model(self, name: str) -> str:
         """What decides a model's pixels and cost, as JSON: its entry with the scale, without label and note."""
-        entry = {k: v for k, v in _plain(self.config.models[name]).items() if k not in ("label", "note", "train")}
+        entry = {
+            k: v for k, v in _plain(self.config.models[name]).items() if k not in ("label", "note", "train", "train_on")
+        }
         return json.dumps(entry | {"scale": self.config.scale})
 
     def recipe(self, name: str) -> str:
@@ -123,7 +126,20 @@ class Dag:
 
     def weights(self, model: str, dataset: str) -> list[str]:
         """The weights that a model upscales a data set with; none for an interpolation."""
-        return [] if self.is_interpolation(model) else [f"results/weights/{model}/{dataset}.safetensors"]
+        if self.is_interpolation(model):
+            return []
+        return [f"results/weights/{model}/{self.home(model, dataset)}.safetensors"]
+
+    def home(self, model: str, dataset: str) -> str:
+        """The data set that a model's weights for a data set come from: another one where the entry says `train_on`."""
+        entry = self.config.models[model]
+        home = entry.train_on or dataset
+        if entry.train and "train" not in self.data_sets[home].splits:
+            raise UserError(
+                f"models.{model}.train: the data set '{home}' has no train split: add one to its `split`, or name another "
+                f"data set in models.{model}.train_on"
+            )
+        return home
 
     def weights_to_load(self, model: str) -> list[str]:
         """The local file of `weights` or `checkpoint`, none where it is an address."""
@@ -159,33 +175,42 @@ class Dag:
 
     def everything(self) -> list[str]:
         """Every result, not the last ones only: Snakemake makes a deleted file again if it is asked for by name."""
-        return self.each(
+        per_test_set = self.each(
             "results/data/{dataset}/test/manifest.csv",
             "results/data/{dataset}/test/LR/x{scale}-{degradation}/manifest.csv",
             "results/sr/{dataset}/{degradation}/{model}/manifest.csv",
             "results/scores/{dataset}/{degradation}/{model}.csv",
+            "results/scores/{dataset}/{degradation}/{model}.json",
             "results/profile/{model}.json",
             *(f"results/tables/quality_{{dataset}}_{{degradation}}.{suffix}" for suffix in ("csv", "md", "tex")),
             *(f"results/tables/complexity.{suffix}" for suffix in ("csv", "md", "tex")),
             *(f"results/figures/quality_cost_{{dataset}}_{{degradation}}.{suffix}" for suffix in ("png", "pdf")),
             *(f"results/figures/qualitative_{{dataset}}_{{degradation}}.{suffix}" for suffix in ("png", "pdf")),
-        ) + [
-            file
-            for dataset in self.test_sets()
-            for model in self.config.models
-            for file in self.weights(model, dataset)
-        ]
+        )
+        return per_test_set + self.weights_of(self.test_sets())
+
+    def weights_of(self, datasets: Iterable[str]) -> list[str]:
+        """The weights of every network for some data sets, with what they were made from and what tells of it."""
+        files = []
+        for dataset in datasets:
+            for model in self.config.models:
+                for weights in self.weights(model, dataset):
+                    stem = weights.removesuffix(".safetensors")
+                    files += [weights, f"{stem}.json"]
+                    if model in self.trained:
+                        train = f"results/data/{self.home(model, dataset)}/train"
+                        files += [f"{stem}.csv", f"{train}/manifest.csv", f"{train}/LR/{self.training_lr}/manifest.csv"]
+        return list(dict.fromkeys(files))
+
+    @property
+    def training_lr(self) -> str:
+        """The LR folder that networks are trained on: of the first degradation."""
+        return f"x{self.config.scale}-{self.config.degradations[0]}"
 
     def published(self) -> list[str]:
         """What the repository keeps of a run."""
         kept = ("results/tables/", "results/figures/", "results/scores/", "results/profile/")
         return [file for file in self.everything() if file.startswith(kept)] + ["results/provenance.json"]
-
-    def weights_targets(self) -> list[str]:
-        """The weights of every network for every data set."""
-        return [
-            file for dataset in self.data_sets for model in self.config.models for file in self.weights(model, dataset)
-        ]
 
     # State.
 

@@ -33,7 +33,7 @@ def test_tiles_cover_the_image_and_end_flush():
 def test_cards_are_complete_and_splits_disjoint(name):
     data_set = build({"module": name})
     card = data_set.card
-    assert all([card.label, card.licence, card.citation, card.page, card.gsd_m])
+    assert all([card.licence, card.citation, card.page, card.gsd_m])
     assert not set(data_set.splits["train"]) & set(data_set.splits["test"])
 
 
@@ -72,7 +72,7 @@ def test_own_folder_is_prepared_with_manifests(tmp_path):
 
 def test_names_that_meet_are_refused(tmp_path):
     images(tmp_path / "own", a__b=(16, 16), a_b=(16, 16))
-    data_set = build({"label": "Own", "images": str(tmp_path / "own"), "split": {"test": "**/*"}})
+    data_set = build({"images": str(tmp_path / "own"), "split": {"test": "**/*"}})
     with pytest.raises(UserError, match="both called 'a_b'"):
         prepare_hr(data_set, tmp_path, "test", None, tmp_path / "out", 1)
     assert not (tmp_path / "out/manifest.csv").exists()
@@ -80,7 +80,7 @@ def test_names_that_meet_are_refused(tmp_path):
 
 def test_preparing_twice_gives_the_same_bytes(tmp_path):
     images(tmp_path / "own", a=(64, 64))
-    data_set = build({"label": "Own", "images": str(tmp_path / "own"), "split": {"test": "*"}})
+    data_set = build({"images": str(tmp_path / "own"), "split": {"test": "*"}})
     for out in ("one", "two"):
         prepare_hr(data_set, tmp_path, "test", 32, tmp_path / out, 2)
         prepare_lr(tmp_path / out, "bicubic", 4, 2)

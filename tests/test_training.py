@@ -34,7 +34,7 @@ def images(tmp_path):
         squares = np.random.default_rng(ord(name)).integers(0, 256, (6, 8, 3), dtype=np.uint8)
         pixels = np.kron(squares, np.ones((8, 8, 1), np.uint8))
         write_image(tmp_path / f"own/{name}.png", pixels)
-    own = data_set("Own", str(tmp_path / "own"), {"train": "*"})
+    own = data_set(str(tmp_path / "own"), {"train": "*"})
     prepare_hr(own, tmp_path, "train", None, tmp_path / "train", 1)
     prepare_lr(tmp_path / "train", "bicubic", 4, 1)
     return tmp_path / "train"

@@ -12,6 +12,7 @@ if clear_stale_locks(Path(".snakemake")):
     logger.info("A killed run had left its lock behind: it is cleared, and unfinished files are made again.")
 try:
     dag = Dag(config, ", ".join(map(str, workflow.configfiles)))
+    targets = dag.everything()
 except UserError as error:
     raise WorkflowError(str(error)) from None
 dag.forget_broken_folders()

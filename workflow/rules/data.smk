@@ -24,7 +24,8 @@ rule prepare_images:
         script=dag.script("prepare_images"),
         code=lambda wildcards: dag.code("prepare_images", dag.dataset_module(wildcards.dataset)),
     output:
-        "results/data/{dataset}/{split}/manifest.csv",
+        manifest="results/data/{dataset}/{split}/manifest.csv",
+        facts="results/data/{dataset}/{split}/provenance.json",
     log:
         "results/logs/prepare_images/{dataset}_{split}.log",
     conda:
@@ -33,7 +34,7 @@ rule prepare_images:
     params:
         dataset=lambda wildcards: dag.dataset(wildcards.dataset),
         folder="downloads/{dataset}",
-        out=subpath(output[0], parent=True),
+        out=subpath(output.manifest, parent=True),
     shell:
         "python {input.script} --dataset {params.dataset:q} --folder {params.folder}"
         " --split {wildcards.split} --out {params.out} --threads {threads} > {log} 2>&1"
@@ -45,7 +46,8 @@ rule degrade_images:
         script=dag.script("degrade_images"),
         code=dag.code("degrade_images"),
     output:
-        "results/data/{dataset}/{split}/LR/x{scale}-{degradation}/manifest.csv",
+        manifest="results/data/{dataset}/{split}/LR/x{scale}-{degradation}/manifest.csv",
+        facts="results/data/{dataset}/{split}/LR/x{scale}-{degradation}/provenance.json",
     log:
         "results/logs/degrade_images/{dataset}_{split}_x{scale}-{degradation}.log",
     conda:

@@ -8,7 +8,8 @@ rule upscale_images:
         script=dag.script("upscale_images"),
         code=lambda wildcards: dag.code("upscale_images", dag.arch_module(wildcards.model)),
     output:
-        "results/sr/{dataset}/{degradation}/{model}/manifest.csv",
+        manifest="results/sr/{dataset}/{degradation}/{model}/manifest.csv",
+        facts="results/sr/{dataset}/{degradation}/{model}/provenance.json",
     log:
         "results/logs/upscale_images/{dataset}_{degradation}_{model}.log",
     conda:
@@ -20,7 +21,7 @@ rule upscale_images:
         model=lambda wildcards: dag.model(wildcards.model),
         weights=lambda wildcards, input: (f"--weights {input.weights[0]}" if input.weights else ""),
         lr_dir=subpath(input.lr, parent=True),
-        out=subpath(output[0], parent=True),
+        out=subpath(output.manifest, parent=True),
     shell:
         "python {input.script} --model {params.model:q} {params.weights}"
         " --lr-dir {params.lr_dir} --out {params.out} --threads {threads} > {log} 2>&1"

@@ -4,7 +4,7 @@
 rule train_model:
     input:
         hr="results/data/{dataset}/train/manifest.csv",
-        lr=f"results/data/{{dataset}}/train/LR/x{dag.config.scale}-{dag.config.degradations[0]}/manifest.csv",
+        lr=f"results/data/{{dataset}}/train/LR/{dag.training_lr}/manifest.csv",
         script=dag.script("train_model"),
         code=lambda wildcards: dag.code("train_model", dag.arch_module(wildcards.model)),
     output:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from rssr.datasets.prepare import prepare_lr
 from rssr.errors import run
+from rssr.files import sha256, write_json
+from rssr.provenance import made_by
 
 
 def main() -> None:
@@ -15,6 +17,13 @@ def main() -> None:
     parser.add_argument("--scale", type=int, required=True)
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
+    facts = made_by(
+        hr_manifest_sha256=sha256(arguments.split_dir / "manifest.csv"),
+        degradation=arguments.degradation,
+        scale=arguments.scale,
+    )
+    lr_dir = arguments.split_dir / "LR" / f"x{arguments.scale}-{arguments.degradation}"
+    write_json(lr_dir / "provenance.json", facts)
     prepare_lr(arguments.split_dir, arguments.degradation, arguments.scale, arguments.threads)
 
 

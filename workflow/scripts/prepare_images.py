@@ -7,6 +7,8 @@ from pathlib import Path
 from rssr.datasets.prepare import prepare_hr
 from rssr.datasets.registry import build
 from rssr.errors import run
+from rssr.files import write_json
+from rssr.provenance import made_by
 
 
 def main() -> None:
@@ -20,6 +22,8 @@ def main() -> None:
     arguments = parser.parse_args()
     data_set = build(arguments.dataset)
     tile = arguments.dataset.get("tile", data_set.card.tile)
+    facts = made_by(dataset=arguments.dataset, split=arguments.split, tile=tile)
+    write_json(arguments.out / "provenance.json", facts)
     prepare_hr(data_set, arguments.folder, arguments.split, tile, arguments.out, arguments.threads)
 
 

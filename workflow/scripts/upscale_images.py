@@ -40,8 +40,8 @@ def main() -> None:
     }
     files = used_files(Path(__file__).resolve())
     identity = hashlib.sha256(json.dumps([facts, digest(files)]).encode()).hexdigest()
-    upscale_folder(build(entry), arguments.lr_dir, arguments.out, identity, torch.device(arguments.device))
     write_json(arguments.out / "provenance.json", made_by(**facts))
+    upscale_folder(build(entry), arguments.lr_dir, arguments.out, identity, torch.device(arguments.device))
 
 
 run(main)
