@@ -136,8 +136,8 @@ class Dag:
         home = entry.train_on or dataset
         if entry.train and "train" not in self.data_sets[home].splits:
             raise UserError(
-                f"models.{model}.train: the data set '{home}' has no train split: add one to its `split`, or name another "
-                f"data set in models.{model}.train_on"
+                f"models.{model}.train: the data set '{home}' has no train split: add one to its `split`, or name "
+                f"another data set in models.{model}.train_on"
             )
         return home
 
