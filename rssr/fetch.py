@@ -1,5 +1,6 @@
 """Files from the web: checked, and whole or absent."""
 
+import http.client
 import shutil
 import urllib.error
 import urllib.request
@@ -21,13 +22,9 @@ def download(url: str, path: Path, digest_start: str) -> None:
             with urllib.request.urlopen(url, timeout=60) as response, temporary.open("wb") as file:
                 shutil.copyfileobj(response, file)
                 expected = response.headers.get("Content-Length")
-        except OSError as error:
-            if isinstance(error, (urllib.error.URLError, TimeoutError, ConnectionError)):
-                reason = getattr(error, "reason", error)
-                raise UserError(
-                    f"{path} cannot be downloaded ({reason}): connect to the network, or {by_hand}"
-                ) from None
-            raise
+        except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+            reason = getattr(error, "reason", error)
+            raise UserError(f"{path} cannot be downloaded ({reason}): connect to the network, or {by_hand}") from None
         size = temporary.stat().st_size
         if expected is not None and size != int(expected):
             raise UserError(f"{path}: {url} broke off after {size} of {expected} bytes: run again, or {by_hand}")
