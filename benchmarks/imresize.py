@@ -9,12 +9,14 @@ import time
 from pathlib import Path
 
 import torch
-from basicsr.utils.matlab_functions import imresize as basicsr_imresize
 
-import rssr.models.basicsr_import  # noqa: F401, mends basicsr's import
+import rssr.models.basicsr_import  # noqa: F401, before basicsr
 from rssr.datasets.degrade import imresize
 from rssr.files import write_json
 from rssr.provenance import made_by
+
+# isort: split
+from basicsr.utils.matlab_functions import imresize as basicsr_imresize
 
 CASES = [(1 / 2, 1024), (1 / 3, 1023), (1 / 4, 1024), (2, 512), (3, 256), (4, 256)]
 REPEATS = 7

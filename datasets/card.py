@@ -7,7 +7,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Card:
-    """The facts of a data set that captions and documentation quote.
+    """The facts of a data set; they stand in the provenance of its prepared images.
 
     Attributes:
         licence: licence and terms of the images.

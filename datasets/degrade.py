@@ -65,6 +65,7 @@ def _resize_columns(planes: Tensor, up: int, down: int) -> Tensor:
 
 
 @lru_cache(maxsize=16)
+@torch.inference_mode(False)  # kept, and perhaps differentiated through next
 def _blocks(length: int, up: int, down: int, dtype: torch.dtype, device: torch.device) -> list[tuple[int, int, Tensor]]:
     """The resizing matrix of a line in blocks of its rows: (first output, first input, block of weights)."""
     scale = up / down

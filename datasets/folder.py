@@ -20,7 +20,14 @@ def data_set(images: str, split: Mapping[str, str | Sequence[str]]) -> DataSet:
     root = Path(images)
     patterns = {name: [given] if isinstance(given, str) else given for name, given in split.items()}
     found = {name: [match for p in several for match in _matches(root, p)] for name, several in patterns.items()}
-    paths = {source: path for sources in found.values() for source, path in sources}
+    paths: dict[str, Path] = {}
+    for source, path in (match for several in found.values() for match in several):
+        if source in paths:
+            raise UserError(
+                f"{paths[source]} and {path} are one image by name or in two places of `split`",
+                "rename one, or correct the patterns",
+            )
+        paths[source] = path
     return DataSet(
         card=Card(licence="the owner's", citation=images, page="", gsd_m="not stated", tile=None),
         splits={name: tuple(source for source, _ in sources) for name, sources in found.items()},
@@ -30,7 +37,11 @@ def data_set(images: str, split: Mapping[str, str | Sequence[str]]) -> DataSet:
 
 
 def _matches(root: Path, pattern: str) -> list[tuple[str, Path]]:
+    if Path(pattern).is_absolute():
+        raise UserError(f"the pattern '{pattern}' of `split` is absolute", f"write it from the folder {root}")
     found = sorted(path for path in root.glob(pattern) if path.suffix.lower() in SUFFIXES)
     if not found:
-        raise UserError(f"no image matches '{pattern}' in the folder {root}: correct `images` or `split` of its entry")
+        raise UserError(
+            f"no image matches '{pattern}' in the folder {root}", "correct `images` or `split` of its entry"
+        )
     return [(path.relative_to(root).with_suffix("").as_posix(), path) for path in found]

@@ -10,7 +10,7 @@ CHANNELS = ("y", "rgb")
 _WINDOW, _SIGMA = 11, 1.5
 
 
-def psnr(sr: Tensor, hr: Tensor, crop: int = 4, channels: str = "y") -> Tensor:
+def psnr(sr: Tensor, hr: Tensor, crop: int = 4, channel: str = "y") -> Tensor:
     """Peak signal-to-noise ratio, peak 255.
 
     Same as calculate_psnr of BasicSR 1.4.2 (test_y_channel for "y"), computed in double precision.
@@ -19,16 +19,16 @@ def psnr(sr: Tensor, hr: Tensor, crop: int = 4, channels: str = "y") -> Tensor:
         sr: (B, 3, H, W) uint8, RGB.
         hr: the same shape and type.
         crop: border pixels left out on each side.
-        channels: "y" for the BT.601 luma from 16 to 235, unrounded; "rgb" for the error over all three channels.
+        channel: "y" for the BT.601 luma from 16 to 235, unrounded; "rgb" for the error over all three channels.
 
     Returns:
         (B,) float64, in dB; infinity where the images are equal.
     """
-    a, b = _planes(sr, hr, crop, channels)
+    a, b = _planes(sr, hr, crop, channel)
     return 10 * torch.log10(255**2 / (a - b).square().mean((1, 2, 3)))
 
 
-def ssim(sr: Tensor, hr: Tensor, crop: int = 4, channels: str = "y") -> Tensor:
+def ssim(sr: Tensor, hr: Tensor, crop: int = 4, channel: str = "y") -> Tensor:
     """Structural similarity, Gaussian window of 11 pixels and sigma 1.5, where the window fits, K = 0.01 and 0.03.
 
     Wang et al., IEEE TIP 13(4), 2004. Same as calculate_ssim of BasicSR 1.4.2, computed in double precision.
@@ -37,12 +37,12 @@ def ssim(sr: Tensor, hr: Tensor, crop: int = 4, channels: str = "y") -> Tensor:
         sr: (B, 3, H, W) uint8, RGB.
         hr: the same shape and type.
         crop: border pixels left out on each side.
-        channels: "y" or "rgb", as in psnr(); "rgb" is the mean of the three channels.
+        channel: "y" or "rgb", as in psnr(); "rgb" is the mean of the three channels.
 
     Returns:
         (B,) float64, at most 1.
     """
-    a, b = _planes(sr, hr, crop, channels)
+    a, b = _planes(sr, hr, crop, channel)
     if min(a.shape[2:]) < _WINDOW:
         raise UserError(
             f"SSIM needs at least {_WINDOW} pixels a side after the crop, but {a.shape[3]}x{a.shape[2]} are left: "
@@ -63,9 +63,9 @@ def luma(image: Tensor) -> Tensor:
     return 16 + torch.einsum("bchw,c->bhw", image.double(), weights)[:, None]
 
 
-def _planes(sr: Tensor, hr: Tensor, crop: int, channels: str) -> tuple[Tensor, Tensor]:
-    if channels not in CHANNELS:
-        raise ValueError(f"channels {channels!r} are unknown: use one of {', '.join(CHANNELS)}")
+def _planes(sr: Tensor, hr: Tensor, crop: int, channel: str) -> tuple[Tensor, Tensor]:
+    if channel not in CHANNELS:
+        raise ValueError(f"channel {channel!r} is unknown: use one of {', '.join(CHANNELS)}")
     if sr.shape != hr.shape or sr.dtype != torch.uint8 or hr.dtype != torch.uint8:
         raise UserError(
             f"SR is {tuple(sr.shape)} {sr.dtype} and HR {tuple(hr.shape)} {hr.dtype}: two uint8 images of one size are "
@@ -75,7 +75,7 @@ def _planes(sr: Tensor, hr: Tensor, crop: int, channels: str) -> tuple[Tensor, T
     if min(height, width) <= 2 * crop:
         raise UserError(f"a crop of {crop} pixels leaves nothing of an image of {width}x{height}: set a smaller `crop`")
     window = (..., slice(crop, height - crop), slice(crop, width - crop))
-    return tuple(luma(image[window]) if channels == "y" else image[window].double() for image in (sr, hr))
+    return tuple(luma(image[window]) if channel == "y" else image[window].double() for image in (sr, hr))
 
 
 def _blur(x: Tensor) -> Tensor:

@@ -1,8 +1,10 @@
 """What a network costs while it runs: time and memory on the device at hand."""
 
+import ctypes
 import platform
 import re
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ def measure(model: nn.Module, x: torch.Tensor, warmup: int, samples: int) -> dic
 
     Returns:
         `samples_ms`, every one; `peak_memory_mb`, above what was in use before the calls, None where the system
-        cannot tell; `device`, `threads`, `precision`.
+        cannot tell; `device`, `threads`, `backend`, `precision`.
     """
     with torch.inference_mode():
         for _ in range(warmup):
@@ -34,8 +36,15 @@ def measure(model: nn.Module, x: torch.Tensor, warmup: int, samples: int) -> dic
         "peak_memory_mb": peak,
         "device": torch.cuda.get_device_name(x.device) if on_gpu else f"CPU ({platform.machine()})",
         "threads": torch.get_num_threads(),
+        "backend": f"PyTorch eager, {_kernels(x.device)}",
         "precision": str(x.dtype).removeprefix("torch."),
     }
+
+
+def _kernels(device: torch.device) -> str:
+    if device.type == "cuda":
+        return f"CUDA {torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}"
+    return f"{torch.backends.cpu.get_cpu_capability()} kernels"
 
 
 def _cpu_ms(model: nn.Module, x: torch.Tensor) -> float:
@@ -65,6 +74,8 @@ def _cpu_peak_mb(model: nn.Module, x: torch.Tensor) -> float | None:
     mark = Path("/proc/self/clear_refs")
     if not mark.exists():
         return None
+    with suppress(OSError, AttributeError):  # hand back what the allocator kept of earlier calls; glibc only
+        ctypes.CDLL(None).malloc_trim(0)
     mark.write_text("5")
     before = _status_kb("VmRSS")
     model(x)

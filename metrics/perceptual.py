@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from rssr.errors import UserError
-from rssr.fetch import download
+from rssr.fetch import check_digest, download
 from rssr.models.weights import read_weights
 
 # The two files of LPIPS with AlexNet. Both publishers put the first eight digits of the sha256 into the name.
@@ -27,7 +27,9 @@ def fetch_lpips(folder: str) -> None:
     for name, url in ((TRUNK, AlexNet_Weights.IMAGENET1K_V1.url), (LINEAR, default_model_urls["0.1_alex"])):
         path = _path(folder, name)
         digest_start = path.stem.rsplit("-", 1)[1]
-        if not path.exists():
+        if path.exists():
+            check_digest(path, digest_start)
+        else:
             download(url, path, digest_start)
         read_weights(path)  # refuses a file with code in it, which pyiqa itself would run
 

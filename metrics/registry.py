@@ -37,7 +37,7 @@ METRICS = {
         2,
         "PSNR on the BT.601 luma (16 to 235), peak 255",
         "rssr.metrics.fidelity:psnr",
-        {"channels": "y"},
+        {"channel": "y"},
     ),
     "ssim_y": MetricCard(
         "SSIM-Y",
@@ -45,7 +45,7 @@ METRICS = {
         4,
         "SSIM on the BT.601 luma (16 to 235), Gaussian window 11, sigma 1.5",
         "rssr.metrics.fidelity:ssim",
-        {"channels": "y"},
+        {"channel": "y"},
     ),
     "psnr_rgb": MetricCard(
         "PSNR-RGB (dB)",
@@ -53,7 +53,7 @@ METRICS = {
         2,
         "PSNR over the three RGB channels, peak 255",
         "rssr.metrics.fidelity:psnr",
-        {"channels": "rgb"},
+        {"channel": "rgb"},
     ),
     "lpips": MetricCard(
         "LPIPS",

@@ -1,4 +1,4 @@
-"""BasicSR 1.4.2 on today's torchvision; the one place that imports it."""
+"""BasicSR 1.4.2 on today's torchvision: import this module before anything of basicsr."""
 
 import importlib
 import sys
@@ -23,11 +23,9 @@ def _restore_functional_tensor() -> None:
 _restore_functional_tensor()
 
 
-def arch_class(name: str) -> type:
-    """A network class of basicsr.archs by its registered name; KeyError if there is none."""
+def arch_class(name: str) -> type | None:
+    """A network class of basicsr.archs by its registered name, None if there is none."""
     importlib.import_module("basicsr.archs")
     from basicsr.utils.registry import ARCH_REGISTRY
 
-    if name not in ARCH_REGISTRY:
-        raise KeyError(name)
-    return ARCH_REGISTRY.get(name)
+    return ARCH_REGISTRY.get(name) if name in ARCH_REGISTRY else None

@@ -1,24 +1,11 @@
 """From a configuration entry to a network: the three kinds of entries, and nothing else for a new baseline."""
 
-import difflib
 import importlib
 from collections.abc import Mapping
 from typing import Any
 
-# Networks of this folder by name; imported when they are built, so that reading a configuration stays light.
-NETWORKS = {"lstmconvsr": "rssr.models.lstmconvsr:LSTMConvSR"}
-INTERPOLATIONS = ("bicubic",)
-
-
-def check_arch(arch: str) -> None:
-    """ValueError, with the nearest known name, unless `arch` can name a network."""
-    known = [*INTERPOLATIONS, *NETWORKS]
-    if arch in known:
-        return
-    if ":" not in arch:
-        close = difflib.get_close_matches(arch, known, 1)
-        hint = f"did you mean '{close[0]}'?" if close else f"known are {', '.join(known)}, or package:Class"
-        raise ValueError(f"unknown model '{arch}', {hint}")
+from rssr.errors import UserError
+from rssr.models.names import NETWORKS, check_arch
 
 
 def import_class(arch: str) -> type:
@@ -28,27 +15,32 @@ def import_class(arch: str) -> type:
     an import path.
 
     Raises:
-        UserError: if the module or the class is not there.
+        UserError: if the module or the class is not there, or the module fails while it is imported.
     """
-    from rssr.errors import UserError
-
-    check_arch(arch)
-    module, _, name = NETWORKS.get(arch, arch).partition(":")
     try:
-        if module == "basicsr":
-            from rssr.models.basicsr_import import arch_class
+        check_arch(arch)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    module_name, _, name = NETWORKS.get(arch, arch).partition(":")
+    if module_name == "basicsr":
+        from rssr.models.basicsr_import import arch_class
 
-            return arch_class(name)
-        if module == "spandrel":
+        found = arch_class(name)
+    else:
+        if module_name == "spandrel":
             package, _, name = name.rpartition(".")
-            module = f"spandrel.architectures.{package or name}"
-        return getattr(importlib.import_module(module), name)
-    except ImportError as error:
-        raise UserError(
-            f"arch '{arch}' cannot be imported ({error}): install the package or correct the name"
-        ) from None
-    except (AttributeError, KeyError):
-        raise UserError(f"arch '{arch}': module {module} has no class '{name}'") from None
+            module_name = f"spandrel.architectures.{package or name}"
+        try:
+            module = importlib.import_module(module_name)
+        except Exception as error:  # the user's own module may fail in any way
+            raise UserError(
+                f"arch '{arch}' cannot be imported ({type(error).__name__}: {error})",
+                "install the package or correct it",
+            ) from error
+        found = getattr(module, name, None)
+    if found is None:
+        raise UserError(f"arch '{arch}': module {module_name} has no class '{name}'")
+    return found
 
 
 def build(entry: Mapping[str, Any]):
@@ -65,6 +57,6 @@ def build(entry: Mapping[str, Any]):
     Raises:
         UserError: for an unknown class, arguments that it refuses, or weights that do not fit.
     """
-    from rssr.models.upscaler import Upscaler  # torch takes seconds to import, and a configuration needs none of it
+    from rssr.models.upscaler import Upscaler  # which imports this module
 
     return Upscaler.from_entry(entry)

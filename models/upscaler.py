@@ -37,6 +37,8 @@ class Upscaler(nn.Module):
         """Build the network of a configuration entry, see registry.build()."""
         scale = entry.get("scale", 4)
         if entry.get("checkpoint"):
+            if "path" not in entry["checkpoint"]:
+                raise UserError("the checkpoint is at an address", "download it and give its `path`")
             network = _from_checkpoint(Path(entry["checkpoint"]["path"]), entry["checkpoint"].get("sha256"), scale)
         elif entry.get("arch") == "bicubic":
             network = Bicubic(scale)
@@ -47,16 +49,30 @@ class Upscaler(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, 3, h, w) in [0, 1] -> (B, 3, scale * h, scale * w), not clamped."""
         height, width = x.shape[-2:]
-        pad = (0, -width % self.multiple_of, 0, -height % self.multiple_of)
-        if any(pad):
-            x = F.pad(x, pad, mode="reflect")
-        out = self.network(x * self.value_range) / self.value_range if self.value_range != 1 else self.network(x)
+        x = _reflect_to_multiple(x, self.multiple_of)
+        try:
+            out = self.network(x * self.value_range) / self.value_range if self.value_range != 1 else self.network(x)
+        except RuntimeError as error:
+            name = type(self.network).__name__
+            raise UserError(
+                f"{name} cannot upscale an input of {x.shape[-1]}x{x.shape[-2]} ({str(error).splitlines()[0]})",
+                "set `multiple_of` if it needs sides of a certain multiple, correct its `args`, or use smaller images",
+            ) from error
         if out.shape[-2:] != (x.shape[-2] * self.scale, x.shape[-1] * self.scale):
             raise UserError(
                 f"{type(self.network).__name__} made {tuple(out.shape[-2:])} from {tuple(x.shape[-2:])}, not "
                 f"x{self.scale}: correct its `args`, or set `multiple_of` if it needs sides of a certain multiple"
             )
         return out[..., : height * self.scale, : width * self.scale]
+
+
+def _reflect_to_multiple(x: Tensor, multiple: int) -> Tensor:
+    """Reflect at the right and the bottom up to a multiple, in steps where one reflection is too short."""
+    height, width = (-(-side // multiple) * multiple for side in x.shape[-2:])
+    while (missing := (width - x.shape[-1], height - x.shape[-2])) != (0, 0):
+        right, bottom = (min(m, side - 1) for m, side in zip(missing, (x.shape[-1], x.shape[-2]), strict=True))
+        x = F.pad(x, (0, right, 0, bottom), mode="reflect")
+    return x
 
 
 def _from_class(entry: Mapping[str, Any]) -> nn.Module:
@@ -67,6 +83,8 @@ def _from_class(entry: Mapping[str, Any]) -> nn.Module:
         raise UserError(f"arch '{arch}' does not take the arguments {args}: {error}") from None
     weights = entry.get("weights")
     if weights:
+        if "path" not in weights:
+            raise UserError(f"the weights of '{arch}' are at an address", "download them and give their `path`")
         path = Path(weights["path"])
         if weights.get("sha256"):
             check_sha256(path, weights["sha256"])

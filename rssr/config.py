@@ -1,8 +1,6 @@
 """The configuration: what may stand in it, what each key means, and errors that name the key."""
 
-import difflib
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -10,9 +8,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from rssr.datasets.registry import MODULES
-from rssr.errors import UserError
+from rssr.errors import UserError, nearest
 from rssr.metrics.registry import METRICS
-from rssr.models.registry import INTERPOLATIONS, check_arch
+from rssr.models.names import INTERPOLATIONS, check_arch
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -167,7 +165,9 @@ class Config(Block):
     """The whole configuration."""
 
     scale: Literal[2, 3, 4] = Field(4, description="upscaling factor")
-    degradations: tuple[Literal["bicubic"], ...] = Field(("bicubic",), description="from HR to LR: names of degrade.py")
+    degradations: tuple[Literal["bicubic"], ...] = Field(
+        ("bicubic",), min_length=1, description="from HR to LR: names of degrade.py"
+    )
     crop: int | None = Field(None, ge=0, description="border pixels that metrics leave out; the scale by default")
     datasets: dict[Name, Dataset] = Field(min_length=1, description="data sets by name")
     models: dict[Name, Model] = Field(min_length=1, description="methods by name, in the order of the tables")
@@ -210,12 +210,6 @@ def validate(content: Any, origin: str) -> Config:
         return Config.model_validate(content)
     except ValidationError as error:
         raise UserError(f"{origin}: {_sentence(error)}") from None
-
-
-def nearest(name: str, valid: Mapping | tuple | list) -> str:
-    """The end of an error about an unknown name: the nearest valid one, or all of them."""
-    close = difflib.get_close_matches(name, list(valid), 1)
-    return f", did you mean '{close[0]}'?" if close else f"; valid are: {', '.join(sorted(valid))}"
 
 
 def _sentence(error: ValidationError) -> str:

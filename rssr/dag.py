@@ -9,15 +9,17 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from rssr.code import ROOT, module_path, used_files
+from rssr.code import ROOT, module_files, used_files
 from rssr.config import validate
 from rssr.datasets.registry import build as build_data_set
-from rssr.errors import UserError
+from rssr.errors import PARENT, UserError
 from rssr.files import read_csv
 from rssr.metrics.registry import METRICS
-from rssr.models.registry import INTERPOLATIONS, NETWORKS
+from rssr.models.names import INTERPOLATIONS, NETWORKS
 
 SCRIPTS = ROOT / "workflow" / "scripts"
+# Tables of names: a new name changes nothing of what there is, and what a name stands for is an input of its own.
+_NAMES = {ROOT / "models" / "names.py", ROOT / "datasets" / "registry.py"}
 
 
 class Dag:
@@ -46,6 +48,10 @@ class Dag:
             k: v for k, v in _plain(self.config.models[name]).items() if k not in ("label", "note", "train", "train_on")
         }
         return json.dumps(entry | {"scale": self.config.scale})
+
+    def architecture(self, name: str) -> str:
+        """What decides a model's cost, as JSON: its entry without the weights to load."""
+        return json.dumps({k: v for k, v in json.loads(self.model(name)).items() if k != "weights"})
 
     def recipe(self, name: str) -> str:
         """The recipe of a trained model as JSON, defaults filled in."""
@@ -95,8 +101,9 @@ class Dag:
         """The project's files that a script imports, and those of modules that it imports by name."""
         files = set(used_files(SCRIPTS / f"{script}.py"))
         for module in modules:
-            if path := module_path(module):
+            for path in module_files(module):
                 files |= used_files(path)
+        files -= _NAMES
         return sorted(os.path.relpath(file) for file in files)
 
     def arch_module(self, name: str) -> str:
@@ -215,22 +222,22 @@ class Dag:
     # State.
 
     @staticmethod
-    def forget_broken_folders() -> None:
-        """Delete manifests that list an image which is gone, so that Snakemake makes the folder again.
-
-        A manifest is written last and stands for its whole folder; Snakemake does not look at the images themselves.
-        """
+    def broken_manifests() -> frozenset[str]:
+        """Manifests that list an image which is gone: their folders are to be made again."""
+        broken = set()
         for manifest in Path("results").glob("**/manifest.csv"):
             folder = manifest.parent / "HR" if manifest.parent.name in ("train", "test") else manifest.parent
             present = {path.name for path in folder.glob("*.png")}
             if any(f"{row['image']}.png" not in present for row in read_csv(manifest)):
-                manifest.unlink()
+                broken.add(str(manifest))
+        return frozenset(broken)
 
 
 def prepare_environment() -> None:
     """Let the rules' scripts import rssr from this checkout and run with the interpreter that runs Snakemake."""
     for name, first in (("PYTHONPATH", str(ROOT)), ("PATH", str(Path(sys.executable).parent))):
         os.environ[name] = os.pathsep.join(filter(None, [first, os.environ.get(name)]))
+    os.environ[PARENT] = str(os.getpid())
 
 
 def _plain(entry: BaseModel) -> dict[str, Any]:

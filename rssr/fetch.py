@@ -24,12 +24,21 @@ def download(url: str, path: Path, digest_start: str) -> None:
                 expected = response.headers.get("Content-Length")
         except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
             reason = getattr(error, "reason", error)
-            raise UserError(f"{path} cannot be downloaded ({reason}): connect to the network, or {by_hand}") from None
+            raise UserError(
+                f"{path} cannot be downloaded ({reason})", f"connect to the network, or {by_hand}"
+            ) from None
         size = temporary.stat().st_size
         if expected is not None and size != int(expected):
-            raise UserError(f"{path}: {url} broke off after {size} of {expected} bytes: run again, or {by_hand}")
-        if not (found := sha256(temporary)).startswith(digest_start):
             raise UserError(
-                f"{path}: sha256 of {url} is {found} but {digest_start} was expected: the file there has changed or "
-                "the transfer was tampered with"
+                f"the download of {path} broke off after {size} of {expected} bytes", f"run again, or {by_hand}"
             )
+        check_digest(temporary, digest_start, path)
+
+
+def check_digest(file: Path, digest_start: str, name: Path | None = None) -> None:
+    """UserError unless the sha256 of a file begins with the given digits; `name` is the one that the user knows."""
+    if not (found := sha256(file)).startswith(digest_start):
+        raise UserError(
+            f"{name or file} has the sha256 {found}, but {digest_start} was expected",
+            "the file has changed or was damaged on its way: delete it and run again",
+        )

@@ -28,7 +28,7 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             error.filename = str(path)  # the name that the user knows
         raise
     finally:
@@ -58,6 +58,8 @@ def read_image(path: Path) -> np.ndarray:
     """An image as (H, W, 3) uint8, RGB, 0 to 255."""
     try:
         with Image.open(path) as image:
+            if image.mode.startswith(("I", "F")):
+                raise UserError(f"{path} has more than 8 bits a channel (mode {image.mode})", "convert it to 8-bit RGB")
             return np.asarray(image.convert("RGB"))
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None

@@ -2,10 +2,11 @@
 
 Snakemake marks a run by files in .snakemake/locks, which outlive a SIGKILL and then stop every later run. Beside them
 each run of our Snakefile holds a lock of the operating system, which dies with its process. Whoever can take that lock
-alone knows that no other run lives, here or on another machine that shares the folder.
+alone knows that no other run lives.
 """
 
 import fcntl
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -24,14 +25,14 @@ def clear_stale_locks(folder: Path) -> bool:
     folder.mkdir(exist_ok=True)
     file = (folder / "alive").open("w")
     _held.append(file)
-    cleared = False
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        pass  # another run is alive: its locks stand, and Snakemake will say so
+    except OSError:  # another run is alive, or the file system has no such locks: Snakemake's own stand
+        stale = []
     else:
-        for lock in folder.glob("locks/*.lock"):
+        stale = list(folder.glob("locks/*.lock"))
+        for lock in stale:
             lock.unlink(missing_ok=True)
-            cleared = True
-    fcntl.flock(file, fcntl.LOCK_SH)  # shared, so that runs on disjoint targets and dry runs can live side by side
-    return cleared
+    with suppress(OSError):
+        fcntl.flock(file, fcntl.LOCK_SH)  # shared: dry runs and runs on disjoint targets can live side by side
+    return bool(stale)

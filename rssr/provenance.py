@@ -4,6 +4,7 @@ import importlib.metadata
 import os
 import platform
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +49,17 @@ def processor() -> str:
     return f"{name}, {cores} cores"
 
 
+def gpu() -> str | None:
+    """The name of the GPU, None without one or where this process does not use PyTorch."""
+    torch = sys.modules.get("torch")
+    return torch.cuda.get_device_name() if torch and torch.cuda.is_available() else None
+
+
 def made_by(**facts: Any) -> dict[str, Any]:
     """The given facts with the code's and the libraries' versions and the machine."""
     return {
         **facts,
         "code": code_version(),
         "libraries": libraries(),
-        "machine": {"processor": processor(), "system": platform.platform()},
+        "machine": {"processor": processor(), "gpu": gpu(), "system": platform.platform()},
     }

@@ -197,17 +197,30 @@ def complexity(profiles: Mapping[str, Mapping], models: Mapping[str, Mapping]) -
         Column("latency_ms", "Latency (ms) ↓", 1, "lower"),
         Column("peak_memory_mb", "Peak memory (MB) ↓", 0, "lower"),
     ]
-    first = next(iter(profiles.values()))
-    latency, machine = first["latency"], first["machine"]
-    where = machine["processor"] if latency["device"].startswith("CPU") else latency["device"]
+    setups = {name: _setup(profile) for name, profile in profiles.items()}
+    first = next(iter(profiles))
     caption = (
-        f"Cost of one call at an LR input of {'x'.join(map(str, first['input_shape']))}, {latency['precision']}, on "
-        f"{where}, {latency['threads']} threads, PyTorch {first['libraries']['torch']}. MACs as fvcore counts them "
-        f"(FLOPs = 2 x MACs); latency: median of {len(latency['samples_ms'])} calls with the 5th and 95th percentile; "
-        "memory: above what was in use before the call. Best bold, second underlined."
+        f"Cost of one call at {setups[first]}. MACs as fvcore counts them (FLOPs = 2 x MACs); latency: median of "
+        f"{len(profiles[first]['latency']['samples_ms'])} calls with the 5th and 95th percentile; memory: above what "
+        "was in use before the call. Best bold, second underlined."
     )
     notes = ["Operators that fvcore does not count are listed, with their number of calls, in results/profile/."]
+    notes += [
+        f"{models[name]['label']} was measured at {setup}: not comparable; delete results/profile/ and run again."
+        for name, setup in setups.items()
+        if setup != setups[first]
+    ]
     return Table(pd.DataFrame(rows), columns, caption, notes)
+
+
+def _setup(profile: Mapping[str, Any]) -> str:
+    """What a measurement holds for."""
+    latency = profile["latency"]
+    where = profile["machine"]["processor"] if latency["device"].startswith("CPU") else latency["device"]
+    return (
+        f"an LR input of {'x'.join(map(str, profile['input_shape']))}, {latency['precision']}, on {where}, "
+        f"{latency['threads']} threads, PyTorch {profile['libraries']['torch']} ({latency['backend']})"
+    )
 
 
 def _model_notes(models: Mapping[str, Mapping]) -> list[str]:

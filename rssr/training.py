@@ -1,6 +1,7 @@
 """The training loop: a network, a recipe, prepared images; resumed exactly where it was broken off."""
 
 import hashlib
+import io
 import json
 import math
 import time
@@ -84,16 +85,20 @@ class Trainer:
         network: the network to train, on the CPU, freshly initialised.
         recipe: a `training` entry of the configuration, with its defaults filled in.
         patches: where batches come from.
-        checkpoint: file that the state is kept in while the run lasts.
-        identity: what the run depends on; a checkpoint of another identity is not resumed.
+        folder: where the state is kept, also of a finished run: whoever comes back to it need not train again.
+        identity: what the run depends on; each identity has a checkpoint of its own.
     """
 
     def __init__(
-        self, network: nn.Module, recipe: Mapping[str, Any], patches: Patches, checkpoint: Path, identity: Any
+        self, network: nn.Module, recipe: Mapping[str, Any], patches: Patches, folder: Path, identity: Any
     ) -> None:
-        self.recipe, self.patches, self.checkpoint = recipe, patches, checkpoint
-        self.identity = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-        self.accelerator = Accelerator(mixed_precision=recipe["precision"])
+        self.recipe, self.patches = recipe, patches
+        key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+        self.checkpoint = folder / f"{key}.checkpoint"
+        try:
+            self.accelerator = Accelerator(mixed_precision=recipe["precision"])
+        except ValueError as error:
+            raise UserError(f"precision '{recipe['precision']}': {error}", "choose another in the recipe") from None
         options = dict(recipe["optimiser"])
         optimiser = _OPTIMISERS[options.pop("name")](network.parameters(), **options)
         self.network, self.optimiser = self.accelerator.prepare(network, optimiser)
@@ -112,13 +117,14 @@ class Trainer:
                 self.done += 1
                 progress.update()
                 self._log(loss)
-                if self.done % self.recipe["checkpoint_every"] == 0 and self.done < self.total:
+                if self.done % self.recipe["checkpoint_every"] == 0 or self.done == self.total:
                     self.seconds = time.monotonic() - started
                     self._save()
-        self.seconds = time.monotonic() - started
         return self.average or self._weights()
 
     def _step(self, loss_function) -> float:
+        # Of the iteration alone, as the patches are: what a network draws (dropout) is the same after a resume.
+        torch.manual_seed(np.random.SeedSequence([self.recipe["seed"], self.done]).generate_state(1)[0].item())
         lr, hr = (side.to(self.accelerator.device) for side in self.patches(self.done))
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.done, self.total, self.recipe)
@@ -137,16 +143,14 @@ class Trainer:
                     average.copy_(weights[name])
         value = loss.item()
         if not math.isfinite(value):
-            raise UserError(
-                f"the loss is {value} at iteration {self.done + 1}: lower the recipe's `lr`, or set `clip`; "
-                f"the last good state is {self.checkpoint}"
-            )
+            raise UserError(f"the loss is {value} at iteration {self.done + 1}: lower the recipe's `lr`, or set `clip`")
         return value
 
     def _log(self, loss: float) -> None:
         self.window += loss
-        if self.done % self.recipe["log_every"] == 0:
-            mean = self.window / self.recipe["log_every"]
+        last = self.curve[-1]["iteration"] if self.curve else 0
+        if self.done - last == self.recipe["log_every"] or self.done == self.total:
+            mean = self.window / (self.done - last)
             rate = learning_rate(self.done - 1, self.total, self.recipe)
             self.curve.append({"iteration": self.done, "loss": mean, "learning_rate": rate})
             self.window = 0.0
@@ -156,7 +160,6 @@ class Trainer:
 
     def _save(self) -> None:
         state = {
-            "identity": self.identity,
             "done": self.done,
             "window": self.window,
             "curve": self.curve,
@@ -166,18 +169,15 @@ class Trainer:
             "scaler": self.accelerator.scaler.state_dict() if self.accelerator.scaler else {},
             "average": self.average,
         }
+        content = io.BytesIO()
+        torch.save(state, content)
         with replacing(self.checkpoint) as temporary:
-            torch.save(state, temporary)
+            temporary.write_bytes(content.getbuffer())
 
     def _resume(self) -> None:
         if not self.checkpoint.exists():
             return
         state = torch.load(self.checkpoint, map_location=self.accelerator.device, weights_only=True)
-        if state["identity"] != self.identity:
-            tqdm.write(
-                f"{self.checkpoint} belongs to another recipe, network or data: starting from the first iteration"
-            )
-            return
         self.accelerator.unwrap_model(self.network).load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
         if self.accelerator.scaler:

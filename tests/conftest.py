@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+import rssr.models.basicsr_import  # noqa: F401, before any test imports basicsr
+
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 

@@ -6,13 +6,23 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from rssr.files import sha256
+
+
+def kept(project):
+    """Checksums of what a run has computed."""
+    results = project.folder / "results"
+    files = [*results.rglob("scores/**/*.csv"), *results.rglob("*.png"), *results.rglob("*.checkpoint")]
+    return {path: sha256(path) for path in files}
+
 
 def failed(project, *arguments):
-    before = sorted((project.folder / "results/scores").rglob("*.csv"))
+    before = kept(project)
     result = project.snakemake(*arguments)
     assert result.returncode != 0
     assert "Traceback" not in result.stdout
-    assert sorted((project.folder / "results/scores").rglob("*.csv")) == before
+    after = kept(project)
+    assert {path: after.get(path) for path in before} == before
     return result.stdout
 
 
@@ -61,8 +71,12 @@ def own_images(project):
     noise = np.random.default_rng(0).integers(0, 256, (48, 48, 3), dtype=np.uint8)
     Image.fromarray(noise).save(folder / "a.png")
     Image.fromarray(noise[:, :46]).save(folder / "b.png")
-    mine = "  mine: {label: Mine, images: images, split: {train: '*.png', test: '*.png'}}\nmodels:\n"
+    mine = "  mine: {label: Mine, images: images, split: {test: '*.png'}}\nmodels:\n"
     project.edit("config/test.yaml", "models:\n", mine)
+    text = (project.folder / "config/test.yaml").read_text()
+    (project.folder / "config/test.yaml").write_text(
+        text.replace("train: test", "train: test\n    train_on: synthetic")
+    )
     return project
 
 
@@ -74,6 +88,16 @@ def test_hr_not_divisible_by_the_scale(own_images):
 def test_unreadable_image(own_images):
     (own_images.folder / "images/b.png").write_bytes((own_images.folder / "images/a.png").read_bytes()[:500])
     assert "error: images/b.png cannot be read as an image" in failed(own_images)
+
+
+def test_no_train_split(own_images):
+    own_images.edit("config/test.yaml", "train_on: synthetic", "train_on: mine")
+    assert "models.lstmconvsr_test.train: the data set 'mine' has no train split" in failed(own_images)
+
+
+def test_deep_image(own_images):
+    Image.fromarray(np.zeros((48, 48), np.uint16)).save(own_images.folder / "images/b.png")
+    assert "error: images/b.png has more than 8 bits a channel" in failed(own_images)
 
 
 def test_folder_without_images(own_images):

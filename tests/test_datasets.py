@@ -78,6 +78,17 @@ def test_names_that_meet_are_refused(tmp_path):
     assert not (tmp_path / "out/manifest.csv").exists()
 
 
+def test_one_image_in_two_splits_is_refused(tmp_path):
+    images(tmp_path / "own", a=(16, 16), b=(16, 16))
+    with pytest.raises(UserError, match="a.png and .*a.png are one image by name or in two places"):
+        build({"images": str(tmp_path / "own"), "split": {"train": "*", "test": "a*"}})
+    Image.new("RGB", (16, 16)).save(tmp_path / "own/a.jpg")
+    with pytest.raises(UserError, match="a.jpg and .*a.png are one image by name"):
+        build({"images": str(tmp_path / "own"), "split": {"train": "*.jpg", "test": "a.png"}})
+    with pytest.raises(UserError, match="is absolute"):
+        build({"images": str(tmp_path / "own"), "split": {"test": "/a*"}})
+
+
 def test_preparing_twice_gives_the_same_bytes(tmp_path):
     images(tmp_path / "own", a=(64, 64))
     data_set = build({"images": str(tmp_path / "own"), "split": {"test": "*"}})

@@ -5,7 +5,6 @@ import pytest
 import torch
 from basicsr.utils.matlab_functions import imresize as basicsr_imresize
 
-import rssr.models.basicsr_import  # noqa: F401, mends basicsr's import
 from rssr.datasets.degrade import degrade, imresize
 from rssr.errors import UserError
 

@@ -44,8 +44,8 @@ def test_a_whole_file_arrives(server, tmp_path):
 @pytest.mark.parametrize(
     ("page", "digest", "message"),
     [
-        ("broken", SHA256, "broke off after 5000 of 10240 bytes"),
-        ("file", "0" * 64, f"sha256 of .*/file is {SHA256} but 0000"),
+        ("broken", SHA256, "the download of .*file broke off after 5000 of 10240 bytes"),
+        ("file", "0" * 64, f"file has the sha256 {SHA256}, but 0000"),
         ("gone", SHA256, "cannot be downloaded .*: connect to the network, or download"),
     ],
 )

@@ -17,6 +17,7 @@ ENTRIES = {
     "basicsr": {"arch": "basicsr:EDSR", "args": EDSR},
     "spandrel": {"arch": "spandrel:SPAN.SPAN", "args": {"num_in_ch": 3, "num_out_ch": 3, "feature_channels": 8}},
     "own": {"arch": "torch.nn:Upsample", "args": {"scale_factor": 4}},
+    "large multiple": {"arch": "torch.nn:Upsample", "args": {"scale_factor": 4}, "multiple_of": 64},
     "multiple": {"arch": "torch.nn:Upsample", "args": {"scale_factor": 4}, "multiple_of": 8, "range": 255},
 }
 
@@ -135,3 +136,15 @@ def test_a_checkpoint_of_no_known_architecture(tmp_path):
     torch.save({"a.weight": torch.zeros(3)}, tmp_path / "w.pth")
     with pytest.raises(UserError, match="spandrel recognises no architecture"):
         build({"checkpoint": {"path": str(tmp_path / "w.pth")}})
+
+
+def test_a_size_that_a_network_cannot_take_is_named():
+    args = {"upscale": 4, "window_size": 8, "depths": [2], "embed_dim": 8, "num_heads": [2]}
+    model = build({"arch": "basicsr:SwinIR", "args": args | {"upsampler": "pixelshuffledirect"}})
+    with pytest.raises(UserError, match=r"SwinIR cannot upscale an input of 10x9 .*set `multiple_of`"):
+        model(torch.rand(1, 3, 9, 10))
+
+
+def test_weights_at_an_address_are_not_built():
+    with pytest.raises(UserError, match="are at an address"):
+        build(ENTRIES["basicsr"] | {"weights": {"url": "https://example.org/w.pth", "sha256": "0" * 64}})

@@ -2,10 +2,12 @@
 
 import re
 
+import torch
 import yaml
 
 from rssr.code import ROOT
 from rssr.config import validate
+from rssr.models.registry import build
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 REFERENCE = ROOT / "results/reference/default"
@@ -32,3 +34,5 @@ def test_examples_validate():
     config["models"] |= models["models"]
     config["datasets"] |= data_set["datasets"]
     assert {"swinir", "someones_upload"} <= set(validate(config, "README.md").models)
+    with torch.inference_mode():
+        assert build(models["models"]["swinir"])(torch.rand(1, 3, 100, 100)).shape == (1, 3, 400, 400)

@@ -43,7 +43,7 @@ def images(tmp_path):
 def trainer(images, folder, settings, network=None):
     torch.manual_seed(settings["seed"])
     network = network or build(ENTRY).train()
-    return Trainer(network, settings, Patches(images, "x4-bicubic", 4, settings), folder / "w.checkpoint", settings)
+    return Trainer(network, settings, Patches(images, "x4-bicubic", 4, settings), folder, settings)
 
 
 def test_schedules():
@@ -73,11 +73,24 @@ def test_epochs_are_passes_over_the_images(images, tmp_path):
     assert trainer(images, tmp_path, recipe(iterations=None, epochs=10)).total == 15  # 10 epochs of 3 images by 2
 
 
-def test_a_broken_run_resumes_exactly(images, tmp_path):
-    whole = trainer(images, tmp_path / "whole", recipe())
+class Dropping(torch.nn.Module):
+    """A network that draws random numbers while it trains."""
+
+    def __init__(self):
+        super().__init__()
+        layers = torch.nn.Conv2d(3, 48, 3, padding=1), torch.nn.Dropout(0.3), torch.nn.PixelShuffle(4)
+        self.layers = torch.nn.Sequential(*layers)
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+@pytest.mark.parametrize("network", [lambda: None, Dropping], ids=["lstmconvsr", "dropout"])
+def test_a_broken_run_resumes_exactly(images, tmp_path, network):
+    whole = trainer(images, tmp_path / "whole", recipe(), network())
     expected = whole.run()
 
-    broken = trainer(images, tmp_path / "broken", recipe())
+    broken = trainer(images, tmp_path / "broken", recipe(), network())
     step, broken_at = broken._step, 5
 
     def stop(loss_function):
@@ -88,12 +101,13 @@ def test_a_broken_run_resumes_exactly(images, tmp_path):
     broken._step = stop
     with pytest.raises(KeyboardInterrupt):
         broken.run()
-    resumed = trainer(images, tmp_path / "broken", recipe())
+    resumed = trainer(images, tmp_path / "broken", recipe(), network())
     assert resumed.done == 4
     weights = resumed.run()
     assert all(torch.equal(weights[name], expected[name]) for name in expected)
     assert resumed.curve == whole.curve
-    assert [row["iteration"] for row in whole.curve] == [3, 6]
+    assert [row["iteration"] for row in whole.curve] == [3, 6, 8]
+    assert trainer(images, tmp_path / "whole", recipe(), network()).done == 8  # a finished run is not trained again
 
 
 def test_a_checkpoint_of_another_recipe_is_not_resumed(images, tmp_path):
@@ -143,7 +157,6 @@ def test_the_script_runs_by_hand_and_twice_the_same(images, tmp_path):
         )
         assert result.returncode == 0, result.stderr
         digests.append(sha256(weights))
-        assert list(pd.read_csv(weights.with_suffix(".csv"))["iteration"]) == [3, 6]
+        assert list(pd.read_csv(weights.with_suffix(".csv"))["iteration"]) == [3, 6, 8]
         assert json.loads(weights.with_suffix(".json").read_text())["sha256"] == digests[-1]
-        assert not weights.with_suffix(".checkpoint").exists()
     assert digests[0] == digests[1]

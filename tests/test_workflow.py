@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from rssr.files import sha256
+from rssr.files import read_image, sha256
 
 RENDERINGS = {"render_quality", "render_complexity", "render_quality_cost", "render_qualitative", "write_provenance"}
 
@@ -163,11 +163,35 @@ def test_changed_network_code_remakes_that_network(project):
     assert models(jobs, "train_model") == models(jobs, "upscale_images") == {"lstmconvsr_test"}
 
 
+def test_changed_code_of_a_network_without_weights_changes_its_images(project):
+    image = project.folder / "results/sr/synthetic/bicubic/bicubic/test_0_x0_y0.png"
+    before = image.read_bytes()
+    project.edit("models/interpolation.py", "return imresize(x, self.scale)", "return 0 * imresize(x, self.scale)")
+    result = project.snakemake(str(image.parent.relative_to(project.folder) / "manifest.csv"))
+    assert result.returncode == 0, result.stdout
+    assert image.read_bytes() != before
+    assert not read_image(image).any()
+
+
+def test_changed_module_that_an_own_network_imports(project):
+    (project.folder / "my_package").mkdir()
+    (project.folder / "my_package/blocks.py").write_text("WIDTH = 48\n")
+    (project.folder / "my_package/my_net.py").write_text("from .blocks import WIDTH\n" + MY_NET.replace("48", "WIDTH"))
+    entry = "\n  mine: {label: Mine, arch: 'my_package.my_net:MyNet', train: test}\ntraining:\n"
+    project.edit("config/test.yaml", "\ntraining:\n", entry)
+    weights = "results/weights/mine/synthetic.safetensors"
+    result = project.snakemake(weights)
+    assert result.returncode == 0, result.stdout
+    assert project.jobs(weights) == set()
+    (project.folder / "my_package/blocks.py").write_text("WIDTH = 3 * 16\n")
+    assert rules(project.jobs(weights)) == {"train_model"}
+
+
 def test_killed_at_any_moment_it_completes_with_the_same_tables(project):
     expected = tables(project.folder)
     for name in ("results", ".snakemake", "downloads"):
         shutil.rmtree(project.folder / name)
-    for seconds in (4, 9, 14):
+    for seconds, kill in ((4, os.killpg), (9, os.kill), (14, os.killpg)):  # with and without its jobs
         run = subprocess.Popen(
             project.command(),
             cwd=project.folder,
@@ -176,7 +200,7 @@ def test_killed_at_any_moment_it_completes_with_the_same_tables(project):
             start_new_session=True,
         )
         time.sleep(seconds)
-        os.killpg(run.pid, signal.SIGKILL)
+        kill(run.pid, signal.SIGKILL)
         run.wait()
     result = project.snakemake()
     assert result.returncode == 0, result.stdout[-3000:]

@@ -20,12 +20,13 @@ def order(traversal: str, height: int, width: int) -> tuple[Tensor, Tensor]:
     Returns:
         Two int64 tensors (height * width,): the row-major positions in the order they are read, and the inverse.
     """
-    if traversal == "hilbert":
-        forward = _hilbert(height, width)
-    else:
-        forward = torch.arange(height * width)
-        forward = forward.flip(0) if traversal == "rowwise_from_bottom_right" else forward
-    return forward, forward.argsort()
+    with torch.inference_mode(False):  # kept, and perhaps used in training next
+        if traversal == "hilbert":
+            forward = _hilbert(height, width)
+        else:
+            forward = torch.arange(height * width)
+            forward = forward.flip(0) if traversal == "rowwise_from_bottom_right" else forward
+        return forward, forward.argsort()
 
 
 def _hilbert(height: int, width: int) -> Tensor:

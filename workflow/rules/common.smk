@@ -7,15 +7,20 @@ from rssr.errors import UserError
 from rssr.lock import clear_stale_locks
 from snakemake.exceptions import WorkflowError
 
+# More threads than a machine has: Snakemake gives such a job all cores, and nothing runs beside it.
+ALL_CORES = 256
+
 prepare_environment()
-if clear_stale_locks(Path(".snakemake")):
-    logger.info("A killed run had left its lock behind: it is cleared, and unfinished files are made again.")
 try:
     dag = Dag(config, ", ".join(map(str, workflow.configfiles)))
     targets = dag.everything()
 except UserError as error:
     raise WorkflowError(str(error)) from None
-dag.forget_broken_folders()
+if workflow.is_main_process:
+    if clear_stale_locks(Path(".snakemake")):
+        logger.info("A killed run had left its lock behind: it is cleared, and unfinished files are made again.")
+    # As --forcerun does: a manifest stands for its folder, whose images Snakemake does not look at.
+    workflow.dag_settings.forcerun = frozenset(workflow.dag_settings.forcerun) | dag.broken_manifests()
 
 
 wildcard_constraints:

@@ -116,15 +116,7 @@ rule render_qualitative:
 
 rule write_provenance:
     input:
-        files=dag.each(
-            "results/data/{dataset}/test/manifest.csv",
-            "results/data/{dataset}/test/LR/x{scale}-{degradation}/manifest.csv",
-            "results/sr/{dataset}/{degradation}/{model}/manifest.csv",
-            "results/scores/{dataset}/{degradation}/{model}.csv",
-            "results/profile/{model}.json",
-            "results/tables/quality_{dataset}_{degradation}.csv",
-            "results/tables/complexity.csv",
-        ),
+        files=targets,
         script=dag.script("write_provenance"),
         code=dag.code("write_provenance"),
     output:

@@ -24,7 +24,7 @@ rule upscale_images:
         out=subpath(output.manifest, parent=True),
     shell:
         "python {input.script} --model {params.model:q} {params.weights}"
-        " --lr-dir {params.lr_dir} --out {params.out} --threads {threads} > {log} 2>&1"
+        " --lr-dir {params.lr_dir} --out {params.out} --threads {threads} --code {input.code} > {log} 2>&1"
 
 
 rule fetch_metric:
@@ -81,11 +81,11 @@ rule profile_model:
         "results/logs/profile_model/{model}.log",
     conda:
         "../../environment.yml"
-    threads: workflow.cores
+    threads: ALL_CORES
     resources:
         gpu=1,
     params:
-        model=lambda wildcards: dag.model(wildcards.model),
+        model=lambda wildcards: dag.architecture(wildcards.model),
         weights=lambda wildcards, input: (f"--weights {input.weights[0]}" if input.weights else ""),
         profile=dag.profile,
     shell:

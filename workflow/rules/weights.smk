@@ -17,7 +17,7 @@ rule train_model:
         model="|".join(dag.trained) or "(?!)",
     conda:
         "../../environment.yml"
-    threads: workflow.cores
+    threads: ALL_CORES
     resources:
         gpu=1,
     params:
@@ -28,7 +28,7 @@ rule train_model:
     shell:
         "python {input.script} --model {params.model:q} --recipe {params.recipe:q}"
         " --split-dir {params.split_dir} --degradation {params.degradation} --weights {output.weights}"
-        " --threads {threads} 2>&1 | tee {log}"
+        " --threads {threads} --code {input.code} 2>&1 | tee {log}"
 
 
 rule load_weights:

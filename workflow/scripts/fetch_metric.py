@@ -16,14 +16,15 @@ def main() -> None:
     parser.add_argument("--required", action="store_true", help="fail where the weights cannot be had")
     parser.add_argument("--record", type=Path, required=True)
     arguments = parser.parse_args()
-    reason = None
+    record = {"metric": arguments.metric, "available": True}
     try:
         fetch_weights(arguments.metric, arguments.folder)
     except UserError as error:
         if arguments.required:
             raise
-        reason = f"{error}; then delete {arguments.record} and run again"
-    write_json(arguments.record, {"metric": arguments.metric, "available": reason is None, "reason": reason})
+        remedy = f"{error.remedy}; then delete {arguments.record} and run again"
+        record = {"metric": arguments.metric, "available": False, "reason": error.problem, "remedy": remedy}
+    write_json(arguments.record, record)
 
 
 run(main)

@@ -3,6 +3,7 @@
 import argparse
 import json
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from rssr.errors import run
 from rssr.fetch import download
@@ -23,7 +24,7 @@ def main() -> None:
     model = arguments.model
     kind = "checkpoint" if "checkpoint" in model else "weights"
     file = model[kind]
-    path = Path(file["path"]) if "path" in file else arguments.downloads / file["url"].rsplit("/", 1)[-1]
+    path = Path(file["path"]) if "path" in file else arguments.downloads / _name(file)
     if "url" in file and not path.exists():
         download(file["url"], path, file["sha256"])
     if "sha256" in file:
@@ -38,6 +39,11 @@ def main() -> None:
         training=json.loads(beside.read_text()) if beside.exists() else "not stated",
     )
     write_json(arguments.weights.with_suffix(".json"), facts)
+
+
+def _name(file: dict[str, str]) -> str:
+    """A name for a download, of its own for every content."""
+    return f"{file['sha256'][:12]}-{Path(urlsplit(file['url']).path).name}"
 
 
 run(main)

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 from rssr.datasets.prepare import prepare_hr
@@ -22,7 +23,7 @@ def main() -> None:
     arguments = parser.parse_args()
     data_set = build(arguments.dataset)
     tile = arguments.dataset.get("tile", data_set.card.tile)
-    facts = made_by(dataset=arguments.dataset, split=arguments.split, tile=tile)
+    facts = made_by(dataset=arguments.dataset, card=asdict(data_set.card), split=arguments.split, tile=tile)
     write_json(arguments.out / "provenance.json", facts)
     prepare_hr(data_set, arguments.folder, arguments.split, tile, arguments.out, arguments.threads)
 

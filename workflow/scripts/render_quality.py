@@ -26,8 +26,7 @@ def main() -> None:
     title = f"{arguments.title}, border crop {facts['crop']}"
     table = quality(scores, arguments.models, title, arguments.statistics)
     table.notes += [
-        f"{METRICS[metric].label}: not computed, because {reason.split(':')[0]}; results/metrics/{metric}.json says "
-        "what to do"
+        f"{METRICS[metric].label}: not computed, because {reason}; results/metrics/{metric}.json says what to do"
         for metric, reason in facts["absent"].items()
     ]
     table.write(arguments.out)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from rssr.code import digest, used_files
 from rssr.errors import run
 from rssr.files import sha256, write_json
 from rssr.models.registry import build
@@ -24,6 +25,7 @@ def main() -> None:
     parser.add_argument(
         "--weights", type=Path, required=True, help="safetensors file; .json and .csv are put beside it"
     )
+    parser.add_argument("--code", type=Path, nargs="*", help="the files that a change of starts training anew")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
 
@@ -33,16 +35,16 @@ def main() -> None:
     model, scale = build(arguments.model).train(), arguments.model["scale"]
     lr_name = f"x{scale}-{arguments.degradation}"
     checksums = manifest_checksums(arguments.split_dir, lr_name)
-    identity = {"model": arguments.model, "recipe": arguments.recipe, "images": checksums}
-    checkpoint = arguments.weights.with_suffix(".checkpoint")
-    trainer = Trainer(
-        model, arguments.recipe, Patches(arguments.split_dir, lr_name, scale, arguments.recipe), checkpoint, identity
-    )
+    entries = {"model": arguments.model, "recipe": arguments.recipe, "images": checksums}
+    code = digest(arguments.code or used_files(Path(__file__).resolve()))
+    patches = Patches(arguments.split_dir, lr_name, scale, arguments.recipe)
+    folder = arguments.weights.parent / "checkpoints"
+    trainer = Trainer(model, arguments.recipe, patches, folder, [entries, code, arguments.threads])
     weights = trainer.run()
     write_weights(arguments.weights, {name.removeprefix("network."): value for name, value in weights.items()})
     trainer.write_curve(arguments.weights.with_suffix(".csv"))
     facts = made_by(
-        **identity,
+        **entries,
         sha256=sha256(arguments.weights),
         trained_on=str(arguments.split_dir),
         degradation=lr_name,
@@ -52,7 +54,6 @@ def main() -> None:
         seconds=round(trainer.seconds, 1),
     )
     write_json(arguments.weights.with_suffix(".json"), facts)
-    checkpoint.unlink(missing_ok=True)
 
 
 run(main)

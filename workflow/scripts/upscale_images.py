@@ -22,6 +22,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, help="safetensors file of an earlier step; none for an interpolation")
     parser.add_argument("--lr-dir", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="results/sr/{dataset}/{degradation}/{model}")
+    parser.add_argument("--code", type=Path, nargs="*", help="the files that a change of makes all images anew")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
@@ -38,8 +39,8 @@ def main() -> None:
         "threads": arguments.threads,
         "precision": "float32",
     }
-    files = used_files(Path(__file__).resolve())
-    identity = hashlib.sha256(json.dumps([facts, digest(files)]).encode()).hexdigest()
+    code = digest(arguments.code or used_files(Path(__file__).resolve()))
+    identity = hashlib.sha256(json.dumps([facts, code]).encode()).hexdigest()
     write_json(arguments.out / "provenance.json", made_by(**facts))
     upscale_folder(build(entry), arguments.lr_dir, arguments.out, identity, torch.device(arguments.device))
 

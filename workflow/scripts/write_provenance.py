@@ -13,7 +13,7 @@ def main() -> None:
     """Parse the arguments and call the library."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", type=json.loads, required=True, help="the whole configuration as JSON")
-    parser.add_argument("--files", nargs="+", type=Path, required=True)
+    parser.add_argument("--files", nargs="*", type=Path, default=[])
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     files = {str(path): sha256(path) for path in sorted(arguments.files)}

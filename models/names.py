@@ -1,0 +1,17 @@
+"""The names of networks; the only part of this room that reading a configuration needs.
+
+Kept apart from registry.py so that a new name re-makes nothing: Dag.code() leaves this file out.
+"""
+
+from rssr.errors import nearest
+
+# Networks of this folder by name; imported when they are built.
+NETWORKS = {"lstmconvsr": "rssr.models.lstmconvsr:LSTMConvSR"}
+INTERPOLATIONS = ("bicubic",)
+
+
+def check_arch(arch: str) -> None:
+    """ValueError, with the nearest known name, unless `arch` can name a network."""
+    known = [*INTERPOLATIONS, *NETWORKS]
+    if arch not in known and ":" not in arch:
+        raise ValueError(f"unknown model '{arch}'{nearest(arch, known)} (or package:Class)")
