@@ -73,10 +73,8 @@ def own_images(project):
     Image.fromarray(noise[:, :46]).save(folder / "b.png")
     mine = "  mine: {label: Mine, images: images, split: {test: '*.png'}}\nmodels:\n"
     project.edit("config/test.yaml", "models:\n", mine)
-    text = (project.folder / "config/test.yaml").read_text()
-    (project.folder / "config/test.yaml").write_text(
-        text.replace("train: test", "train: test\n    train_on: synthetic")
-    )
+    for model in ("lstmconvsr", "basicsr:EDSR"):
+        project.edit("config/test.yaml", f"arch: {model}", f"arch: {model}\n    train_on: synthetic")
     return project
 
 

@@ -16,7 +16,7 @@ try:
     targets = dag.everything()
 except UserError as error:
     raise WorkflowError(str(error)) from None
-if workflow.is_main_process:
+if workflow.is_main_process and workflow.dag_settings:  # not in a cluster's jobs, and not while linting
     if clear_stale_locks(Path(".snakemake")):
         logger.info("A killed run had left its lock behind: it is cleared, and unfinished files are made again.")
     # As --forcerun does: a manifest stands for its folder, whose images Snakemake does not look at.
