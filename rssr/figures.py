@@ -1,5 +1,6 @@
 """Figures: one style, one colour a method everywhere, PNG and PDF of the same drawing."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ def style_of(index: int) -> dict[str, str]:
 def save(figure: plt.Figure, stem: Path) -> None:
     """Write stem.png and stem.pdf without dates, so that the same drawing has the same bytes."""
     for suffix, metadata in ((".png", {"Software": None}), (".pdf", {"CreationDate": None})):
-        with replacing(stem.with_suffix(suffix)) as path:
+        with replacing(stem.with_suffix(suffix)) as path, mpl.rc_context(_STYLE):
             figure.savefig(path, metadata=metadata)
     plt.close(figure)
 
@@ -73,7 +74,7 @@ def quality_cost(
         for axis in axes:
             axis.set_xscale("log")
             axis.margins(x=0.12)
-        axes[0].legend(loc="best")
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     return figure
 
 
@@ -111,7 +112,7 @@ def qualitative(
         for i, (name, below, image) in enumerate(panels):
             axis = figure.add_subplot(grid[i // columns, 2 + i % columns])
             axis.imshow(image[top:bottom, left:right], interpolation="nearest")
-            axis.set_xlabel(f"{name}\n{below}")
+            axis.set_xlabel(f"{textwrap.fill(name, 18)}\n{below}", fontsize=8)
             _bare(axis)
     return figure
 
