@@ -222,15 +222,17 @@ class Dag:
     # State.
 
     @staticmethod
-    def broken_manifests() -> frozenset[str]:
-        """Manifests that list an image which is gone: their folders are to be made again."""
-        broken = set()
+    def delete_false_manifests() -> None:
+        """Delete manifests that list an image which is gone, so that Snakemake makes their folders whole again.
+
+        A manifest is written last and stands for its folder, whose images Snakemake does not look at. Nothing else is
+        deleted: the images that are left are kept or made again as the folder's own rule sees fit.
+        """
         for manifest in Path("results").glob("**/manifest.csv"):
             folder = manifest.parent / "HR" if manifest.parent.name in ("train", "test") else manifest.parent
             present = {path.name for path in folder.glob("*.png")}
             if any(f"{row['image']}.png" not in present for row in read_csv(manifest)):
-                broken.add(str(manifest))
-        return frozenset(broken)
+                manifest.unlink()
 
 
 def prepare_environment() -> None:

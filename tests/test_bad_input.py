@@ -48,7 +48,7 @@ def test_argument_that_a_network_refuses(project):
 
 def test_wrong_sha256_of_weights(project):
     shutil.copy(project.folder / "results/weights/edsr_test/synthetic.safetensors", project.folder / "w.safetensors")
-    weights = f"weights: {{path: w.safetensors, sha256: {'0' * 64}}}"
+    weights = f"weights: {{path: w.safetensors, sha256: '{'0' * 64}'}}"
     project.edit("config/test.yaml", "img_range: 1.0}\n    train: test", f"img_range: 1.0}}\n    {weights}")
     assert "error: w.safetensors: sha256 is " in failed(project)
 

@@ -167,7 +167,7 @@ def test_changed_code_of_a_network_without_weights_changes_its_images(project):
     image = project.folder / "results/sr/synthetic/bicubic/bicubic/test_0_x0_y0.png"
     before = image.read_bytes()
     project.edit("models/interpolation.py", "return imresize(x, self.scale)", "return 0 * imresize(x, self.scale)")
-    result = project.snakemake(str(image.parent.relative_to(project.folder) / "manifest.csv"))
+    result = project.snakemake("--", str(image.parent.relative_to(project.folder) / "manifest.csv"))
     assert result.returncode == 0, result.stdout
     assert image.read_bytes() != before
     assert not read_image(image).any()
@@ -180,11 +180,11 @@ def test_changed_module_that_an_own_network_imports(project):
     entry = "\n  mine: {label: Mine, arch: 'my_package.my_net:MyNet', train: test}\ntraining:\n"
     project.edit("config/test.yaml", "\ntraining:\n", entry)
     weights = "results/weights/mine/synthetic.safetensors"
-    result = project.snakemake(weights)
+    result = project.snakemake("--", weights)
     assert result.returncode == 0, result.stdout
-    assert project.jobs(weights) == set()
+    assert project.jobs("--", weights) == set()
     (project.folder / "my_package/blocks.py").write_text("WIDTH = 3 * 16\n")
-    assert rules(project.jobs(weights)) == {"train_model"}
+    assert rules(project.jobs("--", weights)) == {"train_model"}
 
 
 def test_killed_at_any_moment_it_completes_with_the_same_tables(project):

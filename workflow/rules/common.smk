@@ -16,11 +16,10 @@ try:
     targets = dag.everything()
 except UserError as error:
     raise WorkflowError(str(error)) from None
-if workflow.is_main_process and workflow.dag_settings:  # not in a cluster's jobs, and not while linting
+if workflow.is_main_process:  # not in a cluster's jobs
     if clear_stale_locks(Path(".snakemake")):
         logger.info("A killed run had left its lock behind: it is cleared, and unfinished files are made again.")
-    # As --forcerun does: a manifest stands for its folder, whose images Snakemake does not look at.
-    workflow.dag_settings.forcerun = frozenset(workflow.dag_settings.forcerun) | dag.broken_manifests()
+    dag.delete_false_manifests()
 
 
 wildcard_constraints:
