@@ -9,7 +9,7 @@ from torch import Tensor
 from rssr.errors import UserError
 
 DEGRADATIONS = ("bicubic",)
-_BLOCK = 32  # output pixels per matrix product: few wasted zeros, and enough to keep BLAS busy
+_BLOCK = 16  # output pixels per matrix product: few wasted zeros, and enough to keep BLAS busy
 
 
 def imresize(image: Tensor, scale: float) -> Tensor:
