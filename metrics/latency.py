@@ -4,6 +4,7 @@ import ctypes
 import platform
 import re
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ def measure(model: nn.Module, x: torch.Tensor, warmup: int, samples: int) -> dic
             model(x)
         on_gpu = x.device.type == "cuda"
         times = [_gpu_ms(model, x) if on_gpu else _cpu_ms(model, x) for _ in range(samples)]
-        peak = _gpu_peak_mb(model, x) if on_gpu else _cpu_peak_mb(model, x)
+        peak = _gpu_peak_mb(model, x) if on_gpu else cpu_peak_mb(lambda: model(x))
     return {
         "samples_ms": times,
         "peak_memory_mb": peak,
@@ -69,8 +70,11 @@ def _gpu_peak_mb(model: nn.Module, x: torch.Tensor) -> float:
     return (torch.cuda.max_memory_allocated(x.device) - before) / 2**20
 
 
-def _cpu_peak_mb(model: nn.Module, x: torch.Tensor) -> float | None:
-    """Linux keeps a high-water mark of the resident memory that a process may reset; other systems do not."""
+def cpu_peak_mb(call: Callable[[], None]) -> float | None:
+    """Peak resident memory of one call above what was in use before, in MiB; None where the system cannot tell.
+
+    Linux keeps a high-water mark of the resident memory that a process may reset; other systems do not.
+    """
     mark = Path("/proc/self/clear_refs")
     if not mark.exists():
         return None
@@ -78,7 +82,7 @@ def _cpu_peak_mb(model: nn.Module, x: torch.Tensor) -> float | None:
         ctypes.CDLL(None).malloc_trim(0)
     mark.write_text("5")
     before = _status_kb("VmRSS")
-    model(x)
+    call()
     return max(0, _status_kb("VmHWM") - before) / 1024
 
 

@@ -134,3 +134,110 @@ def test_initialisations():
 def test_arguments_without_a_counterpart_are_refused():
     with pytest.raises(ValueError, match="img_range=255.0 has no counterpart"):
         LSTMConvSR.from_released({"embed_dim": 8, "img_range": 255.0}, {})
+
+
+ABLATIONS = [
+    {"reduce": "none"},
+    {"reduce": "strided"},
+    {"reduce": "average"},
+    {"lsa": False},
+    {"reduce": "none", "lsa": False},
+    *({"traversals": (name,)} for name in TRAVERSALS),
+    {"order": "released"},
+    {"revisit": "sum"},
+    {"revisit": "none"},
+    {"arrbs": 3},
+    {"vilg": False},
+    {"arrg": False},
+    {"init": "vision_lstm"},
+]
+
+
+@pytest.mark.parametrize("changes", ABLATIONS, ids=str)
+def test_each_ablation_is_another_network_that_learns(changes):
+    arguments = {"channels": 8, "groups": (1,), "arrbs": 1, "mlp_ratio": 1, "tail": "light"}
+    x = torch.rand(1, 3, 11, 14)
+    outputs = []
+    for options in (arguments, arguments | changes):
+        torch.manual_seed(0)
+        model = LSTMConvSR(**options)
+        outputs.append(model(x))
+    assert outputs[1].shape == (1, 3, 44, 56)
+    assert not torch.allclose(*outputs)
+    outputs[1].mean().backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+
+
+def test_wrong_choices_are_named():
+    for name, value in {"reduce": "half", "revisit": "mean", "traversals": ["spiral"], "mlstm_form": "fast"}.items():
+        with pytest.raises(ValueError, match=f"{name} '.*' is unknown, use one of"):
+            small(**{name: value})
+
+
+def test_features_of_a_block():
+    model = LSTMConvSR(channels=8, groups=(1, 2), arrbs=4, mlp_ratio=1, tail="light").eval()
+    x = torch.rand(2, 3, 9, 12)
+    with torch.inference_mode():
+        found = model.features(x, group=1, block=1, arrbs=(0, 3))
+        assert list(found) == ["vilg", "arrb_0", "arrb_3", "revisit"]
+        assert all(map_.shape == (2, 8, 9, 12) for map_ in found.values())
+        block = model.body[1].blocks[1]
+        even = model.features(x[..., :8, :], group=1, block=1, arrbs=(0, 3))
+        torch.testing.assert_close(block.arrg[0](even["vilg"]), even["arrb_0"])
+        torch.testing.assert_close(block.revisit(torch.cat([even["arrb_3"], even["vilg"]], 1)), even["revisit"])
+    assert not any(module._forward_hooks for module in model.modules())
+    with pytest.raises(IndexError):
+        model.features(x, arrbs=(4,))
+
+
+def cell_inputs(tokens, width, spread, dtype=torch.float64):
+    q, k, v = torch.randn(3, 2, 2, tokens, width, dtype=dtype)
+    igate, fgate = (torch.rand(2, 2, 2, tokens, dtype=dtype) * 2 - 1) * spread
+    return [x.requires_grad_() for x in (q, k, v, igate, fgate)]
+
+
+@pytest.mark.parametrize("form", ["chunkwise", "parallel"])
+def test_gradients_by_finite_differences(form):
+    inputs = cell_inputs(7, 3, 2)
+    assert torch.autograd.gradcheck(lambda *x: mlstm(*x, form=form, chunk=3), inputs)
+
+
+@pytest.mark.parametrize("spread", [1, 20])
+def test_gradients_of_both_forms_agree(spread):
+    inputs = cell_inputs(70, 4, spread)
+    grads = [
+        torch.autograd.grad(mlstm(*inputs, form=form, chunk=16).sin().sum(), inputs)
+        for form in ("parallel", "chunkwise")
+    ]
+    for parallel, chunkwise in zip(*grads, strict=True):
+        torch.testing.assert_close(chunkwise, parallel, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_keeps_gates_and_state_in_fp32(dtype):
+    q, k, v, igate, fgate = (x.detach().float() for x in cell_inputs(300, 8, 8))
+    half = [x.to(dtype) for x in (q, k, v)]
+    with torch.autocast("cpu", dtype=dtype if dtype is torch.bfloat16 else torch.bfloat16):
+        out = mlstm(*half, igate, fgate)
+    assert out.dtype == dtype
+    exact = mlstm(*(x.float() for x in half), igate, fgate)
+    torch.testing.assert_close(out, exact.to(dtype), rtol=0, atol=0)
+
+
+def test_export_compile_and_channels_last():
+    model, x = small(tail="light"), torch.rand(2, 3, 13, 18)
+    with torch.no_grad():
+        expected = model(x)
+        torch.testing.assert_close(torch.export.export(model, (x,)).module()(x), expected)
+        torch.testing.assert_close(torch.compile(model, fullgraph=True, backend="aot_eager")(x), expected)
+        last = model.to(memory_format=torch.channels_last)
+        torch.testing.assert_close(last(x.to(memory_format=torch.channels_last)), expected)
+        torch.testing.assert_close(model(x), expected)  # nothing of the export has stayed behind
+
+
+def test_training_after_inference():
+    model, x = small(tail="light"), torch.rand(1, 3, 8, 8)
+    with torch.inference_mode():
+        model(x)
+    model(x).mean().backward()
+    assert model.conv_first.weight.grad.abs().sum() > 0

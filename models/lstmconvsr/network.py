@@ -11,11 +11,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rssr.models.lstmconvsr.mlstm import FORMS
 from rssr.models.lstmconvsr.released import arguments_from_released, state_dict_from_released
-from rssr.models.lstmconvsr.vil import ViLG, ViLLayer
+from rssr.models.lstmconvsr.traversal import TRAVERSALS
+from rssr.models.lstmconvsr.vil import REDUCTIONS, ViLG, ViLLayer
 
 ORDERS = ("paper", "released")
 TAILS = ("classical", "light")
+REVISITS = ("concat", "sum", "none")
 INITIALISATIONS = ("released", "vision_lstm")
 DF2K_MEAN = (0.4488, 0.4371, 0.4040)
 TAIL_CHANNELS = 64  # between conv_before_upsample and conv_last, whatever the width of the network
@@ -37,20 +40,31 @@ class ARRB(nn.Module):
 
 
 class NeuralBlock(nn.Module):
-    """ViLG, then ARRG, then the revisiting convolution that sees both."""
+    """ViLG, then ARRG, then the revisiting convolution that sees both.
 
-    def __init__(self, channels: int, arrbs: int, mlp_ratio: float, order: str, mlstm_form: str) -> None:
+    Args:
+        channels: of the map.
+        vilg: the long-range stage; nn.Identity() leaves it out.
+        arrg: the short-range stage; nn.Identity() leaves it out.
+        order: "paper" or "released", see LSTMConvSR.
+        revisit: "concat", "sum" or "none", see LSTMConvSR.
+    """
+
+    def __init__(self, channels: int, vilg: nn.Module, arrg: nn.Module, order: str, revisit: str) -> None:
         super().__init__()
         self.order = order
-        self.vilg = ViLG(channels, mlp_ratio, mlstm_form)
-        self.arrg = nn.Sequential(*(ARRB(channels) for _ in range(arrbs)))
-        self.revisit = nn.Conv2d(2 * channels, channels, 3, padding=1)
+        self.vilg = vilg
+        self.arrg = arrg
+        self.how = revisit
+        self.revisit = nn.Conv2d(2 * channels, channels, 3, padding=1) if revisit == "concat" else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W), both sides even -> the same shape."""
         long_range = self.vilg(x)
         short_range = self.arrg(long_range if self.order == "paper" else x)
-        return self.revisit(torch.cat([short_range, long_range], 1))
+        if self.how == "concat":
+            return self.revisit(torch.cat([short_range, long_range], 1))
+        return self.revisit(short_range + long_range if self.how == "sum" else short_range)
 
 
 class ResidualGroup(nn.Module):
@@ -82,6 +96,13 @@ class LSTMConvSR(nn.Module):
         init: "released" (every linear layer a truncated normal of 0.02, biases zero, the gates' too) or
             "vision_lstm" (forget biases from 3 to 6, input biases about 0, gate weights zero).
         mlstm_form: "chunkwise" or "parallel", see mlstm(): the same function at another cost.
+        traversals: reading orders of the ViL blocks, of traversal.TRAVERSALS; one block each.
+        reduce: "haar" (the paper's), "strided", "average" or "none" (ViL at full resolution), see vil.reduction().
+        lsa: whether a ViL block ends in the spatial attention.
+        revisit: "concat" (the paper's: a convolution over the ARRG's and the ViLG's output), "sum" of the two, or
+            "none", the ARRG's output alone.
+        vilg: whether a block has its ViLG; without, the block's input takes its place.
+        arrg: whether a block has its ARRG; without, the ARRG's input takes its place.
         mean: RGB mean that is subtracted first and added last.
     """
 
@@ -96,23 +117,33 @@ class LSTMConvSR(nn.Module):
         tail: str = "classical",
         init: str = "released",
         mlstm_form: str = "chunkwise",
+        traversals: Sequence[str] = TRAVERSALS,
+        reduce: str = "haar",
+        lsa: bool = True,
+        revisit: str = "concat",
+        vilg: bool = True,
+        arrg: bool = True,
         mean: Sequence[float] = DF2K_MEAN,
     ) -> None:
         super().__init__()
         _check_choice("order", order, ORDERS)
         _check_choice("tail", tail, TAILS)
         _check_choice("init", init, INITIALISATIONS)
+        _check_choice("mlstm_form", mlstm_form, FORMS)
+        _check_choice("reduce", reduce, REDUCTIONS)
+        _check_choice("revisit", revisit, REVISITS)
+        for traversal in traversals:
+            _check_choice("traversals", traversal, TRAVERSALS)
+
+        def block() -> NeuralBlock:
+            long_range = ViLG(channels, mlp_ratio, traversals, reduce, lsa, mlstm_form) if vilg else nn.Identity()
+            short_range = nn.Sequential(*(ARRB(channels) for _ in range(arrbs))) if arrg else nn.Identity()
+            return NeuralBlock(channels, long_range, short_range, order, revisit)
+
         self.scale = scale
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.conv_first = nn.Conv2d(3, channels, 3, padding=1)
-        self.body = nn.Sequential(
-            *(
-                ResidualGroup(
-                    [NeuralBlock(channels, arrbs, mlp_ratio, order, mlstm_form) for _ in range(blocks)], channels
-                )
-                for blocks in groups
-            )
-        )
+        self.body = nn.Sequential(*(ResidualGroup([block() for _ in range(blocks)], channels) for blocks in groups))
         self.conv_after_body = nn.Conv2d(channels, channels, 3, padding=1)
         self.tail = _classical_tail(channels, scale) if tail == "classical" else _light_tail(channels, scale)
         _initialise(self, init)
@@ -143,6 +174,37 @@ class LSTMConvSR(nn.Module):
         deep = shallow + self.conv_after_body(self.body(shallow))
         out = self.tail(deep) + self.mean
         return out[..., : self.scale * height, : self.scale * width]
+
+    def features(
+        self, x: Tensor, group: int = 0, block: int = 0, arrbs: Sequence[int] = (0, 3, 7, 11)
+    ) -> dict[str, Tensor]:
+        """The maps inside one neural block: the paper's feature-map figure.
+
+        Args:
+            x: (B, 3, h, w) in [0, 1].
+            group: which residual group.
+            block: which neural block of it.
+            arrbs: which residual blocks of its ARRG.
+
+        Returns:
+            `vilg`, `arrb_{i}` for each chosen one and `revisit`, each (B, channels, h, w).
+
+        Raises:
+            IndexError: for a group, block or ARRB that the network does not have.
+        """
+        chosen = self.body[group].blocks[block]
+        stages = {"vilg": chosen.vilg, **{f"arrb_{i}": chosen.arrg[i] for i in arrbs}, "revisit": chosen.revisit}
+        found: dict[str, Tensor] = {}
+        hooks = [
+            stage.register_forward_hook(lambda _, __, out, name=name: found.update({name: out}))
+            for name, stage in stages.items()
+        ]
+        try:
+            self(x)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return {name: out[..., : x.shape[-2], : x.shape[-1]] for name, out in found.items()}
 
 
 def _classical_tail(channels: int, scale: int) -> nn.Sequential:

@@ -1,15 +1,18 @@
 """The LSTM stage of LSTMConvSR: Vision-LSTM layers read at half resolution, then a spatial gate at full resolution."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rssr.models.lstmconvsr.mlstm import mlstm
-from rssr.models.lstmconvsr.traversal import TRAVERSALS, order
+from rssr.models.lstmconvsr.traversal import order
 
 HEADS = 4
 PROJECTION_BLOCK = 4  # channels that a headwise projection mixes
 CONV_WIDTH = 4
+REDUCTIONS = ("haar", "strided", "average", "none")
 
 
 class OffsetNorm(nn.Module):
@@ -98,16 +101,42 @@ class HaarDown(nn.Module):
         return self.depthwise(self.pointwise(bands))
 
 
-class ViLBlock(nn.Module):
-    """HWD, one ViL layer in one reading order, and LSA: a one-channel spatial attention on the block's input."""
+def reduction(name: str, channels: int) -> nn.Module:
+    """What a ViL block reads its input through: to half the resolution, or at full resolution.
 
-    def __init__(self, channels: int, traversal: str, mlstm_form: str) -> None:
+    Args:
+        name: "haar" (HWD, the paper's), "strided" (a 2x2 convolution of stride 2), "average" (2x2 average pooling and
+            a 1x1 convolution), the last two followed by HWD's depthwise convolution, or "none" (full resolution).
+        channels: of the map.
+    """
+    if name == "haar":
+        return HaarDown(channels)
+    if name == "none":
+        return nn.Identity()
+    depthwise = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
+    if name == "strided":
+        return nn.Sequential(nn.Conv2d(channels, channels, 2, stride=2), depthwise)
+    return nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(channels, channels, 1), depthwise)
+
+
+class ViLBlock(nn.Module):
+    """HWD, one ViL layer in one reading order, and LSA: a one-channel spatial attention on the block's input.
+
+    Args:
+        channels: of the map.
+        traversal: one of TRAVERSALS.
+        reduce: see reduction().
+        lsa: without it, the block's output is the map that the attention would be made from.
+        mlstm_form: see mlstm().
+    """
+
+    def __init__(self, channels: int, traversal: str, reduce: str, lsa: bool, mlstm_form: str) -> None:
         super().__init__()
         self.traversal = traversal
-        self.down = HaarDown(channels)
+        self.down = reduction(reduce, channels)
         self.norm = OffsetNorm(channels)
         self.layer = ViLLayer(channels, mlstm_form)
-        self.attention = nn.Conv2d(channels, 1, 3, padding=1, bias=False)
+        self.attention = nn.Conv2d(channels, 1, 3, padding=1, bias=False) if lsa else None
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W), both sides even -> the same shape."""
@@ -116,9 +145,10 @@ class ViLBlock(nn.Module):
         there, back = (index.to(x.device) for index in order(self.traversal, height, width))
         tokens = small.flatten(2).mT
         read = self.layer(self.norm(tokens)[:, there])[:, back]
-        small = (tokens + read).mT.unflatten(-1, (height, width))
-        large = F.interpolate(small, scale_factor=2, mode="bilinear", align_corners=False)
-        return torch.sigmoid(self.attention(large)) * x
+        out = (tokens + read).mT.unflatten(-1, (height, width))
+        if out.shape != x.shape:
+            out = F.interpolate(out, scale_factor=2, mode="bilinear", align_corners=False)
+        return out if self.attention is None else torch.sigmoid(self.attention(out)) * x
 
 
 class GatedMLP(nn.Module):
@@ -137,11 +167,22 @@ class GatedMLP(nn.Module):
 
 
 class ViLG(nn.Module):
-    """Vision-LSTM group: three ViL blocks one after the other, one per reading order, and a gated MLP."""
+    """Vision-LSTM group: ViL blocks one after the other, one per reading order, and a gated MLP.
 
-    def __init__(self, channels: int, mlp_ratio: float, mlstm_form: str) -> None:
+    Args:
+        channels: of the map.
+        mlp_ratio: hidden width of the MLP over the channels.
+        traversals: reading orders, of TRAVERSALS, in the order of the blocks.
+        reduce: see reduction().
+        lsa: see ViLBlock.
+        mlstm_form: see mlstm().
+    """
+
+    def __init__(
+        self, channels: int, mlp_ratio: float, traversals: Sequence[str], reduce: str, lsa: bool, mlstm_form: str
+    ) -> None:
         super().__init__()
-        self.blocks = nn.Sequential(*(ViLBlock(channels, name, mlstm_form) for name in TRAVERSALS))
+        self.blocks = nn.Sequential(*(ViLBlock(channels, name, reduce, lsa, mlstm_form) for name in traversals))
         self.alpha1 = nn.Parameter(torch.ones(channels))
         self.norm = nn.LayerNorm(channels)
         self.mlp = GatedMLP(channels, mlp_ratio)
