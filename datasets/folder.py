@@ -18,6 +18,8 @@ def data_set(images: str, split: Mapping[str, str | Sequence[str]]) -> DataSet:
             which must match.
     """
     root = Path(images)
+    if not root.is_dir():
+        raise UserError(f"there is no folder {images}", "correct `images`, or put the images there")
     patterns = {name: [given] if isinstance(given, str) else given for name, given in split.items()}
     found = {name: [match for p in several for match in _matches(root, p)] for name, several in patterns.items()}
     paths: dict[str, Path] = {}
@@ -41,7 +43,5 @@ def _matches(root: Path, pattern: str) -> list[tuple[str, Path]]:
         raise UserError(f"the pattern '{pattern}' of `split` is absolute", f"write it from the folder {root}")
     found = sorted(path for path in root.glob(pattern) if path.suffix.lower() in SUFFIXES)
     if not found:
-        raise UserError(
-            f"no image matches '{pattern}' in the folder {root}", "correct `images` or `split` of its entry"
-        )
+        raise UserError(f"no image matches '{pattern}' in the folder {root}", "correct `images` or `split`")
     return [(path.relative_to(root).with_suffix("").as_posix(), path) for path in found]

@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from rssr.code import ROOT, module_files, used_files
-from rssr.config import validate
+from rssr.config import Dataset, Model, validate
+from rssr.datasets.card import DataSet
 from rssr.datasets.registry import build as build_data_set
 from rssr.errors import PARENT, UserError
 from rssr.files import read_csv
@@ -32,7 +33,9 @@ class Dag:
 
     def __init__(self, config: Mapping[str, Any], origin: str) -> None:
         self.config = validate(config, origin)
-        self.data_sets = {name: build_data_set(_plain(entry)) for name, entry in self.config.datasets.items()}
+        self.data_sets = {name: _data_set(name, entry) for name, entry in self.config.datasets.items()}
+        for name, entry in self.config.models.items():
+            _check_files(name, entry)
         self.trained = [name for name, model in self.config.models.items() if model.train]
         self.loaded = [name for name, model in self.config.models.items() if model.weights or model.checkpoint]
 
@@ -233,6 +236,21 @@ class Dag:
             present = {path.name for path in folder.glob("*.png")}
             if any(f"{row['image']}.png" not in present for row in read_csv(manifest)):
                 manifest.unlink()
+
+
+def _data_set(name: str, entry: Dataset) -> DataSet:
+    try:
+        return build_data_set(_plain(entry))
+    except UserError as error:
+        raise UserError(f"datasets.{name}: {error}") from None
+
+
+def _check_files(name: str, entry: Model) -> None:
+    """UserError for weights that are not there; Snakemake would go on with those of an earlier run."""
+    for key in ("weights", "checkpoint"):
+        file = getattr(entry, key)
+        if file and file.path and not Path(file.path).is_file():
+            raise UserError(f"models.{name}.{key}.path: there is no file {file.path}", "correct the path")
 
 
 def prepare_environment() -> None:

@@ -18,6 +18,9 @@ _MARKUP = {
 }
 
 
+NOISY = 2  # the 95th percentile of latency over the 5th from which a row says that it was disturbed
+
+
 @dataclass
 class Column:
     """A column of a table.
@@ -193,9 +196,9 @@ def complexity(profiles: Mapping[str, Mapping], models: Mapping[str, Mapping]) -
         )
     columns = [
         Column("params_m", "Parameters (M)", 3),
-        Column("macs_g", "MACs (G)", 2),
+        Column("macs_g", "MACs (G)", 3),
         Column("latency_ms", "Latency (ms) ↓", 1, "lower"),
-        Column("peak_memory_mb", "Peak memory (MB) ↓", 0, "lower"),
+        Column("peak_memory_mb", "Peak memory (MB) ↓", 1, "lower"),
     ]
     setups = {name: _setup(profile) for name, profile in profiles.items()}
     first = next(iter(profiles))
@@ -209,6 +212,12 @@ def complexity(profiles: Mapping[str, Mapping], models: Mapping[str, Mapping]) -
         f"{models[name]['label']} was measured at {setup}: not comparable; delete results/profile/ and run again."
         for name, setup in setups.items()
         if setup != setups[first]
+    ]
+    notes += [
+        f"{row['label']}: its calls spread from {row['latency_ms_low']:.1f} to {row['latency_ms_high']:.1f} ms, so "
+        f"something else ran on the machine: delete results/profile/{row['model']}.json and run again."
+        for row in rows
+        if row["latency_ms_high"] > NOISY * row["latency_ms_low"]
     ]
     return Table(pd.DataFrame(rows), columns, caption, notes)
 

@@ -100,7 +100,19 @@ def test_deep_image(own_images):
 
 def test_folder_without_images(own_images):
     own_images.edit("config/test.yaml", "test: '*.png'", "test: 'test/*.png'")
-    assert "no image matches 'test/*.png' in the folder images" in failed(own_images)
+    assert "error: datasets.mine: no image matches 'test/*.png' in the folder images" in failed(own_images)
+
+
+def test_no_such_folder(own_images):
+    own_images.edit("config/test.yaml", "images: images", "images: pictures")
+    assert "error: datasets.mine: there is no folder pictures" in failed(own_images)
+
+
+def test_no_such_weights(project):
+    """Snakemake alone would go on with the weights of the earlier run."""
+    weights = "img_range: 1.0}\n    weights: {path: no/such.safetensors}"
+    project.edit("config/test.yaml", "img_range: 1.0}\n    train: test", weights)
+    assert "error: models.edsr_test.weights.path: there is no file no/such.safetensors" in failed(project)
 
 
 def test_required_metric_without_a_network(project):

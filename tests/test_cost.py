@@ -8,6 +8,7 @@ from torch import nn
 
 from rssr.metrics.complexity import count_macs, count_parameters
 from rssr.metrics.latency import cpu_peak_mb, measure
+from rssr.models.lstmconvsr import LSTMConvSR
 
 NETWORK = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.SiLU(), nn.Conv2d(8, 4, 1), nn.PixelShuffle(2)).eval()
 X = torch.rand(1, 3, 10, 12)
@@ -23,6 +24,15 @@ def test_parameters_and_macs_of_convolutions():
 def test_macs_of_matrix_products():
     linear = nn.Linear(6, 5).eval()
     assert count_macs(linear, torch.rand(7, 6))["total"] == 7 * 6 * 5
+
+
+def test_our_network_can_be_traced():
+    network = LSTMConvSR(channels=8, groups=(1,), arrbs=1, mlp_ratio=1, tail="light").eval()
+    macs = count_macs(network, torch.rand(1, 3, 9, 12))
+    arrb = 2 * (8 * 8 * 9) * 10 * 12  # sides are even inside
+    assert macs["by_operator"]["conv"] > arrb
+    with torch.inference_mode():
+        assert network(torch.rand(1, 3, 9, 12)).shape == (1, 3, 36, 48)
 
 
 def test_a_measurement_keeps_every_sample_and_names_its_device():

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rssr.tables import Column, Table, mean_interval, quality, ranks
+from rssr.tables import Column, Table, complexity, mean_interval, quality, ranks
 
 SETTINGS = {"resamples": 2000, "confidence": 0.95, "seed": 0}
 
@@ -86,3 +86,28 @@ def test_quality_table():
     text = made.markdown()
     assert "A set, x4. Mean over 2 images" in text and "peak 255" in text and "- Net A: somebody's" in text
     assert "**31.00** [30.00, 32.00]" in text and "<u>30.00</u> [29.00, 31.00]" in text
+
+
+def profile(samples, **changes):
+    latency = {
+        "samples_ms": samples,
+        "peak_memory_mb": 12.5,
+        "device": "CPU (x)",
+        "threads": 2,
+        "backend": "PyTorch eager",
+    }
+    facts = {"parameters": 1500, "macs": {"total": 4_331_520}, "input_shape": [1, 3, 16, 16]}
+    machine = {"machine": {"processor": "A chip"}, "libraries": {"torch": "2.14.1"}}
+    return facts | machine | {"latency": latency | {"precision": "float32"} | changes}
+
+
+def test_complexity_table():
+    profiles = {"a": profile([1.0, 2.0, 1.1]), "b": profile([3.0, 3.0, 3.0]), "c": profile([4.0, 4.0, 4.0], threads=1)}
+    models = {name: {"label": name.upper()} for name in profiles}
+    text = complexity(profiles, models).markdown()
+    assert "1x3x16x16, float32, on A chip, 2 threads, PyTorch 2.14.1" in text
+    assert "0.004" in text and "**1.1** [1.0, 1.9]" in text and "<u>3.0</u>" in text
+    assert "C was measured at" in text and "1 threads" in text and "not comparable" in text
+    assert "its calls spread" not in text
+    disturbed = complexity({"a": profile([1.0, 1.0, 9.0])}, models).markdown()
+    assert "A: its calls spread from 1.0 to 8.2 ms" in disturbed

@@ -21,7 +21,7 @@ def order(traversal: str, height: int, width: int) -> tuple[Tensor, Tensor]:
     Returns:
         Two int64 tensors (height * width,): the row-major positions in the order they are read, and the inverse.
     """
-    forward, inverse = _order(traversal, height, width)
+    forward, inverse = _order(traversal, int(height), int(width))  # tensors while a network is traced
     return torch.from_numpy(forward), torch.from_numpy(inverse)
 
 

@@ -1,11 +1,11 @@
 """The validated configuration, and what the rules share."""
 
+import sys
 from pathlib import Path
 
 from rssr.dag import Dag, prepare_environment
 from rssr.errors import UserError
 from rssr.lock import clear_stale_locks
-from snakemake.exceptions import WorkflowError
 
 # More threads than a machine has: Snakemake gives such a job all cores, and nothing runs beside it.
 ALL_CORES = 256
@@ -15,7 +15,7 @@ try:
     dag = Dag(config, ", ".join(map(str, workflow.configfiles)))
     targets = dag.everything()
 except UserError as error:
-    raise WorkflowError(str(error)) from None
+    sys.exit(f"error: {error}")
 if workflow.is_main_process:  # not in a cluster's jobs
     if clear_stale_locks(Path(".snakemake")):
         logger.info("A killed run had left its lock behind: it is cleared, and unfinished files are made again.")
