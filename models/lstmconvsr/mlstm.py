@@ -13,6 +13,8 @@ The parallel form writes the S x S matrices out. The chunkwise form does so insi
 normaliser and the same eps, so they are one function.
 """
 
+import itertools
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -89,11 +91,13 @@ def _memories(k: Tensor, values: Tensor, igate: Tensor, decay: Tensor) -> tuple[
     own = (k * torch.exp(log_left - own_max[..., None])[..., None]).mT @ values
     memory, maximum = torch.zeros_like(own[:, :, 0]), torch.full_like(own_max[:, :, 0], -torch.inf)
     memories, maxima = [memory], [maximum]
-    for i in range(own.shape[2] - 1):
-        decayed = total[:, :, i] + maximum
-        maximum = torch.maximum(decayed, own_max[:, :, i])
-        kept, new = torch.exp(decayed - maximum), torch.exp(own_max[:, :, i] - maximum)
-        memory = kept[..., None, None] * memory + new[..., None, None] * own[:, :, i]
+    # unbind, not own[:, :, i]: the gradient of an index is a whole tensor of zeros, and time would grow with the square.
+    steps = zip(total.unbind(2), own_max.unbind(2), own.unbind(2), strict=True)
+    for total_i, own_max_i, own_i in itertools.islice(steps, own.shape[2] - 1):
+        decayed = total_i + maximum
+        maximum = torch.maximum(decayed, own_max_i)
+        kept, new = torch.exp(decayed - maximum), torch.exp(own_max_i - maximum)
+        memory = kept[..., None, None] * memory + new[..., None, None] * own_i
         memories.append(memory)
         maxima.append(maximum)
     return torch.stack(memories, 2), torch.stack(maxima, 2)
