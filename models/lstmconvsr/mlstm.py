@@ -91,7 +91,7 @@ def _memories(k: Tensor, values: Tensor, igate: Tensor, decay: Tensor) -> tuple[
     own = (k * torch.exp(log_left - own_max[..., None])[..., None]).mT @ values
     memory, maximum = torch.zeros_like(own[:, :, 0]), torch.full_like(own_max[:, :, 0], -torch.inf)
     memories, maxima = [memory], [maximum]
-    # unbind, not own[:, :, i]: the gradient of an index is a whole tensor of zeros, and time would grow with the square.
+    # unbind, not own[:, :, i]: the gradient of an index is a whole tensor of zeros, and time would grow quadratically.
     steps = zip(total.unbind(2), own_max.unbind(2), own.unbind(2), strict=True)
     for total_i, own_max_i, own_i in itertools.islice(steps, own.shape[2] - 1):
         decayed = total_i + maximum
