@@ -1,6 +1,6 @@
 """The mLSTM cell and the base LSTMConvSR on the CPU: chunkwise against parallel, and against no cell at all.
 
-python benchmarks/mlstm.py [--out results/reference/mlstm.json]
+PYTHONPATH=. python benchmarks/mlstm.py [--out results/reference]
 """
 
 import argparse
@@ -12,7 +12,7 @@ from unittest import mock
 
 import torch
 
-from rssr.files import write_json
+from rssr.files import write_csv, write_json
 from rssr.metrics.latency import cpu_peak_mb
 from rssr.models.lstmconvsr import LSTMConvSR, mlstm
 from rssr.provenance import made_by
@@ -24,15 +24,19 @@ HEADS, WIDTH = 4, 64
 def main() -> None:
     """Time and weigh everything in this one process, print and write it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path)
-    parser.add_argument("--parts", nargs="+", default=["cell", "growth", "network"], help="the network takes minutes")
+    parser.add_argument("--out", type=Path, help="folder for mlstm_{part}.json, and mlstm_growth.csv for the figure")
+    parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=PARTS, help="the network takes minutes")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
-    results = {part: {"cell": cell, "growth": growth, "network": network}[part]() for part in arguments.parts}
-    if arguments.out:
-        write_json(arguments.out, made_by(**results, repeats=REPEATS, threads=arguments.threads, precision="float32"))
+    for part in arguments.parts:
+        found = PARTS[part]()
+        if arguments.out:
+            facts = made_by(**{part: found}, repeats=REPEATS, threads=arguments.threads, precision="float32")
+            write_json(arguments.out / f"mlstm_{part}.json", facts)
+            if part == "growth":
+                write_csv(arguments.out / "mlstm_growth.csv", found)
 
 
 def cell(tokens: int = 4096) -> dict[str, float]:
@@ -55,26 +59,25 @@ def cell(tokens: int = 4096) -> dict[str, float]:
     return found
 
 
-def growth() -> list[dict[str, float]]:
-    """Time and peak memory of the chunkwise form, forward with backward, over the number of tokens."""
+def growth() -> list[dict[str, float | str]]:
+    """Time and peak memory of both forms, forward and forward with backward, over the number of tokens."""
     rows = []
-    for tokens in (4096, 16384, 65536):
-        inputs = _inputs(tokens)
+    for form, lengths in (("parallel", (256, 1024, 4096)), ("chunkwise", (256, 1024, 4096, 16384, 65536))):
+        for tokens in lengths:
+            inputs = _inputs(tokens)
 
-        def step(inputs=inputs) -> None:
-            torch.autograd.grad(mlstm(*inputs).sum(), inputs)
+            def step(inputs=inputs, form=form) -> None:
+                torch.autograd.grad(mlstm(*inputs, form=form).sum(), inputs)
 
-        def forward(inputs=inputs) -> None:
-            with torch.inference_mode():
-                mlstm(*inputs)
+            def forward(inputs=inputs, form=form) -> None:
+                with torch.inference_mode():
+                    mlstm(*inputs, form=form)
 
-        times = _medians({"forward": forward, "forward_backward": step})
-        peak = cpu_peak_mb(step)
-        rows.append({"tokens": tokens, **{f"{k}_s": v for k, v in times.items()}, "peak_memory_mb": peak})
-        print(
-            f"{tokens} tokens: {times['forward']:.3f} s forward, {times['forward_backward']:.3f} s with backward, "
-            f"{peak:.0f} MB"
-        )
+            calls = {"forward": forward, "forward_backward": step}
+            row = {"form": form, "tokens": tokens} | {f"{name}_s": value for name, value in _medians(calls).items()}
+            row |= {f"{name}_peak_mb": cpu_peak_mb(function) for name, function in calls.items()}
+            rows.append(row)
+            print(", ".join(f"{key} {value:.4g}" if key != "form" else value for key, value in row.items()))
     return rows
 
 
@@ -127,6 +130,8 @@ def _medians(calls: dict[str, Callable[[], None]]) -> dict[str, float]:
                 times[name].append(time.perf_counter() - start)
     return {name: statistics.median(values) for name, values in times.items()}
 
+
+PARTS: dict[str, Callable] = {"cell": cell, "growth": growth, "network": network}
 
 if __name__ == "__main__":
     main()

@@ -197,7 +197,8 @@ class Dag:
             *(f"results/figures/quality_cost_{{dataset}}_{{degradation}}.{suffix}" for suffix in ("png", "pdf")),
             *(f"results/figures/qualitative_{{dataset}}_{{degradation}}.{suffix}" for suffix in ("png", "pdf")),
         )
-        return per_test_set + self.weights_of(self.test_sets())
+        growth = [f"results/figures/mlstm_growth.{suffix}" for suffix in ("png", "pdf")]
+        return per_test_set + growth + self.weights_of(self.test_sets())
 
     def weights_of(self, datasets: Iterable[str]) -> list[str]:
         """The weights of every network for some data sets, with what they were made from and what tells of it."""

@@ -78,6 +78,28 @@ def quality_cost(
     return figure
 
 
+def mlstm_growth(measured: pd.DataFrame) -> plt.Figure:
+    """Time and peak memory of the mLSTM cell's two forms against the number of tokens.
+
+    Args:
+        measured: results/reference/mlstm_growth.csv, which benchmarks/mlstm.py writes.
+    """
+    with mpl.rc_context(_STYLE):
+        figure, axes = plt.subplots(1, 2, figsize=(7.2, 3.2), sharex=True)
+        for index, (form, rows) in enumerate(measured.groupby("form", sort=True)):
+            for passes, line in (("forward", "-"), ("forward_backward", "--")):
+                label = f"{form}, {passes.replace('_', ' + ')}"
+                for axis, unit in zip(axes, ("s", "peak_mb"), strict=True):
+                    axis.plot(rows["tokens"], rows[f"{passes}_{unit}"], line, label=label, ms=4, **style_of(index + 1))
+        for axis, quantity in zip(axes, ("Time (s)", "Peak memory (MB)"), strict=True):
+            axis.set(xscale="log", yscale="log", xlabel="Tokens", ylabel=quantity)
+            axis.set_xticks(sorted(set(measured["tokens"])), minor=False)
+            axis.xaxis.set_major_formatter("{x:.0f}")
+            axis.xaxis.set_minor_locator(mpl.ticker.NullLocator())
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2, handlelength=4)
+    return figure
+
+
 def qualitative(
     hr: np.ndarray,
     srs: Mapping[str, np.ndarray],

@@ -114,6 +114,27 @@ rule render_qualitative:
         " --hr-dir {params.hr_dir} --label {params.label:q} --out {params.out} > {log} 2>&1"
 
 
+rule render_mlstm_growth:
+    input:
+        measured="results/reference/mlstm_growth.csv",
+        script=dag.script("render_mlstm_growth"),
+        code=dag.code("render_mlstm_growth"),
+    output:
+        report(
+            multiext("results/figures/mlstm_growth", ".png", ".pdf"),
+            caption="../report/mlstm_growth.rst",
+            category="Cost",
+        ),
+    log:
+        "results/logs/render_mlstm_growth.log",
+    conda:
+        "../../environment.yml"
+    params:
+        out=subpath(output[0], strip_suffix=".png"),
+    shell:
+        "python {input.script} --measured {input.measured} --out {params.out} > {log} 2>&1"
+
+
 rule write_provenance:
     input:
         files=targets,

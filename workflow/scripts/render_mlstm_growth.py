@@ -1,0 +1,21 @@
+"""Draw time and memory of the mLSTM cell against the number of tokens."""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+from rssr.errors import run
+from rssr.figures import mlstm_growth, save
+
+
+def main() -> None:
+    """Parse the arguments and call the library."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--measured", type=Path, required=True, help="CSV of benchmarks/mlstm.py")
+    parser.add_argument("--out", type=Path, required=True, help="stem of the files")
+    arguments = parser.parse_args()
+    save(mlstm_growth(pd.read_csv(arguments.measured)), arguments.out)
+
+
+run(main)
