@@ -36,7 +36,7 @@ class ARRB(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> the same shape."""
-        return x + self.res_scale * self.conv2(self.prelu(self.conv1(x)))
+        return torch.addcmul(x, self.res_scale, self.conv2(self.prelu(self.conv1(x))))
 
 
 class NeuralBlock(nn.Module):
@@ -170,6 +170,7 @@ class LSTMConvSR(nn.Module):
         """(B, 3, h, w) in [0, 1] -> (B, 3, scale * h, scale * w), unclamped."""
         height, width = x.shape[-2:]
         x = F.pad(x, (0, width % 2, 0, height % 2), mode="reflect") - self.mean
+        x = x.contiguous(memory_format=torch.channels_last)  # a map's tokens are then a view of it
         shallow = self.conv_first(x)
         deep = shallow + self.conv_after_body(self.body(shallow))
         out = self.tail(deep) + self.mean

@@ -145,7 +145,7 @@ class ViLBlock(nn.Module):
         there, back = (index.to(x.device) for index in order(self.traversal, height, width))
         tokens = small.flatten(2).mT
         read = self.layer(self.norm(tokens)[:, there])[:, back]
-        out = (tokens + read).mT.unflatten(-1, (height, width))
+        out = (tokens + read).unflatten(1, (height, width)).movedim(-1, 1)
         if out.shape != x.shape:
             out = F.interpolate(out, scale_factor=2, mode="bilinear", align_corners=False)
         return out if self.attention is None else torch.sigmoid(self.attention(out)) * x
@@ -163,7 +163,7 @@ class GatedMLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., channels) -> the same shape."""
-        return self.fc2(F.relu(self.fc1(x)).square()) * torch.sigmoid(self.fc(x))
+        return self.fc2(F.relu(self.fc1(x), inplace=True).square()) * torch.sigmoid(self.fc(x))
 
 
 class ViLG(nn.Module):
