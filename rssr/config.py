@@ -58,6 +58,19 @@ class Dataset(Block):
         return self
 
 
+class Tile(Block):
+    """Tiles that an image is upscaled in, blended where they overlap."""
+
+    size: int = Field(ge=16, description="side in LR pixels")
+    overlap: int = Field(ge=0, description="LR pixels that neighbouring tiles share, at most half of the size")
+
+    @model_validator(mode="after")
+    def _not_three_at_once(self) -> "Tile":
+        if 2 * self.overlap > self.size:
+            raise ValueError(f"an `overlap` of {self.overlap} is more than half of the `size` of {self.size}")
+        return self
+
+
 class Model(Block):
     """A row of the tables: a network with its weights, a checkpoint, or an interpolation."""
 
@@ -76,6 +89,7 @@ class Model(Block):
     )
     range: Literal[1, 255] = Field(1, description="the network's input and output span 0 to this")
     multiple_of: int = Field(1, ge=1, description="input sides are reflected up to a multiple of this, then cropped")
+    tile: Tile | None = Field(None, description="upscale in tiles, in the memory that one of them needs")
 
     @model_validator(mode="after")
     def _one_kind(self) -> "Model":

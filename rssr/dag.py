@@ -52,6 +52,10 @@ class Dag:
         }
         return json.dumps(entry | {"scale": self.config.scale})
 
+    def network(self, name: str) -> str:
+        """What decides a model's weights, as JSON: its entry without what is done around the network."""
+        return json.dumps({k: v for k, v in json.loads(self.model(name)).items() if k != "tile"})
+
     def architecture(self, name: str) -> str:
         """What decides a model's cost, as JSON: its entry without the weights to load."""
         return json.dumps({k: v for k, v in json.loads(self.model(name)).items() if k != "weights"})

@@ -9,15 +9,29 @@ import yaml
 from rssr.code import ROOT
 from rssr.config import Config, load, validate
 from rssr.errors import UserError
+from rssr.models.registry import build
 from rssr.schema import schema
 
-FILES = sorted((ROOT / "config").glob("*.yaml"))
+OVERLAYS = {"ablation.yaml": "paper.yaml"}  # files that add entries to another one
+FILES = sorted(path for path in (ROOT / "config").glob("*.yaml") if path.name not in OVERLAYS)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_shipped_configurations_validate(path):
     config = load(path)
     assert config.models
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_overlays_validate_and_every_entry_builds_another_network(name):
+    base, added = (yaml.safe_load((ROOT / "config" / file).read_text()) for file in (OVERLAYS[name], name))
+    config = validate(base | {"models": base["models"] | added["models"]}, name)
+    assert len(config.models) == len(base["models"]) + len(added["models"]), "an entry of the base is overwritten"
+    full = {"channels": 8, "groups": [1], "arrbs": 3}
+    networks = {repr(build({"arch": "lstmconvsr", "args": full}))}
+    for entry in (config.models[model] for model in added["models"]):
+        networks.add(repr(build({"arch": entry.arch, "args": full | {"tail": "light"} | entry.args})) + str(entry.args))
+    assert len(networks) == len(added["models"]) + 1
 
 
 def test_schema_file_is_in_step():

@@ -21,7 +21,7 @@ rule train_model:
     resources:
         gpu=1,
     params:
-        model=lambda wildcards: dag.model(wildcards.model),
+        model=lambda wildcards: dag.network(wildcards.model),
         recipe=lambda wildcards: dag.recipe(wildcards.model),
         split_dir=subpath(input.hr, parent=True),
         degradation=dag.config.degradations[0],
@@ -46,7 +46,7 @@ rule load_weights:
     conda:
         "../../environment.yml"
     params:
-        model=lambda wildcards: dag.model(wildcards.model),
+        model=lambda wildcards: dag.network(wildcards.model),
     shell:
         "python {input.script} --model {params.model:q} --downloads downloads/weights"
         " --weights {output.weights} > {log} 2>&1"

@@ -1,0 +1,119 @@
+"""Upscaling in tiles that overlap and blend: any network on any size in the memory of one tile."""
+
+from collections.abc import Callable, Iterator, MutableMapping
+
+import torch
+from torch import Tensor, nn
+
+
+class Tiled(nn.Module):
+    """A network that sees an image in overlapping tiles.
+
+    The outer quarter of an overlap is left out on both sides, because a network lacks context there; in between, one
+    tile fades into the next. A network whose output depends on less than `overlap // 4` LR pixels around it gives the
+    same as on the whole image.
+
+    Args:
+        network: (B, 3, h, w) -> (B, 3, scale * h, scale * w), any h and w up to the tile's size.
+        scale: upscaling factor.
+        size: side of a tile in LR pixels; shorter images are one tile.
+        overlap: LR pixels that neighbouring tiles share, at most half of the size.
+    """
+
+    def __init__(self, network: nn.Module, scale: int, size: int, overlap: int) -> None:
+        super().__init__()
+        self.network = network
+        self.scale, self.size, self.overlap = scale, size, overlap
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 3, h, w) in [0, 1] -> (B, 3, scale * h, scale * w)."""
+        height, width = x.shape[-2:]
+
+        def read(top: int, left: int, bottom: int, right: int) -> Tensor:
+            return x[..., top:bottom, left:right]
+
+        out = None
+        for top, left, region in blended(self.network, read, height, width, self.scale, self.size, self.overlap):
+            if out is None:
+                out = region.new_empty(*region.shape[:2], height * self.scale, width * self.scale)
+            out[..., top : top + region.shape[-2], left : left + region.shape[-1]] = region
+        return out
+
+
+def blended(
+    upscale: Callable[[Tensor], Tensor],
+    read: Callable[[int, int, int, int], Tensor],
+    height: int,
+    width: int,
+    scale: int,
+    size: int,
+    overlap: int,
+    strips: MutableMapping[int, Tensor] | None = None,
+) -> Iterator[tuple[int, int, Tensor]]:
+    """Upscale an image tile by tile, row by row, and yield its finished regions, which cover it without overlapping.
+
+    Args:
+        upscale: (B, 3, h, w) -> (B, 3, scale * h, scale * w).
+        read: (top, left, bottom, right) in LR pixels -> that part of the image, (B, 3, h, w).
+        height: of the image, in LR pixels.
+        width: of the image, in LR pixels.
+        scale: upscaling factor.
+        size: see Tiled.
+        overlap: see Tiled.
+        strips: where the lower ends of a row of tiles wait for the next row, by column; a dict by default.
+
+    Yields:
+        top and left in SR pixels, and the region, (B, 3, H, W).
+    """
+    strips = {} if strips is None else strips
+    rows, columns = _spans(height, size, overlap), _spans(width, size, overlap)
+    fade = (overlap - 2 * (overlap // 4)) * scale
+    for row, (top, first_row, end_row) in enumerate(rows):
+        beside = None
+        for column, (left, first_column, end_column) in enumerate(columns):
+            tile = upscale(read(top, left, min(top + size, height), min(left + size, width)))
+            tile = tile[..., (first_row - top) * scale : (end_row - top) * scale, :]
+            tile = tile[..., (first_column - left) * scale : (end_column - left) * scale].clone()
+            _fade(tile, fade, row > 0, row < len(rows) - 1)
+            _fade(tile.mT, fade, column > 0, column < len(columns) - 1)
+            # The corner that four tiles share travels to the right before it travels down, so it is added once.
+            if beside is not None:
+                tile[..., :fade] += beside
+            if column < len(columns) - 1:
+                tile, beside = tile.tensor_split([tile.shape[-1] - fade], -1)
+            if row > 0:
+                tile[..., :fade, :] += strips.pop(column)
+            if row < len(rows) - 1:
+                tile, strips[column] = tile.tensor_split([tile.shape[-2] - fade], -2)
+            yield first_row * scale, first_column * scale, tile
+
+
+def tiles(height: int, width: int, size: int, overlap: int) -> int:
+    """The number of tiles that blended() makes of an image."""
+    return len(_spans(height, size, overlap)) * len(_spans(width, size, overlap))
+
+
+def _spans(length: int, size: int, overlap: int) -> list[tuple[int, int, int]]:
+    """Along one axis, for each tile: where it starts, and the first and the end of the pixels that are used of it.
+
+    Neighbours share the span in which they fade. The last tile starts earlier where it would leave the image.
+    """
+    margin = overlap // 4
+    starts = range(0, max(length - overlap, 1), size - overlap)
+    return [
+        (
+            max(0, min(start, length - size)),
+            start + (margin if start else 0),
+            length if start == starts[-1] else start + size - margin,
+        )
+        for start in starts
+    ]
+
+
+def _fade(tile: Tensor, length: int, before: bool, after: bool) -> None:
+    """Weight the first and the last rows of a tile, in place, so that neighbours' weights add up to one."""
+    ramp = ((torch.arange(length, device=tile.device) + 0.5) / length).to(tile.dtype)[:, None]
+    if before:
+        tile[..., :length, :] *= ramp
+    if after:
+        tile[..., tile.shape[-2] - length :, :] *= 1 - ramp

@@ -1,0 +1,138 @@
+"""Tiles that blend, in memory and from file to file."""
+
+import numpy as np
+import pytest
+import rasterio
+import torch
+from PIL import Image
+from rasterio.control import GroundControlPoint
+from rasterio.transform import from_origin
+from torch import nn
+
+from rssr.config import validate
+from rssr.datasets.degrade import imresize, to_uint8
+from rssr.errors import UserError
+from rssr.models.registry import build
+from rssr.models.tiling import Tiled, blended, tiles
+from rssr.scenes import upscale_scene
+
+BICUBIC = {"arch": "bicubic"}
+SIZES = [(8, 8), (16, 16), (17, 16), (29, 50), (64, 33), (31, 95)]
+
+
+@pytest.mark.parametrize("overlap", [0, 3, 8, 12])
+@pytest.mark.parametrize("size", SIZES)
+def test_the_weights_of_all_tiles_add_up_to_one(size, overlap):
+    x = torch.rand(2, 3, *size, dtype=torch.float64)
+    nearest = nn.Upsample(scale_factor=4)
+    torch.testing.assert_close(Tiled(nearest, 4, 24, overlap)(x), nearest(x))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_network_that_looks_no_further_than_the_margin_gives_the_same_as_untiled(size):
+    x = torch.rand(1, 3, *size, dtype=torch.float64)
+    tiled = build(BICUBIC | {"tile": {"size": 32, "overlap": 12}})  # the kernel reaches 2 pixels, the margin is 3
+    torch.testing.assert_close(tiled(x), imresize(x, 4))
+
+
+def test_regions_cover_the_image_once():
+    x, covered = torch.rand(1, 3, 70, 45), torch.zeros(280, 180)
+
+    def read(top, left, bottom, right):
+        assert 0 <= top < bottom <= 70 and 0 <= left < right <= 45
+        return x[..., top:bottom, left:right]
+
+    regions = list(blended(nn.Upsample(scale_factor=4), read, 70, 45, 4, 24, 10))
+    for top, left, region in regions:
+        covered[top : top + region.shape[2], left : left + region.shape[3]] += 1
+    assert torch.equal(covered, torch.ones_like(covered))
+    assert len(regions) == tiles(70, 45, 24, 10) == 5 * 3
+
+
+def test_tiles_that_see_different_things_fade_without_a_seam():
+    values = iter(range(100))
+    paint = lambda x: torch.full((1, 3, x.shape[2], x.shape[3]), float(next(values)))  # noqa: E731
+    out = Tiled(paint, 1, 40, 20)(torch.zeros(1, 3, 100, 100))
+    steps = max(out.diff(dim=-1).abs().max(), out.diff(dim=-2).abs().max())
+    assert steps <= 4 / 10 + 1e-5  # tiles one row apart differ by 4, and fade over 10 pixels
+
+
+def test_tile_of_an_entry_is_checked():
+    entry = {"label": "B", "arch": "bicubic", "tile": {"size": 32, "overlap": 20}}
+    with pytest.raises(UserError, match="models.b.tile.*more than half"):
+        validate({"datasets": {"s": {"label": "S", "module": "synthetic"}}, "models": {"b": entry}}, "mine")
+
+
+def scene(path, height=75, width=50, bands=3, dtype="uint8", **profile):
+    pixels = np.random.default_rng(0).integers(0, 255, (bands, height, width)).astype(dtype)
+    with rasterio.open(
+        path, "w", driver="GTiff", height=height, width=width, count=bands, dtype=dtype, **profile
+    ) as file:
+        file.write(pixels)
+    return pixels
+
+
+def read(path):
+    with rasterio.open(path) as file:
+        return file.read()
+
+
+def expected(pixels):
+    return to_uint8(imresize(torch.from_numpy(pixels)[None].float() / 255, 4))[0].numpy()
+
+
+def test_scene_is_the_image_upscaled_and_its_georeferencing_scaled(tmp_path):
+    transform = from_origin(300000, 5000000, 0.5, 0.25)
+    pixels = scene(tmp_path / "in.tif", crs="EPSG:32632", transform=transform, nodata=0)
+    upscale_scene(build(BICUBIC), tmp_path / "in.tif", tmp_path / "out.tif", 4, size=32, overlap=12)
+    assert np.abs(read(tmp_path / "out.tif").astype(int) - expected(pixels)).max() <= 1
+    with rasterio.open(tmp_path / "in.tif") as before, rasterio.open(tmp_path / "out.tif") as after:
+        assert (after.height, after.width) == (300, 200)
+        assert after.bounds == before.bounds and after.crs == before.crs and after.nodata == 0
+        assert after.res == (0.125, 0.0625)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.tif", "out.tif"]
+
+
+def test_ground_control_points_are_scaled(tmp_path):
+    points = [GroundControlPoint(row, col, 10.0 + col, 50.0 - row) for row, col in ((0, 0), (0, 50), (75, 0))]
+    scene(tmp_path / "in.tif", gcps=points, crs="EPSG:4326")
+    upscale_scene(build(BICUBIC), tmp_path / "in.tif", tmp_path / "out.tif", 4, size=64, overlap=8)
+    with rasterio.open(tmp_path / "out.tif") as after:
+        found, crs = after.gcps
+    assert crs.to_epsg() == 4326
+    assert [(p.row, p.col, p.x, p.y) for p in found] == [(4 * p.row, 4 * p.col, p.x, p.y) for p in points]
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_plain_pictures_work_too(tmp_path, suffix):
+    pixels = np.random.default_rng(0).integers(0, 255, (40, 52, 3)).astype("uint8")
+    Image.fromarray(pixels).save(tmp_path / f"in.{suffix}")
+    upscale_scene(build(BICUBIC), tmp_path / f"in.{suffix}", tmp_path / "out.png", 4, size=32, overlap=12)
+    out = np.asarray(Image.open(tmp_path / "out.png")).transpose(2, 0, 1)
+    assert np.abs(out.astype(int) - expected(read(tmp_path / f"in.{suffix}"))).max() <= 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"in.{suffix}", "out.png"]
+
+
+def test_bands_can_be_chosen(tmp_path):
+    pixels = scene(tmp_path / "in.tif", bands=5)
+    with pytest.raises(UserError, match="5 bands, not three: say which"):
+        upscale_scene(build(BICUBIC), tmp_path / "in.tif", tmp_path / "out.tif", 4)
+    upscale_scene(build(BICUBIC), tmp_path / "in.tif", tmp_path / "out.tif", 4, bands=(4, 3, 2))
+    assert np.abs(read(tmp_path / "out.tif").astype(int) - expected(pixels[[3, 2, 1]])).max() <= 1
+
+
+def test_what_cannot_be_upscaled_is_named(tmp_path):
+    scene(tmp_path / "deep.tif", dtype="uint16")
+    scene(tmp_path / "grey.tif", bands=1)
+    (tmp_path / "text.tif").write_text("no image")
+    for name, message in (
+        ("deep.tif", "has uint16 pixels, where 8 bits"),
+        ("grey.tif", r"has 1 band\(s\), where 3 are needed"),
+        ("text.tif", "cannot be read as an image"),
+        ("none.tif", "cannot be read as an image"),
+    ):
+        with pytest.raises(UserError, match=message):
+            upscale_scene(build(BICUBIC), tmp_path / name, tmp_path / "out.tif", 4)
+    with pytest.raises(UserError, match="format '.bmp' is unknown"):
+        upscale_scene(build(BICUBIC), tmp_path / "deep.tif", tmp_path / "out.bmp", 4)
+    assert not (tmp_path / "out.tif").exists()
