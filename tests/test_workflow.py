@@ -55,6 +55,7 @@ def test_contracts_hold(finished):
     for figure in ("quality_cost", "qualitative"):
         for suffix in ("png", "pdf"):
             assert (results / f"figures/{figure}_synthetic_bicubic.{suffix}").stat().st_size
+    assert (results / "figures/mlstm_growth.pdf").stat().st_size
     provenance = json.loads((results / "provenance.json").read_text())
     for name, digest in provenance["files"].items():
         assert digest == sha256(finished / name)
@@ -143,6 +144,17 @@ def test_a_changed_argument_remakes_one_model(project):
     assert rules(jobs) == {"train_model", "upscale_images", "score_images", "profile_model"} | RENDERINGS
     for rule in ("train_model", "upscale_images", "score_images", "profile_model"):
         assert models(jobs, rule) == {"edsr_test"}
+
+
+def test_tiles_remake_images_and_cost_but_no_weights(project):
+    project.edit(
+        "config/test.yaml", "    label: EDSR (test)", "    label: EDSR (test)\n    tile: {size: 16, overlap: 4}"
+    )
+    jobs = project.jobs()
+    assert rules(jobs) == {"upscale_images", "score_images", "profile_model"} | RENDERINGS
+    assert models(jobs, "upscale_images") == models(jobs, "profile_model") == {"edsr_test"}
+    result = project.snakemake("--", "results/sr/synthetic/bicubic/edsr_test/manifest.csv")
+    assert result.returncode == 0, result.stdout
 
 
 def test_a_changed_label_remakes_renderings_only(project):
