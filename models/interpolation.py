@@ -5,17 +5,18 @@ from torch import Tensor, nn
 from rssr.datasets.degrade import imresize
 
 
-class Bicubic(nn.Module):
-    """MATLAB's bicubic imresize upwards, the inverse step of the benchmark's reduction.
+class Interpolation(nn.Module):
+    """MATLAB's imresize upwards; with the bicubic kernel, the inverse step of the benchmark's reduction.
 
     Args:
+        kernel: one of degrade.KERNELS.
         scale: upscaling factor.
     """
 
-    def __init__(self, scale: int = 4) -> None:
+    def __init__(self, kernel: str = "bicubic", scale: int = 4) -> None:
         super().__init__()
-        self.scale = scale
+        self.kernel, self.scale = kernel, scale
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 3, h, w) -> (B, 3, scale * h, scale * w)."""
-        return imresize(x, self.scale)
+        return imresize(x, self.scale, self.kernel)

@@ -7,7 +7,7 @@ from rssr.errors import nearest
 
 # Networks of this folder by name; imported when they are built.
 NETWORKS = {"lstmconvsr": "rssr.models.lstmconvsr:LSTMConvSR"}
-INTERPOLATIONS = ("bicubic",)
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
 
 
 def check_arch(arch: str) -> None:

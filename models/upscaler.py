@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from rssr.errors import UserError
 from rssr.files import check_sha256
-from rssr.models.interpolation import Bicubic
+from rssr.models.interpolation import Interpolation
+from rssr.models.names import INTERPOLATIONS
 from rssr.models.registry import import_class
 from rssr.models.weights import load_into, read_weights
 
@@ -40,8 +41,8 @@ class Upscaler(nn.Module):
             if "path" not in entry["checkpoint"]:
                 raise UserError("the checkpoint is at an address", "download it and give its `path`")
             network = _from_checkpoint(Path(entry["checkpoint"]["path"]), entry["checkpoint"].get("sha256"), scale)
-        elif entry.get("arch") == "bicubic":
-            network = Bicubic(scale)
+        elif entry.get("arch") in INTERPOLATIONS:
+            network = Interpolation(entry["arch"], scale)
         else:
             network = _from_class(entry)
         return cls(network, scale, entry.get("range", 1), entry.get("multiple_of", 1)).eval()

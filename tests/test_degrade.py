@@ -5,7 +5,7 @@ import pytest
 import torch
 from basicsr.utils.matlab_functions import imresize as basicsr_imresize
 
-from rssr.datasets.degrade import degrade, imresize
+from rssr.datasets.degrade import KERNELS, degrade, imresize
 from rssr.errors import UserError
 
 SCALES = [1 / 2, 1 / 3, 1 / 4, 2, 3, 4]
@@ -38,11 +38,51 @@ def test_a_ramp_is_reduced_to_a_ramp():
     torch.testing.assert_close(inside, torch.arange(12, 64 - 12, 4, dtype=torch.float64) + 1.5, rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_every_kernel_keeps_a_constant_and_interpolates_between_pixels(kernel, scale):
+    constant = torch.full((9, 12), 0.25, dtype=torch.float64)
+    assert (imresize(constant, scale, kernel) - 0.25).abs().max() < 1e-6
+    image = torch.rand(9, 12, dtype=torch.float64)
+    if scale == 3:  # the middle one of three output pixels lies on an input pixel
+        torch.testing.assert_close(imresize(image, 3, kernel)[1::3, 1::3], image, rtol=0, atol=2e-6)
+
+
+def test_nearest_and_bilinear_are_pytorchs():
+    image = torch.rand(1, 2, 9, 12)
+    for kernel, options in (("nearest", {}), ("bilinear", {"align_corners": False})):
+        expected = torch.nn.functional.interpolate(image, scale_factor=4, mode=kernel, **options)
+        torch.testing.assert_close(imresize(image, 4, kernel), expected)
+
+
+def test_without_antialiasing_it_is_pytorchs_bicubic_but_for_the_kernel():
+    image = torch.rand(1, 1, 32, 40, dtype=torch.float64)
+    weights = torch.tensor([-0.0625, 0.5625, 0.5625, -0.0625], dtype=torch.float64)  # Keys' kernel at +-0.5 and +-1.5
+    expected = torch.nn.functional.conv2d(image, torch.outer(weights, weights)[None, None], stride=4)
+    torch.testing.assert_close(imresize(image, 1 / 4, antialias=False), expected[..., : 32 // 4, : 40 // 4])
+
+
+def test_reducing_to_the_nearest_keeps_pixels():
+    image = torch.rand(16, 12)
+    assert torch.equal(imresize(image, 1 / 4, "nearest", antialias=False), image[2::4, 2::4])
+
+
+def test_lanczos_is_pillows():
+    from PIL import Image
+
+    image = torch.rand(20, 24)
+    expected = Image.fromarray(image.numpy()).resize((96, 80), Image.Resampling.LANCZOS)
+    inside = (slice(16, -16), slice(16, -16))  # Pillow cuts the kernel off at the border
+    np.testing.assert_allclose(imresize(image, 4, "lanczos").numpy()[inside], np.array(expected)[inside], atol=2e-6)
+
+
 def test_wrong_scale_and_type_are_refused():
     with pytest.raises(ValueError, match="neither an integer nor one over an integer"):
         imresize(torch.rand(3, 8, 8), 0.4)
     with pytest.raises(ValueError, match="floating-point"):
         imresize(torch.zeros(3, 8, 8, dtype=torch.uint8), 2)
+    with pytest.raises(ValueError, match="kernel 'cubic' is unknown"):
+        imresize(torch.rand(3, 8, 8), 2, "cubic")
 
 
 def test_lr_is_basicsr_rounded():
