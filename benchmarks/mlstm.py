@@ -28,6 +28,8 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=PARTS, help="the network takes minutes")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
+    if cpu_peak_mb(lambda: None) is None:
+        parser.error("peak memory can be measured on Linux only")
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
     for part in arguments.parts:

@@ -1,4 +1,4 @@
-"""Upscaling in tiles that overlap and blend: any network on any size in the memory of one tile."""
+"""Upscaling in tiles that overlap and blend: a network's own memory is that of one tile, whatever the image."""
 
 from collections.abc import Callable, Iterator, MutableMapping
 
@@ -64,7 +64,12 @@ def blended(
 
     Yields:
         top and left in SR pixels, and the region, (B, 3, H, W).
+
+    Raises:
+        ValueError: for a size below one, or an overlap that is negative or more than half of the size.
     """
+    if size < 1 or not 0 <= 2 * overlap <= size:
+        raise ValueError(f"tiles of {size} pixels cannot overlap by {overlap}: at most half of the size is possible")
     strips = {} if strips is None else strips
     rows, columns = _spans(height, size, overlap), _spans(width, size, overlap)
     fade = (overlap - 2 * (overlap // 4)) * scale
@@ -80,11 +85,11 @@ def blended(
             if beside is not None:
                 tile[..., :fade] += beside
             if column < len(columns) - 1:
-                tile, beside = tile.tensor_split([tile.shape[-1] - fade], -1)
+                tile, beside = _cut(tile, fade, -1)
             if row > 0:
                 tile[..., :fade, :] += strips.pop(column)
             if row < len(rows) - 1:
-                tile, strips[column] = tile.tensor_split([tile.shape[-2] - fade], -2)
+                tile, strips[column] = _cut(tile, fade, -2)
             yield first_row * scale, first_column * scale, tile
 
 
@@ -108,6 +113,12 @@ def _spans(length: int, size: int, overlap: int) -> list[tuple[int, int, int]]:
         )
         for start in starts
     ]
+
+
+def _cut(tile: Tensor, length: int, axis: int) -> tuple[Tensor, Tensor]:
+    """What comes before the last pixels of an axis, and a copy of these, which does not keep the tile alive."""
+    kept, end = tile.tensor_split([tile.shape[axis] - length], axis)
+    return kept, end.clone()
 
 
 def _fade(tile: Tensor, length: int, before: bool, after: bool) -> None:

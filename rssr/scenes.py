@@ -2,7 +2,8 @@
 
 import tempfile
 import warnings
-from collections.abc import Iterator, MutableMapping, Sequence
+import zlib
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,76 +33,109 @@ def upscale_scene(
     scale: int,
     size: int = 256,
     overlap: int = 32,
-    bands: Sequence[int] = (1, 2, 3),
+    bands: Sequence[int] | None = None,
     device: torch.device | str = "cpu",
 ) -> None:
     """Upscale an 8-bit image file into a GeoTIFF or a PNG; the memory needed does not grow with the scene.
 
-    Coordinate system, geotransform, ground control points and no-data value of the source are kept, its pixels
+    A GeoTIFF keeps the source's coordinate system, geotransform, ground control points and no-data value, its pixels
     `scale` times smaller. RPCs are not carried over.
 
     Args:
         model: (B, 3, h, w) in [0, 1] -> (B, 3, scale * h, scale * w), in eval mode.
         source: any raster that GDAL reads, 8 bits a channel.
-        out: .tif, .tiff or .png, written under a temporary name and renamed.
+        out: .tif, .tiff or .png, written under a temporary name, read back, compared and renamed.
         scale: the model's upscaling factor.
         size: side of a tile in LR pixels, see models.tiling.
         overlap: LR pixels that neighbouring tiles share.
-        bands: which bands of the source are red, green and blue, counted from one.
+        bands: which bands of the source are red, green and blue, counted from one; by default the only three, or the
+            first three where the source itself says that the fourth is alpha.
         device: where the model runs.
 
     Raises:
-        UserError: for a source that is not as described, or an output of another format.
+        UserError: for a source that is not as described, an output of another format, and a failed read or write.
     """
     if out.suffix.lower() not in FORMATS:
         raise UserError(f"{out}: the format '{out.suffix}' is unknown: use one of {', '.join(FORMATS)}")
     model = model.to(device)
     with warnings.catch_warnings(), rasterio.Env(GDAL_CACHEMAX=CACHE_MB), replacing(out) as temporary:
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        with _open(source, bands) as scene, tempfile.TemporaryDirectory(dir=out.parent, prefix=".strips-") as folder:
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=".scene-") as folder, _open(source) as scene:
+            bands = _bands(scene, source, bands)
             height, width = scene.height, scene.width
 
             def read(top: int, left: int, bottom: int, right: int) -> Tensor:
-                pixels = scene.read(list(bands), window=Window(left, top, right - left, bottom - top))
+                try:
+                    pixels = scene.read(bands, window=Window(left, top, right - left, bottom - top))
+                except RasterioIOError as error:
+                    raise UserError(
+                        f"{source} cannot be read to its end ({error.__cause__ or error})", "get it again"
+                    ) from None
                 return torch.from_numpy(pixels)[None].to(device).float() / 255
 
             # GDAL writes a PNG in one go only, so it is made of a TIFF.
             tiff = temporary if FORMATS[out.suffix.lower()] == "GTiff" else Path(folder) / "scene.tif"
-            with rasterio.open(tiff, "w", **_profile(scene, scale)) as target, torch.inference_mode():
-                _copy_points(scene, target, scale)
-                regions = blended(model, read, height, width, scale, size, overlap, _Strips(Path(folder), device))
-                for top, left, region in tqdm(
-                    regions, desc=source.name, unit="tile", total=tiles(height, width, size, overlap)
-                ):
-                    pixels = to_uint8(region)[0].cpu().numpy()
-                    target.write(pixels, window=Window(left, top, pixels.shape[2], pixels.shape[1]))
-            if tiff != temporary:
-                rasterio.shutil.copy(tiff, temporary, driver=FORMATS[out.suffix.lower()])
-                temporary.with_name(f"{temporary.name}.aux.xml").unlink(missing_ok=True)
+            checksums = {}
+            regions = blended(model, read, height, width, scale, size, overlap, _Strips(Path(folder), device))
+            total = tiles(height, width, size, overlap)
+            try:
+                with rasterio.open(tiff, "w", **_profile(scene, scale)) as target, torch.inference_mode():
+                    _copy_points(scene, target, scale)
+                    for top, left, region in tqdm(regions, desc=source.name, unit="tile", total=total):
+                        pixels = to_uint8(region)[0].cpu().numpy()
+                        window = Window(left, top, pixels.shape[2], pixels.shape[1])
+                        target.write(pixels, window=window)
+                        checksums[window] = zlib.crc32(pixels.tobytes())
+                if tiff != temporary:
+                    _to_png(tiff, temporary)
+                _compare(temporary, checksums)
+            except RasterioIOError as error:
+                raise UserError(
+                    f"{out} cannot be written ({error.__cause__ or error})", "check the space on its disk"
+                ) from None
 
 
-def _open(source: Path, bands: Sequence[int]) -> rasterio.DatasetReader:
+def _to_png(tiff: Path, png: Path) -> None:
     try:
-        scene = rasterio.open(source)
+        rasterio.shutil.copy(tiff, png, driver="PNG")
+    finally:
+        png.with_name(f"{png.name}.aux.xml").unlink(missing_ok=True)
+
+
+def _compare(path: Path, checksums: Mapping[Window, int]) -> None:
+    """Read a written file back: GDAL writes its last blocks when it closes a file, and keeps quiet where that fails."""
+    with rasterio.open(path) as written:
+        for window, checksum in checksums.items():
+            if zlib.crc32(written.read(window=window).tobytes()) != checksum:
+                raise RasterioIOError("what was written reads back differently")
+
+
+def _open(source: Path) -> rasterio.DatasetReader:
+    try:
+        return rasterio.open(source)
     except RasterioIOError as error:
         raise UserError(f"{source} cannot be read as an image ({error}): give a GeoTIFF, PNG or JPEG file") from None
-    problem = None
-    if any(scene.dtypes[band - 1] != "uint8" for band in bands if band <= scene.count):
-        problem = (
-            f"has {scene.dtypes[0]} pixels, where 8 bits a channel are expected",
-            "convert it first, for example with gdal_translate -ot Byte -scale",
-        )
-    elif max(bands) > scene.count:
-        problem = (f"has {scene.count} band(s), where {max(bands)} are needed", "give an RGB image")
-    elif scene.count > 3 and tuple(bands) == (1, 2, 3) and not _is_rgb(scene):
-        problem = (f"has {scene.count} bands, not three", "say which are red, green and blue with --bands, as in 1 2 3")
-    if problem:
-        scene.close()
-        raise UserError(f"{source} {problem[0]}", problem[1])
-    return scene
 
 
-def _is_rgb(scene: rasterio.DatasetReader) -> bool:
+def _bands(scene: rasterio.DatasetReader, source: Path, bands: Sequence[int] | None) -> list[int]:
+    """The bands to read, once it is clear that they are three of 8 bits."""
+    chosen = [1, 2, 3] if bands is None else list(bands)
+    if len(chosen) != 3 or min(chosen) < 1:
+        raise UserError(f"bands {chosen}: three numbers from 1 are expected, of the red, green and blue band")
+    if max(chosen) > scene.count:
+        raise UserError(f"{source} has {scene.count} band(s), where {max(chosen)} are needed", "give an RGB image")
+    if bands is None and scene.count > 3 and not _is_rgb_with_alpha(scene):
+        raise UserError(f"{source} has {scene.count} bands, not three", "say which are red, green and blue")
+    for band in chosen:
+        if scene.dtypes[band - 1] != "uint8":
+            raise UserError(
+                f"{source} has {scene.dtypes[band - 1]} pixels, where 8 bits a channel are expected",
+                "convert it first, for example with gdal_translate -ot Byte -scale",
+            )
+    return chosen
+
+
+def _is_rgb_with_alpha(scene: rasterio.DatasetReader) -> bool:
     """Whether the file itself says that its first three bands are red, green and blue, and the fourth is alpha."""
     return [kind.name for kind in scene.colorinterp] == ["red", "green", "blue", "alpha"]
 

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rssr.models.lstmconvsr import LSTMConvSR, mlstm
+from rssr.models.lstmconvsr.mlstm import CHUNKS
 from rssr.models.lstmconvsr.traversal import TRAVERSALS, order
 
 GOLDEN = ("lstmconvsr_c16_depth2", "lstmconvsr_c32")
@@ -202,15 +203,57 @@ def test_gradients_by_finite_differences(form):
     assert torch.autograd.gradcheck(lambda *x: mlstm(*x, form=form, chunk=3), inputs)
 
 
+@pytest.fixture(params=[1, 2, 16])
+def chunks_in_a_segment(request, monkeypatch):
+    monkeypatch.setitem(CHUNKS, "cpu", request.param)
+    return request.param
+
+
 @pytest.mark.parametrize("spread", [1, 20])
-def test_gradients_of_both_forms_agree(spread):
-    inputs = cell_inputs(70, 4, spread)
-    grads = [
-        torch.autograd.grad(mlstm(*inputs, form=form, chunk=16).sin().sum(), inputs)
-        for form in ("parallel", "chunkwise")
-    ]
-    for parallel, chunkwise in zip(*grads, strict=True):
+def test_outputs_and_gradients_of_both_forms_agree_over_several_segments(chunks_in_a_segment, spread):
+    inputs = cell_inputs(70, 4, spread)  # of 8 tokens, 9 chunks: up to 9 segments, the last one not full
+    found = []
+    for form in ("parallel", "chunkwise"):
+        out = mlstm(*inputs, form=form, chunk=8)
+        found.append([out, *torch.autograd.grad(out.sin().sum(), inputs)])
+    for parallel, chunkwise in zip(*found, strict=True):
         torch.testing.assert_close(chunkwise, parallel, rtol=1e-7, atol=1e-9)
+    with torch.no_grad():
+        torch.testing.assert_close(mlstm(*inputs, chunk=8), found[1][0])
+
+
+@pytest.mark.parametrize("forget", [0, -10, -100])
+def test_single_precision_stays_exact_under_strong_forgetting(forget):
+    inputs = [x.detach() for x in cell_inputs(1500, 8, 5)]
+    inputs[4] += forget
+    exact = mlstm(*inputs)
+    single = mlstm(*(x.float() for x in inputs))
+    assert (single - exact).norm() / exact.norm() < 3e-6
+
+
+@pytest.mark.parametrize("form", ["chunkwise", "parallel"])
+def test_gradients_stay_finite_where_nothing_is_let_in(form):
+    inputs = [x.detach().float() for x in cell_inputs(5, 4, 1)]
+    inputs[3][..., 0] = -95
+    inputs = [x.requires_grad_() for x in inputs]
+    for grad in torch.autograd.grad(mlstm(*inputs, form=form).sum(), inputs):
+        assert torch.isfinite(grad).all()
+
+
+def test_backward_inside_autocast_is_the_same():
+    inputs = [x.detach().float().requires_grad_() for x in cell_inputs(40, 8, 2)]
+    loss = mlstm(*inputs).sin().sum()
+    outside = torch.autograd.grad(loss, inputs, retain_graph=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = torch.autograd.grad(loss, inputs)
+    assert all(map(torch.equal, outside, inside))
+
+
+def test_nothing_in_nothing_out_and_wrong_chunks_are_refused():
+    inputs = [x[:, :, :0] for x in cell_inputs(3, 4, 1)]
+    assert mlstm(*inputs).shape == (2, 2, 0, 4)
+    with pytest.raises(ValueError, match="at least one token"):
+        mlstm(*cell_inputs(3, 4, 1), chunk=0)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])

@@ -1,5 +1,9 @@
 """Tiles that blend, in memory and from file to file."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import rasterio
@@ -9,6 +13,7 @@ from rasterio.control import GroundControlPoint
 from rasterio.transform import from_origin
 from torch import nn
 
+from rssr.code import ROOT
 from rssr.config import validate
 from rssr.datasets.degrade import imresize, to_uint8
 from rssr.errors import UserError
@@ -55,6 +60,12 @@ def test_tiles_that_see_different_things_fade_without_a_seam():
     out = Tiled(paint, 1, 40, 20)(torch.zeros(1, 3, 100, 100))
     steps = max(out.diff(dim=-1).abs().max(), out.diff(dim=-2).abs().max())
     assert steps <= 4 / 10 + 1e-5  # tiles one row apart differ by 4, and fade over 10 pixels
+
+
+def test_impossible_tiles_are_refused():
+    for size, overlap in ((24, 13), (24, -1), (0, 0)):
+        with pytest.raises(ValueError, match="cannot overlap"):
+            Tiled(nn.Identity(), 1, size, overlap)(torch.rand(1, 3, 30, 30))
 
 
 def test_tile_of_an_entry_is_checked():
@@ -117,6 +128,10 @@ def test_bands_can_be_chosen(tmp_path):
     pixels = scene(tmp_path / "in.tif", bands=5)
     with pytest.raises(UserError, match="5 bands, not three: say which"):
         upscale_scene(build(BICUBIC), tmp_path / "in.tif", tmp_path / "out.tif", 4)
+    for bands in ((0, 1, 2), (1, 2)):
+        with pytest.raises(UserError, match="three numbers from 1"):
+            upscale_scene(build(BICUBIC), tmp_path / "in.tif", tmp_path / "out.tif", 4, bands=bands)
+    upscale_scene(build(BICUBIC), tmp_path / "in.tif", tmp_path / "out.tif", 4, bands=(1, 2, 3))
     upscale_scene(build(BICUBIC), tmp_path / "in.tif", tmp_path / "out.tif", 4, bands=(4, 3, 2))
     assert np.abs(read(tmp_path / "out.tif").astype(int) - expected(pixels[[3, 2, 1]])).max() <= 1
 
@@ -136,3 +151,39 @@ def test_what_cannot_be_upscaled_is_named(tmp_path):
     with pytest.raises(UserError, match="format '.bmp' is unknown"):
         upscale_scene(build(BICUBIC), tmp_path / "deep.tif", tmp_path / "out.bmp", 4)
     assert not (tmp_path / "out.tif").exists()
+
+
+def test_a_truncated_scene_is_named_and_nothing_is_left(tmp_path):
+    scene(tmp_path / "in.tif", height=300, width=300)
+    whole = (tmp_path / "in.tif").read_bytes()
+    (tmp_path / "in.tif").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match="in.tif cannot be read"):
+        upscale_scene(build(BICUBIC), tmp_path / "in.tif", tmp_path / "out.tif", 4, size=64, overlap=8)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.tif"]
+
+
+FULL_DISK = """
+import resource, sys
+from pathlib import Path
+from rssr.models.registry import build
+from rssr.scenes import upscale_scene
+limit = int(sys.argv[2])
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+folder = Path(sys.argv[1])
+upscale_scene(build({"arch": "bicubic"}), folder / "in.tif", folder / "out.tif", 4, size=64, overlap=8)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits the size of files as Linux does")
+@pytest.mark.parametrize("missing", [10, 150_000, 2_000_000])
+def test_a_disk_that_fills_up_leaves_nothing_that_looks_whole(tmp_path, missing):
+    """GDAL keeps quiet about what it cannot write when it closes a file."""
+    scene(tmp_path / "in.tif", height=310, width=290)
+    upscale_scene(build(BICUBIC), tmp_path / "in.tif", tmp_path / "out.tif", 4, size=64, overlap=8)
+    full = (tmp_path / "out.tif").stat().st_size
+    (tmp_path / "out.tif").unlink()
+    command = [sys.executable, "-c", FULL_DISK, str(tmp_path), str(full - missing)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    result = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert result.returncode != 0 and "out.tif cannot be written" in result.stderr, result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["in.tif"]

@@ -15,6 +15,8 @@ state goes from segment to segment. Both forms use the same maximum, the same no
 one function.
 """
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -43,13 +45,18 @@ def mlstm(
         chunk: tokens in a chunk of the chunkwise form.
 
     Returns:
-        (B, NH, S, DH) in the dtype of v. The arithmetic is at least fp32, also under autocast.
+        (B, NH, S, DH) in the dtype of v. The arithmetic is at least fp32, also under autocast. The chunkwise form has
+        a first derivative only; torch.func and second derivatives need the parallel one.
 
     Raises:
-        ValueError: if the form is not one of FORMS.
+        ValueError: if the form is not one of FORMS, or a chunk is shorter than a token.
     """
     if form not in FORMS:
         raise ValueError(f"mLSTM form {form!r} is unknown: use one of {', '.join(FORMS)}")
+    if chunk < 1:
+        raise ValueError(f"mLSTM: a chunk has at least one token, not {chunk}")
+    if v.shape[2] == 0:
+        return torch.empty_like(v)
     dtype = v.dtype
     work = torch.promote_types(dtype, torch.float32)
     with torch.autocast(device_type=v.device.type, enabled=False):
@@ -109,9 +116,9 @@ class _Recomputed(torch.autograd.Function):
         for number in reversed(range(len(parts))):
             part = parts[number]
             leaves = [t.detach().requires_grad_() for t in (*(t[part] for t in inputs), *states[2 * number :][:2])]
-            with torch.enable_grad():
+            with torch.enable_grad(), torch.autocast(device_type=grad_out.device.type, enabled=False):
                 out, state = _segment(*leaves[:5], (leaves[5], leaves[6]), ctx.chunk)
-            *found, memory, maximum = torch.autograd.grad((out, *state), leaves, (grad_out[part], *grad_state))
+                *found, memory, maximum = torch.autograd.grad((out, *state), leaves, (grad_out[part], *grad_state))
             grad_state = memory, maximum
             for grad, value in zip(grads, found, strict=True):
                 grad[part] = value
@@ -125,7 +132,7 @@ def _slices(v: Tensor, segment: int) -> list[tuple[slice, ...]]:
 
 def _empty_state(v: Tensor) -> State:
     batch, heads, _, width = v.shape
-    return v.new_zeros(batch, heads, width, width + 1), v.new_full((batch, heads), EMPTY)
+    return v.new_zeros(batch, heads, width, width + 1), v.new_full((batch, heads), EMPTY, dtype=torch.float64)
 
 
 def _segment(
@@ -139,41 +146,43 @@ def _segment(
         igate, fgate = (F.pad(t, (0, pad)) for t in (igate, fgate))
     q, k, v, igate, fgate = (t.unflatten(2, (-1, chunk)) for t in (q, k, v, igate, fgate))
     values = F.pad(v, (0, 1), value=1.0)  # the last column sums the scores themselves
-    decay = F.logsigmoid(fgate).cumsum(-1)  # (B, NH, chunks, chunk), from the start of each chunk
+    # Double precision, because the decay of many tokens is a large number and its differences are small ones.
+    decay = F.logsigmoid(fgate).double().cumsum(-1)  # (B, NH, chunks, chunk), from the start of each chunk
     source = igate - decay  # D_ts = decay_t + source_s, so the running maximum of source gives every m
     highest = source.cummax(-1).values
 
     own_max = highest[..., -1:]
-    own = (k * torch.exp(source - own_max)[..., None]).mT @ values
+    own = (k * torch.exp((source - own_max).to(k.dtype))[..., None]).mT @ values
     memories, maxima = _carry(own, (own_max + decay[..., -1:]).squeeze(-1), decay[..., -1], state)
 
     highest = torch.maximum(highest, maxima[:, :, :-1, None])
-    scores = (q @ k.mT) * _weights(source, highest)
-    from_memory = torch.exp(maxima[:, :, :-1, None] - highest)
+    scores = (q @ k.mT) * _weights(source, highest, q.dtype)
+    from_memory = torch.exp((maxima[:, :, :-1, None] - highest).to(q.dtype))
     out = scores @ values + (q * from_memory[..., None]) @ memories[:, :, :-1]
-    out = _normalise(out[..., :-1], out[..., -1:], (decay + highest)[..., None])
+    out = _normalise(out[..., :-1], out[..., -1:], (decay + highest).to(q.dtype)[..., None])
     return out.flatten(2, 3)[:, :, :tokens], (memories[:, :, -1], maxima[:, :, -1])
 
 
 def _carry(own: Tensor, own_max: Tensor, total: Tensor, state: State) -> State:
     """The state before every chunk and after the last, (B, NH, chunks + 1, ...), from what each chunk adds to it."""
     own = torch.cat([state[0][:, :, None], own], 2)
-    # Double precision, because the decay of a whole segment is a large number and its differences are small ones.
-    own_max = torch.cat([state[1][:, :, None], own_max], 2).double()
-    decay = F.pad(total.double().cumsum(-1), (1, 0))
+    own_max = torch.cat([state[1][:, :, None], own_max], 2)
+    decay = F.pad(total.cumsum(-1), (1, 0))
     source = own_max - decay
     highest = source.cummax(-1).values
-    memories = (_weights(source, highest).to(own.dtype) @ own.flatten(3)).unflatten(3, own.shape[3:])
-    return memories, (decay + highest).to(own.dtype)
+    memories = (_weights(source, highest, own.dtype) @ own.flatten(3)).unflatten(3, own.shape[3:])
+    return memories, decay + highest
 
 
-def _weights(source: Tensor, highest: Tensor) -> Tensor:
+def _weights(source: Tensor, highest: Tensor, dtype: torch.dtype) -> Tensor:
     """exp(source_s - highest_t) for s <= t and zero elsewhere, (..., S, S).
 
     Nothing up to the diagonal is above zero before the exponential; the rest is held there, lest it overflow.
     """
-    return torch.exp((source[..., None, :] - highest[..., :, None]).clamp(max=0)).tril()
+    return torch.exp((source[..., None, :] - highest[..., :, None]).to(dtype).clamp(max=0)).tril()
 
 
 def _normalise(numerator: Tensor, total: Tensor, maximum: Tensor) -> Tensor:
-    return numerator / (torch.maximum(total.abs(), torch.exp(-maximum)) + EPS)
+    # The clamp changes nothing that can be told from zero; without it the exponential's gradient is 0 * infinity.
+    largest = math.log(torch.finfo(maximum.dtype).max) - 8
+    return numerator / (torch.maximum(total.abs(), torch.exp((-maximum).clamp(max=largest))) + EPS)
