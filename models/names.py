@@ -6,7 +6,13 @@ Kept apart from registry.py so that a new name re-makes nothing: Dag.code() leav
 from rssr.errors import nearest
 
 # Networks of this folder by name; imported when they are built.
-NETWORKS = {"lstmconvsr": "rssr.models.lstmconvsr:LSTMConvSR"}
+NETWORKS = {
+    "lstmconvsr": "rssr.models.lstmconvsr:LSTMConvSR",
+    "mambairv2": "rssr.models.mambairv2:MambaIRv2",
+    "hsenet": "rssr.models.hsenet:HSENet",
+    "transenet": "rssr.models.transenet:TransENet",
+    "ttst": "rssr.models.ttst:TTST",
+}
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
 
 
