@@ -48,7 +48,7 @@ def build(entry: Mapping[str, Any]):
 
     Args:
         entry: a model of the configuration, as a dict: `arch` with `args` (and `weights`, a File with a path), or
-            `checkpoint`; `scale` (4 by default), `range`, `multiple_of` and `tile`.
+            `checkpoint`; `scale` (4 by default), `range`, `multiple_of`, `self_ensemble` and `tile`.
 
     Returns:
         nn.Module: (B, 3, h, w) in [0, 1] -> (B, 3, scale * h, scale * w), any h and w from 8. Random weights where
@@ -57,8 +57,12 @@ def build(entry: Mapping[str, Any]):
     Raises:
         UserError: for an unknown class, arguments that it refuses, or weights that do not fit.
     """
+    from rssr.models.ensemble import SelfEnsemble
     from rssr.models.tiling import Tiled
     from rssr.models.upscaler import Upscaler  # which imports this module
 
     model = Upscaler.from_entry(entry)
-    return Tiled(model, model.scale, **entry["tile"]).eval() if entry.get("tile") else model
+    scale = model.scale
+    if entry.get("self_ensemble"):
+        model = SelfEnsemble(model).eval()
+    return Tiled(model, scale, **entry["tile"]).eval() if entry.get("tile") else model

@@ -89,7 +89,7 @@ def _from_class(entry: Mapping[str, Any]) -> nn.Module:
         path = Path(weights["path"])
         if weights.get("sha256"):
             check_sha256(path, weights["sha256"])
-        load_into(network, read_weights(path), path)
+        load_into(network, read_weights(path, entry.get("scale", 4)), path, entry.get("strict", True))
     return network
 
 
@@ -99,7 +99,7 @@ def _from_checkpoint(path: Path, sha256: str | None, scale: int) -> nn.Module:
     if sha256:
         check_sha256(path, sha256)
     try:
-        descriptor = ModelLoader(torch.device("cpu")).load_from_state_dict(read_weights(path))
+        descriptor = ModelLoader(torch.device("cpu")).load_from_state_dict(read_weights(path, scale))
     except UnsupportedModelError:
         raise UserError(
             f"{path}: spandrel recognises no architecture in it: name it with `arch` and `weights`"

@@ -3,6 +3,7 @@
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -13,14 +14,18 @@ from rssr.errors import UserError
 from rssr.files import replacing
 
 # Where training codes put the weights inside their files; the averaged ones first, as BasicSR evaluates them.
-_WRAPPERS = ("params_ema", "params", "state_dict")
+_WRAPPERS = ("params_ema", "params", "state_dict", "model_state_dict", "model")
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a .safetensors or PyTorch file, by name.
+def read_weights(path: Path, scale: int | None = None) -> dict[str, Tensor]:
+    """The tensors of a .safetensors or PyTorch file, by name, taken out of what training codes wrap them in.
+
+    Args:
+        path: the file.
+        scale: which weights to take from a file with several scales, under keys such as 4, "x4" or "params_x4".
 
     Raises:
-        UserError: for a missing or damaged file, and for a pickle that would run code.
+        UserError: for a missing or damaged file, a pickle that would run code, and a file without a state dict.
     """
     if not path.exists():
         raise UserError(f"{path} does not exist")
@@ -34,13 +39,32 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         ) from None
     except (SafetensorError, RuntimeError, EOFError) as error:
         raise UserError(f"{path} cannot be read as weights ({error}): get it again") from None
-    for wrapper in _WRAPPERS:
-        if isinstance(content, Mapping) and wrapper in content:
-            content = content[wrapper]
-            break
-    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise UserError(f"{path} holds no state dict: names with tensors were expected")
+    content = _unwrap(content, scale)
+    if not _is_state_dict(content):
+        found = f", but {', '.join(map(repr, list(content)[:5]))}" if isinstance(content, Mapping) else ""
+        raise UserError(f"{path} holds no state dict: names with tensors were expected{found}")
     return {name.removeprefix("module."): value for name, value in content.items()}
+
+
+def _unwrap(content: Any, scale: int | None) -> Any:
+    """Follow the known wrappers and the scale down to a state dict, as far as there are any."""
+    keys = [*_WRAPPERS]
+    if scale is not None:
+        keys += [scale, *(form.format(scale) for form in ("{}", "x{}", "X{}", "params_x{}", "scale_{}"))]
+    while isinstance(content, Mapping) and not _is_state_dict(content):
+        key = next((key for key in keys if isinstance(content.get(key), Mapping)), None)
+        if key is None:
+            break
+        content = content[key]
+    return content
+
+
+def _is_state_dict(content: Any) -> bool:
+    return (
+        isinstance(content, Mapping)
+        and len(content) > 0
+        and all(isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items())
+    )
 
 
 def write_weights(path: Path, tensors: Mapping[str, Tensor]) -> None:
@@ -50,9 +74,25 @@ def write_weights(path: Path, tensors: Mapping[str, Tensor]) -> None:
         temporary.write_bytes(save(contiguous))
 
 
-def load_into(network: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Load tensors that fit exactly; UserError names what is missing, unknown or of another shape."""
+def load_into(network: nn.Module, tensors: Mapping[str, Tensor], path: Path, strict: bool = True) -> list[str]:
+    """Load tensors into a network.
+
+    A prefix that all names share and the network does not have, such as Lightning's "model.", is taken off.
+
+    Args:
+        network: where to.
+        tensors: by name.
+        path: their file, for errors.
+        strict: whether everything must fit; otherwise what fits is loaded.
+
+    Returns:
+        What did not fit, a phrase for each name; empty if all did.
+
+    Raises:
+        UserError: if strict, naming what is missing, unknown or of another shape; if not, where nothing fits.
+    """
     wanted = network.state_dict()
+    tensors = _without_shared_prefix(tensors, wanted)
     problems = [f"'{name}' is missing" for name in wanted if name not in tensors]
     problems += [f"'{name}' is unknown to the network" for name in tensors if name not in wanted]
     problems += [
@@ -60,7 +100,19 @@ def load_into(network: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> 
         for name, value in wanted.items()
         if name in tensors and tensors[name].shape != value.shape
     ]
-    if problems:
-        more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
-        raise UserError(f"{path} does not fit {type(network).__name__}: {'; '.join(problems[:3])}{more}")
-    network.load_state_dict(dict(tensors))
+    fitting = {name: value for name, value in tensors.items() if name in wanted and value.shape == wanted[name].shape}
+    if problems and (strict or not fitting):
+        more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
+        raise UserError(f"{path} does not fit {type(network).__name__}: {'; '.join(problems[:5])}{more}")
+    network.load_state_dict(fitting, strict=not problems)
+    return problems
+
+
+def _without_shared_prefix(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    tensors = dict(tensors)
+    while tensors and not set(tensors) & set(wanted):
+        prefixes = {name.partition(".")[0] + "." for name in tensors if "." in name}
+        if len(prefixes) != 1 or any("." not in name for name in tensors):
+            break
+        tensors = {name.partition(".")[2]: value for name, value in tensors.items()}
+    return tensors

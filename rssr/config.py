@@ -71,6 +71,16 @@ class Tile(Block):
         return self
 
 
+class Published(Block):
+    """What a paper says of a network, to compare with."""
+
+    parameters_m: Annotated[str, Field(pattern=r"^\d+(\.\d+)?$")] = Field(
+        description="millions of parameters at x4, with the digits that are printed, as a string"
+    )
+    source: str = Field(description="where it is printed")
+    without: tuple[str, ...] = Field((), description="parts of parameter names that the paper leaves out of the count")
+
+
 class Model(Block):
     """A row of the tables: a network with its weights, a checkpoint, or an interpolation."""
 
@@ -89,7 +99,12 @@ class Model(Block):
     )
     range: Literal[1, 255] = Field(1, description="the network's input and output span 0 to this")
     multiple_of: int = Field(1, ge=1, description="input sides are reflected up to a multiple of this, then cropped")
-    tile: Tile | None = Field(None, description="upscale in tiles, in the memory that one of them needs")
+    strict: bool = Field(True, description="false: weights that do not fit are left out, and listed in the record")
+    self_ensemble: bool = Field(False, description="mean over the eight flips and turns of the image, at eight times")
+    tile: Tile | None = Field(None, description="upscale in tiles: the network needs the memory of one of them")
+    licence: str | None = Field(None, description="licence of code and weights, for `python -m rssr models`")
+    source: str | None = Field(None, description="paper or repository, for `python -m rssr models`")
+    published: Published | None = Field(None, description="published number of parameters, beside the counted one")
 
     @model_validator(mode="after")
     def _one_kind(self) -> "Model":

@@ -21,6 +21,8 @@ from rssr.models.names import INTERPOLATIONS, NETWORKS
 SCRIPTS = ROOT / "workflow" / "scripts"
 # Tables of names: a new name changes nothing of what there is, and what a name stands for is an input of its own.
 _NAMES = {ROOT / "models" / "names.py", ROOT / "datasets" / "registry.py"}
+# Keys of a model's entry that are shown, or that decide its weights, whose checksum stands for them.
+_NOT_OF_PIXELS = ("label", "note", "train", "train_on", "licence", "source", "published")
 
 
 class Dag:
@@ -46,15 +48,13 @@ class Dag:
         return json.dumps({k: v for k, v in _plain(self.config.datasets[name]).items() if k != "label"})
 
     def model(self, name: str) -> str:
-        """What decides a model's pixels and cost, as JSON: its entry with the scale, without label and note."""
-        entry = {
-            k: v for k, v in _plain(self.config.models[name]).items() if k not in ("label", "note", "train", "train_on")
-        }
+        """What decides a model's pixels and cost, as JSON: its entry with the scale, without what is only shown."""
+        entry = {k: v for k, v in _plain(self.config.models[name]).items() if k not in _NOT_OF_PIXELS}
         return json.dumps(entry | {"scale": self.config.scale})
 
     def network(self, name: str) -> str:
         """What decides a model's weights, as JSON: its entry without what is done around the network."""
-        return json.dumps({k: v for k, v in json.loads(self.model(name)).items() if k != "tile"})
+        return json.dumps({k: v for k, v in json.loads(self.model(name)).items() if k not in ("tile", "self_ensemble")})
 
     def architecture(self, name: str) -> str:
         """What decides a model's cost, as JSON: its entry without the weights to load."""
@@ -66,9 +66,10 @@ class Dag:
 
     @property
     def labels(self) -> str:
-        """What the renderings show of the models, as JSON: label and note, in the order of the tables."""
+        """What the renderings show of the models, as JSON: label and notes, in the order of the tables."""
         shown = {
-            name: {"label": model.label} | ({"note": model.note} if model.note else {})
+            name: {"label": model.label, "notes": _notes(model)}
+            | ({"published": model.published.model_dump(mode="json")} if model.published else {})
             for name, model in self.config.models.items()
         }
         return json.dumps(shown)
@@ -243,6 +244,19 @@ class Dag:
             present = {path.name for path in folder.glob("*.png")}
             if any(f"{row['image']}.png" not in present for row in read_csv(manifest)):
                 manifest.unlink()
+
+
+def _notes(model: Model) -> list[str]:
+    """What a table says below itself of a row."""
+    options = []
+    if model.self_ensemble:
+        options.append("self-ensemble over the 8 flips and turns of the image")
+    if model.tile:
+        options.append(
+            f"upscaled in LR tiles of {model.tile.size} pixels with an overlap of {model.tile.overlap}, which its cost "
+            "counts twice"
+        )
+    return [*([model.note] if model.note else []), *options]
 
 
 def _data_set(name: str, entry: Dataset) -> DataSet:

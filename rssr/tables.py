@@ -16,7 +16,7 @@ _MARKUP = {
     "markdown": {1: "**{}**", 2: "<u>{}</u>"},
     "latex": {1: r"\textbf{{{}}}", 2: r"\underline{{{}}}"},
 }
-
+_DASH = {"markdown": "–", "latex": "--"}
 
 NOISY = 2  # the 95th percentile of latency over the 5th from which a row says that it was disturbed
 
@@ -28,13 +28,13 @@ class Column:
     Attributes:
         key: column of the data frame; `key_low` and `key_high` beside it are shown as an interval.
         label: its title, with the unit.
-        digits: decimals.
+        digits: decimals; None to show a text as it is.
         better: "higher" or "lower" to mark the best and the second, None to mark nothing.
     """
 
     key: str
     label: str
-    digits: int
+    digits: int | None
     better: str | None = None
 
 
@@ -86,12 +86,14 @@ class Table:
         return pd.DataFrame(cells)
 
     def _cells(self, column: Column, kind: str) -> list[str]:
+        if column.digits is None:
+            return [_DASH[kind] if pd.isna(text) else str(text) for text in self.numbers[column.key]]
         values = pd.to_numeric(self.numbers[column.key])
         rank = ranks(values, column.digits, column.better)
         cells = []
         for i, value in enumerate(values):
             if pd.isna(value):
-                cells.append("–" if kind == "markdown" else "--")
+                cells.append(_DASH[kind])
                 continue
             text = _MARKUP[kind].get(rank[i], "{}").format(f"{value:.{column.digits}f}")
             if f"{column.key}_low" in self.numbers:
@@ -142,7 +144,7 @@ def quality(
 
     Args:
         scores: model -> its scores, a row an image.
-        models: model -> `label` and, where there is one, `note`.
+        models: model -> `label` and `notes`, a list.
         title: what was upscaled, for the caption.
         settings: see mean_interval().
     """
@@ -176,7 +178,7 @@ def complexity(profiles: Mapping[str, Mapping], models: Mapping[str, Mapping]) -
 
     Args:
         profiles: model -> results/profile/{model}.json.
-        models: model -> `label` and, where there is one, `note`.
+        models: model -> `label` and `notes`, a list.
     """
     rows = []
     for name, profile in profiles.items():
@@ -194,8 +196,12 @@ def complexity(profiles: Mapping[str, Mapping], models: Mapping[str, Mapping]) -
                 "peak_memory_mb": profile["latency"]["peak_memory_mb"],
             }
         )
+    published = {name: model["published"] for name, model in models.items() if "published" in model}
+    for row in rows if published else []:
+        row["published_params_m"] = published.get(row["model"], {}).get("parameters_m")
     columns = [
         Column("params_m", "Parameters (M)", 3),
+        *([Column("published_params_m", "Published (M)", None)] if published else []),
         Column("macs_g", "MACs (G)", 3),
         Column("latency_ms", "Latency (ms) ↓", 1, "lower"),
         Column("peak_memory_mb", "Peak memory (MB) ↓", 1, "lower"),
@@ -207,7 +213,13 @@ def complexity(profiles: Mapping[str, Mapping], models: Mapping[str, Mapping]) -
         f"{len(profiles[first]['latency']['samples_ms'])} calls with the 5th and 95th percentile; memory: above what "
         "was in use before the call. Best bold, second underlined."
     )
-    notes = ["Operators that fvcore does not count are listed, with their number of calls, in results/profile/."]
+    notes = _model_notes(models)
+    notes += [
+        f"{models[name]['label']}: parameters published in {stated['source']}"
+        + (f", without {' and '.join(stated['without'])}" if stated["without"] else "")
+        for name, stated in published.items()
+    ]
+    notes += ["Operators that fvcore does not count are listed, with their number of calls, in results/profile/."]
     notes += [
         f"{models[name]['label']} was measured at {setup}: not comparable; delete results/profile/ and run again."
         for name, setup in setups.items()
@@ -233,7 +245,7 @@ def _setup(profile: Mapping[str, Any]) -> str:
 
 
 def _model_notes(models: Mapping[str, Mapping]) -> list[str]:
-    return [f"{model['label']}: {model['note']}" for model in models.values() if model.get("note")]
+    return [f"{model['label']}: {'; '.join(model['notes'])}" for model in models.values() if model["notes"]]
 
 
 def _escape(text: str) -> str:

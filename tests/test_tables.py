@@ -80,7 +80,7 @@ def test_quality_table():
         "a": pd.DataFrame({"image": ["x", "y"], "psnr_y": [30.0, 32.0], "lpips": [np.nan, np.nan]}),
         "b": pd.DataFrame({"image": ["x", "y"], "psnr_y": [29.0, 31.0], "lpips": [np.nan, np.nan]}),
     }
-    models = {"a": {"label": "Net A", "note": "somebody's"}, "b": {"label": "Net B"}}
+    models = {"a": {"label": "Net A", "notes": ["somebody's"]}, "b": {"label": "Net B", "notes": []}}
     made = quality(scores, models, "A set, x4", SETTINGS)
     assert made.numbers["psnr_y"].tolist() == [31, 30]
     text = made.markdown()
@@ -103,8 +103,13 @@ def profile(samples, **changes):
 
 def test_complexity_table():
     profiles = {"a": profile([1.0, 2.0, 1.1]), "b": profile([3.0, 3.0, 3.0]), "c": profile([4.0, 4.0, 4.0], threads=1)}
-    models = {name: {"label": name.upper()} for name in profiles}
+    models = {name: {"label": name.upper(), "notes": []} for name in profiles}
+    assert "Published" not in complexity(profiles, models).markdown()
+    models["a"]["published"] = {"parameters_m": "0.0", "source": "a paper", "without": ["table"]}
     text = complexity(profiles, models).markdown()
+    assert (
+        "Published (M)" in text and "| 0.0 |" in " ".join(text.split()) and "A: parameters published in a paper" in text
+    )
     assert "1x3x16x16, float32, on A chip, 2 threads, PyTorch 2.14.1" in text
     assert "0.004" in text and "**1.1** [1.0, 1.9]" in text and "<u>3.0</u>" in text
     assert "C was measured at" in text and "1 threads" in text and "not comparable" in text

@@ -12,7 +12,7 @@ from rssr.tables import complexity
 def main() -> None:
     """Parse the arguments and call the library."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", type=json.loads, required=True, help="model -> label and note, as JSON")
+    parser.add_argument("--models", type=json.loads, required=True, help="model -> label and notes, as JSON")
     parser.add_argument("--profiles", nargs="+", type=Path, required=True, help="JSON files in the models' order")
     parser.add_argument("--out", type=Path, required=True, help="stem of the files")
     arguments = parser.parse_args()

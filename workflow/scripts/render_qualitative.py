@@ -16,7 +16,7 @@ from rssr.metrics.fidelity import psnr
 def main() -> None:
     """Parse the arguments and call the library."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", type=json.loads, required=True, help="model -> label and note, as JSON")
+    parser.add_argument("--models", type=json.loads, required=True, help="model -> label and notes, as JSON")
     parser.add_argument("--sr-dirs", nargs="+", type=Path, required=True, help="folders in the models' order")
     parser.add_argument("--hr-dir", type=Path, required=True)
     parser.add_argument("--label", required=True, help="name of the data set")

@@ -15,7 +15,7 @@ from rssr.tables import quality
 def main() -> None:
     """Parse the arguments and call the library."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", type=json.loads, required=True, help="model -> label and note, as JSON")
+    parser.add_argument("--models", type=json.loads, required=True, help="model -> label and notes, as JSON")
     parser.add_argument("--scores", nargs="+", type=Path, required=True, help="CSV files in the models' order")
     parser.add_argument("--title", required=True)
     parser.add_argument("--statistics", type=json.loads, required=True, help="configuration entry as JSON")

@@ -14,7 +14,7 @@ from rssr.files import read_json
 def main() -> None:
     """Parse the arguments and call the library."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", type=json.loads, required=True, help="model -> label and note, as JSON")
+    parser.add_argument("--models", type=json.loads, required=True, help="model -> label and notes, as JSON")
     parser.add_argument("--quality", type=Path, required=True, help="CSV of the quality table")
     parser.add_argument("--profiles", nargs="+", type=Path, required=True, help="JSON files in the models' order")
     parser.add_argument("--metric", required=True)

@@ -1,0 +1,67 @@
+"""Every entry of config/zoo.yaml builds, upscales an odd-sized image, is counted and learns; checkpoints load."""
+
+import math
+import re
+
+import pytest
+import torch
+import yaml
+
+from rssr.code import ROOT
+from rssr.config import validate
+from rssr.metrics.complexity import count_macs
+from rssr.models.registry import build
+
+ENTRIES = yaml.safe_load((ROOT / "config/zoo.yaml").read_text())["models"]
+NETWORKS = [name for name, entry in ENTRIES.items() if "train" in entry]
+# Arguments that make a network small but keep its kind, so that it runs in a second.
+SMALL = {
+    "num_block": 1, "num_group": 1, "num_feat": 16, "depths": [2], "num_heads": [2], "embed_dim": 32, "depth": [2],
+    "squeeze_factor": 2, "n_blocks": 2, "dim": 32, "res_num": 1, "feature_channels": 8, "channels": 16, "groups": [1],
+    "arrbs": 1,
+}  # fmt: skip
+DEFAULTS = {"craft": {"depths": [2]}, "lstmconvsr": {"channels": 16, "groups": [1], "arrbs": 1}}
+
+
+def small(name):
+    entry = ENTRIES[name]
+    args = {key: SMALL.get(key, value) for key, value in entry.get("args", {}).items()} | DEFAULTS.get(name, {})
+    return {key: entry[key] for key in ("arch", "multiple_of") if key in entry} | {"args": args}
+
+
+def test_the_zoo_validates_over_the_papers_configuration():
+    base = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
+    for name in set(base["models"]) & set(ENTRIES):
+        assert ENTRIES[name] == base["models"][name], f"{name} differs from the one of config/paper.yaml"
+    assert len(validate(base | {"models": ENTRIES}, "zoo").models) == len(ENTRIES)
+
+
+@pytest.mark.parametrize("name", [name for name in NETWORKS if "published" in ENTRIES[name]])
+def test_published_parameter_counts(name):
+    stated = ENTRIES[name]["published"]
+    network = build({key: ENTRIES[name][key] for key in ("arch", "args") if key in ENTRIES[name]}).network
+    left_out = re.compile("|".join(map(re.escape, stated.get("without", []))) or "(?!)")
+    counted = sum(p.numel() for key, p in network.named_parameters() if not left_out.search(key)) / 1e6
+    digit = 10.0 ** -len(stated["parameters_m"].partition(".")[2])
+    assert math.isclose(counted, float(stated["parameters_m"]), abs_tol=digit), counted
+    if stated.get("without"):
+        assert any(left_out.search(key) for key, _ in network.named_parameters())
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_upscales_an_odd_size_is_counted_and_learns(name):
+    model = build(small(name))
+    with torch.inference_mode():
+        assert model(torch.rand(1, 3, 17, 13)).shape == (1, 3, 68, 52)
+        assert count_macs(model, torch.rand(1, 3, 16, 16))["total"] > 0
+    model.train()
+    optimiser = torch.optim.Adam(model.parameters(), 1e-4)
+    lr, hr = torch.rand(2, 3, 16, 16), torch.rand(2, 3, 64, 64)
+    losses = []
+    for _ in range(10):
+        loss = (model(lr) - hr).abs().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0], losses
