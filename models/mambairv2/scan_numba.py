@@ -1,0 +1,280 @@
+"""The selective scan on the CPU: fused loops that Numba compiles, on as many threads as PyTorch uses.
+
+Gu and Dao, "Mamba" (arXiv 2312.00752), section 3.3, is the idea: states never leave the cache. A task is LANES
+channels, which vector instructions treat at once, with an exponential made for them. The gradient is the recurrence
+backwards: the states are kept once in CHUNK tokens, and those between are computed once more.
+
+Measured on one thread of an AMD EPYC (348 channels, 16 states, 4096 tokens, forward): 16 ms, against 110 ms
+token by token in PyTorch and, on a busy machine, over a hundred times this for a scan by doubling in whole tensors
+(benchmarks/selective_scan.py), which is why there is no such backend.
+"""
+
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numba
+import numpy as np
+import torch
+from numba.extending import overload
+from torch import Tensor
+
+from rssr.models.mambairv2.selective_scan import CHUNK
+
+LANES = 32  # channels of a task: two to four vectors, so that one does not wait for the other
+
+# Sums may be reordered, or they would not be vectors; NaN and infinity stay what they are.
+_jit = numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
+
+_LOG2_E, _LN_2 = np.float32(1 / math.log(2)), np.float32(math.log(2))
+_LOWEST, _HIGHEST = np.float32(-87), np.float32(88)  # beyond these a float32 exponential is not a normal number
+_ROUNDED_BIAS, _BIAS, _MANTISSA_BITS = np.float32(127.5), np.int32(127), np.int32(23)
+_E0, _E1, _E2, _E3, _E4, _E5, _E6, _E7 = (np.float32(1 / math.factorial(k)) for k in range(8))
+_L0, _L1, _L2, _L3, _L4, _L5, _L6, _L7 = (np.float32(2 / (2 * k + 1)) for k in range(8))
+_ZERO, _TWO = np.float32(0), np.float32(2)
+
+
+def _exp(x: float) -> float:
+    """exp(x); in float32 to 3e-7 relative (1e-38 below -87), without the branches and tables of the C library."""
+    return math.exp(x)
+
+
+@overload(_exp)
+def _exp_for(x):
+    if x != numba.float32:
+        return lambda x: math.exp(x)
+
+    def exp32(x):
+        # exp(x) = 2^k exp(r): 2^k is written into the exponent's bits, exp(r) is its Taylor sum for |r| <= ln(2) / 2.
+        x = _LOWEST if x < _LOWEST else x
+        x = _HIGHEST if x > _HIGHEST else x
+        k = np.int32(x * _LOG2_E + _ROUNDED_BIAS)
+        r = x - np.float32(np.int32(k - _BIAS)) * _LN_2
+        taylor = _E4 + r * (_E5 + r * (_E6 + r * _E7))
+        taylor = _E0 + r * (_E1 + r * (_E2 + r * (_E3 + r * taylor)))
+        return taylor * np.int32(k << _MANTISSA_BITS).view(np.float32)
+
+    return exp32
+
+
+def _softplus(x: float) -> float:
+    """log(1 + exp(x)), to the same precision however small it is."""
+    return max(x, 0) + math.log1p(math.exp(-abs(x)))
+
+
+@overload(_softplus)
+def _softplus_for(x):
+    if x != numba.float32:
+        return lambda x: max(x, 0) + math.log1p(math.exp(-abs(x)))
+
+    def softplus32(x):
+        # log(1 + z) = 2 artanh(s), s = z / (2 + z) <= 1 / 3, by its power series.
+        z = _exp(-abs(x))
+        s = z / (_TWO + z)
+        q = s * s
+        series = _L4 + q * (_L5 + q * (_L6 + q * _L7))
+        series = _L0 + q * (_L1 + q * (_L2 + q * (_L3 + q * series)))
+        return (x if x > _ZERO else _ZERO) + s * series
+
+    return softplus32
+
+
+@_jit
+def _task(number, channels, groups):
+    """What a task works on: image, group, first channel and how many."""
+    per_group = channels // groups
+    blocks = (per_group + LANES - 1) // LANES
+    block = number % blocks
+    group = number // blocks % groups
+    return number // blocks // groups, group, group * per_group + block * LANES, min(LANES, per_group - block * LANES)
+
+
+@_jit
+def _transposed(A, low, width):
+    """The decay rates of a task, state by state; zero in lanes without a channel."""
+    rates = np.zeros((A.shape[1], LANES), A.dtype)
+    rates[:, :width] = A[low : low + width].T
+    return rates
+
+
+@_jit
+def _load_token(task, t, u, delta, bias, raw, step, x):
+    """Step sizes, before and after the softplus, and what the token adds to the states but for B."""
+    b, _, low, width = task
+    for i in range(width):
+        raw[i] = delta[b, low + i, t] + bias[low + i]
+        x[i] = u[b, low + i, t]
+    for i in range(LANES):
+        step[i] = _softplus(raw[i])
+    for i in range(LANES):
+        x[i] *= step[i]
+
+
+@_jit
+def _forward_tasks(first, last, u, delta, A, B, C, D, bias, y, states):
+    channels, length = u.shape[1:]
+    size = A.shape[1]
+    h = np.empty((size, LANES), u.dtype)
+    raw, step = np.zeros(LANES, u.dtype), np.zeros(LANES, u.dtype)
+    x, total = np.zeros(LANES, u.dtype), np.zeros(LANES, u.dtype)
+    for number in range(first, last):
+        task = _task(number, channels, B.shape[1])
+        b, g, low, width = task
+        rates = _transposed(A, low, width)
+        h[:] = 0
+        x[:] = 0
+        for t in range(length):
+            if t % CHUNK == 0 and states.shape[2] > 0:
+                states[b, low : low + width, t // CHUNK] = h[:, :width].T
+            _load_token(task, t, u, delta, bias, raw, step, x)
+            total[:] = 0
+            for n in range(size):
+                enter, read = B[b, g, t, n], C[b, g, t, n]
+                for i in range(LANES):
+                    new = _exp(step[i] * rates[n, i]) * h[n, i] + x[i] * enter
+                    h[n, i] = new
+                    total[i] += new * read
+            for i in range(width):
+                y[b, low + i, t] = total[i] + D[low + i] * u[b, low + i, t]
+
+
+@_jit
+def _backward_tasks(first, last, grad, u, delta, A, B, C, D, bias, states, du, ddelta, dA, dB, dC):
+    channels, length = u.shape[1:]
+    size = A.shape[1]
+    h = np.zeros((CHUNK + 1, size, LANES), u.dtype)  # the states before each token, and after the last
+    decay = np.empty((CHUNK, size, LANES), u.dtype)
+    raw, step, x = np.zeros((3, CHUNK, LANES), u.dtype)
+    for number in range(first, last):
+        task = _task(number, channels, B.shape[1])
+        b, g, low, width = task
+        rates = _transposed(A, low, width)
+        dh, slopes = np.zeros_like(rates), np.zeros_like(rates)  # of the state, of the rates
+        x[:] = 0
+        for chunk in range(states.shape[2] - 1, -1, -1):
+            start = chunk * CHUNK
+            tokens = min(CHUNK, length - start)
+            h[0, :, :width] = states[b, low : low + width, chunk].T
+            for t in range(tokens):
+                _load_token(task, start + t, u, delta, bias, raw[t], step[t], x[t])
+                _advance(step[t], x[t], rates, B[b, g, start + t], decay[t], h[t], h[t + 1])
+            for t in range(tokens - 1, -1, -1):
+                s = start + t
+                dy = np.zeros(LANES, u.dtype)
+                for i in range(width):
+                    dy[i] = grad[b, low + i, s]
+                dx, dt = _retreat(
+                    dy, step[t], x[t], rates, B[b, g, s], C[b, g, s], decay[t], h[t], h[t + 1], dh, slopes,
+                    dB[b, g, s], dC[b, g, s],
+                )  # fmt: skip
+                for i in range(width):
+                    du[b, low + i, s] = D[low + i] * dy[i] + dx[i] * step[t, i]
+                    sigmoid = _exp(raw[t, i] - step[t, i])
+                    ddelta[b, low + i, s] = (dt[i] + dx[i] * u[b, low + i, s]) * sigmoid
+        dA[b, low : low + width] = slopes[:, :width].T
+
+
+@_jit
+def _advance(step, x, rates, B, decay, before, after):
+    """The states after a token, and the decays that led there."""
+    for n in range(len(B)):
+        enter = B[n]
+        for i in range(LANES):
+            decay[n, i] = _exp(step[i] * rates[n, i])
+            after[n, i] = decay[n, i] * before[n, i] + x[i] * enter
+
+
+@_jit
+def _retreat(dy, step, x, rates, B, C, decay, before, after, dh, slopes, dB, dC):
+    """Take the gradient of the state, dh, back over a token; add to those of the rates, of B and of C.
+
+    Returns the gradients of x, but for B's share of it, and of the step size within the decay.
+    """
+    dx, dt = np.zeros_like(dy), np.zeros_like(dy)
+    for n in range(len(B)):
+        enter, read = B[n], C[n]
+        by_enter, by_read = dy[0] * 0, dy[0] * 0
+        for i in range(LANES):
+            by_read += dy[i] * after[n, i]
+            total = dh[n, i] + dy[i] * read
+            by_enter += total * x[i]
+            dx[i] += total * enter
+            total *= decay[n, i]
+            dh[n, i] = total
+            total *= before[n, i]  # now the gradient of step * rate
+            slopes[n, i] += total * step[i]
+            dt[i] += total * rates[n, i]
+        dB[n] += by_enter
+        dC[n] += by_read
+    return dx, dt
+
+
+def forward(
+    u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, delta_bias: Tensor, keep: bool
+) -> tuple[Tensor, Tensor]:
+    """The output, laid out as u, and the states before every chunk, (B, D, chunks, N), if they are to be kept.
+
+    Arguments as those of selective_scan(), with B and C of four dimensions.
+    """
+    inputs = _prepared(u, delta, A, B, C, D, delta_bias)
+    batch, channels, length = u.shape
+    y = torch.empty_like(inputs[0])
+    states = y.new_empty(batch, channels, -(-length // CHUNK) if keep else 0, A.shape[1])
+    _spread(_forward_tasks, _tasks(B, channels), [(*inputs, y, states)])
+    return y.to(u.dtype), states
+
+
+def backward(
+    grad: Tensor,
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor,
+    delta_bias: Tensor,
+    states: Tensor,
+) -> tuple[Tensor, ...]:
+    """The gradients of the seven inputs, from that of the output and the states that forward() kept."""
+    inputs = _prepared(u, delta, A, B, C, D, delta_bias)
+    grad = grad.to(states.dtype)
+    du, ddelta = torch.empty_like(inputs[0]), torch.empty_like(inputs[1])
+    dA = states.new_zeros(u.shape[0], *A.shape)
+    # The channels of a group share B and C, so each thread sums their gradients for itself.
+    workers = min(torch.get_num_threads(), _tasks(B, u.shape[1]))
+    dB, dC = states.new_zeros(2, workers, *inputs[3].shape)
+    common = grad, *inputs, states, du, ddelta, dA
+    _spread(_backward_tasks, _tasks(B, u.shape[1]), [(*common, dB[i], dC[i]) for i in range(workers)])
+    dD, dbias = torch.einsum("bdl,bdl->d", grad, inputs[0]), ddelta.sum((0, 2))
+    found = du, ddelta, dA.sum(0), dB.sum(0).mT, dC.sum(0).mT, dD, dbias
+    return tuple(value.to(t.dtype) for value, t in zip(found, (u, delta, A, B, C, D, delta_bias), strict=True))
+
+
+def _prepared(*inputs: Tensor) -> tuple[Tensor, ...]:
+    """The inputs in the precision of the state, with B and C token by token."""
+    work = torch.promote_types(inputs[0].dtype, torch.float32)
+    u, delta, A, B, C, D, delta_bias = (t.detach().to(work) for t in inputs)
+    return u, delta, A.contiguous(), B.mT.contiguous(), C.mT.contiguous(), D.contiguous(), delta_bias.contiguous()
+
+
+def _tasks(B: Tensor, channels: int) -> int:
+    batch, groups = B.shape[:2]
+    return batch * groups * -(-(channels // groups) // LANES)
+
+
+def _spread(function: Callable, count: int, arguments: list[tuple[Tensor, ...]]) -> None:
+    """Run tasks 0 to count on PyTorch's number of threads, which live for this call only.
+
+    Numba's own threads would spin beside PyTorch's, and do not survive a fork of the process.
+    """
+    workers = min(torch.get_num_threads(), count)
+    limits = [count * i // workers for i in range(workers + 1)]
+    arrays = [tuple(t.numpy() for t in own) for own in arguments]
+
+    def work(i: int) -> None:
+        function(limits[i], limits[i + 1], *arrays[i % len(arrays)])
+
+    if workers == 1:
+        return work(0)
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(work, range(workers)))
