@@ -1,8 +1,48 @@
 """What every data set says of itself, and what it offers to the rules."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """A place to get a published data set from.
+
+    Attributes:
+        kind: "http": an archive at an address; "huggingface", "kaggle": a data set of that hub.
+        where: the address, or owner/name.
+        bytes: what is transferred, about; exact for an archive whose length is checked.
+        digest: of an archive, "md5:..." or a sha256, where one is published or was computed.
+        size: of an archive, its exact length where known.
+        password: of a share, as its documentation publishes it.
+        revision: of a Hugging Face data set, its commit; None: the newest, all files of one commit.
+    """
+
+    kind: str
+    where: str
+    bytes: int
+    digest: str = ""
+    size: int | None = None
+    password: str | None = None
+    revision: str | None = None
+
+
+@dataclass(frozen=True)
+class Layout:
+    r"""How a source image may lie in a folder or an archive.
+
+    Attributes:
+        tree: the same for people, such as "2_Ortho_RGB/top_potsdam_{row}_{column}_RGB.tif".
+        pattern: regular expression for the end of its path.
+        source: its name in the splits, as a template of the pattern's groups, such as r"\1/\2".
+        tiles: whether such files are tiles of the image; the groups `left` and `top` of the pattern place them.
+    """
+
+    tree: str
+    pattern: str
+    source: str
+    tiles: bool = False
 
 
 @dataclass(frozen=True)
@@ -15,6 +55,11 @@ class Card:
         page: a page for humans.
         gsd_m: ground sampling distance in metres, as text where it varies.
         tile: HR tile side in pixels, or None for whole images.
+        takes: what the paper takes of it.
+        sizes: (width, height) that a source image may have; none: any.
+        counts: split -> HR images once tiled; none: not stated.
+        mirrors: where it is to be had, in the order in which they are tried.
+        checksums: what is known of them, in words.
     """
 
     licence: str
@@ -22,6 +67,11 @@ class Card:
     page: str
     gsd_m: str
     tile: int | None
+    takes: str = ""
+    sizes: tuple[tuple[int, int], ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+    mirrors: tuple[Mirror, ...] = ()
+    checksums: str = ""
 
 
 @dataclass(frozen=True)
@@ -31,11 +81,27 @@ class DataSet:
     Attributes:
         card: its facts.
         splits: split -> names of its source images, in order, known before anything is fetched.
-        fetch: gets the source images into a folder, checked; called again, it gets only what is missing.
-        find: (folder, source) -> the path of a source image in that folder.
+        find: (folder, source) -> the path of a source image in that folder once fetched.
+        fetch: gets the source images into a folder, checked; called again, it gets only what is missing. None: the
+            data set has `layouts`, and datasets/obtain.py gets it.
+        layouts: how its source images may lie on a disk or in an archive, the preferred first.
+        archive: regular expression for an archive within an archive that holds the images.
+        sha256: source -> digest of its file, where known.
+        root: a folder of the user's that has the images.
+        part: what titles must say of a data set that is not taken whole; empty: it is.
     """
 
     card: Card
     splits: Mapping[str, tuple[str, ...]]
-    fetch: Callable[[Path], None]
     find: Callable[[Path, str], Path]
+    fetch: Callable[[Path], None] | None = None
+    layouts: tuple[Layout, ...] = ()
+    archive: str = "(?!)"
+    sha256: Mapping[str, str] = field(default_factory=dict)
+    root: str | None = None
+    part: str = ""
+
+    @property
+    def sources(self) -> list[str]:
+        """The source images of all splits."""
+        return [source for split in self.splits.values() for source in split]

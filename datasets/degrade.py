@@ -1,14 +1,20 @@
-"""From HR to LR: MATLAB's bicubic imresize, the reduction that super-resolution papers share."""
+"""From HR to LR: MATLAB's imresize, the reduction that super-resolution papers share, and what degrades besides."""
 
+import hashlib
+import io
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
+from torch.nn import functional
 
+from rssr.datasets.degradations import DEGRADATIONS, Step
 from rssr.errors import UserError
 
-DEGRADATIONS = ("bicubic",)
 _BLOCK = 16  # output pixels per matrix product: few wasted zeros, and enough to keep BLAS busy
 
 
@@ -119,26 +125,67 @@ def _lanczos(x: Tensor) -> Tensor:
 KERNELS = {"nearest": (1, _box), "bilinear": (2, _triangle), "bicubic": (4, _keys), "lanczos": (6, _lanczos)}
 
 
-def degrade(hr: Tensor, degradation: str, scale: int) -> Tensor:
+def degrade(hr: Tensor, degradation: str | Sequence[Step], scale: int, image: str = "") -> Tensor:
     """The LR image of an HR image.
 
     Args:
         hr: (3, H, W) uint8, RGB, both sides divisible by the scale.
-        degradation: one of DEGRADATIONS.
+        degradation: a name of DEGRADATIONS, or steps as described there; in floating point until the end, except that
+            a JPEG file has 8 bits.
         scale: reduction factor.
+        image: the image's name, which seeds its noise.
 
     Returns:
         (3, H / scale, W / scale) uint8, rounded to the nearest level.
     """
-    if degradation not in DEGRADATIONS:
-        raise UserError(f"degradation '{degradation}' is unknown: use one of {', '.join(DEGRADATIONS)}")
+    if isinstance(degradation, str):
+        if degradation not in DEGRADATIONS:
+            raise UserError(f"degradation '{degradation}' is unknown: use one of {', '.join(DEGRADATIONS)}")
+        degradation = DEGRADATIONS[degradation]
     height, width = hr.shape[-2:]
     if height % scale or width % scale:
         raise UserError(
             f"an HR image of {width}x{height} pixels cannot be reduced by {scale}: both sides must be divisible by it; "
             "crop the image or set `tile` in the data set's entry to a multiple of the scale"
         )
-    return to_uint8(imresize(hr.float() / 255, 1 / scale))
+    pixels = hr.contiguous().float() / 255
+    for index, step in enumerate(degradation):
+        if "blur" in step:
+            pixels = gaussian_blur(pixels, step["blur"], step.get("size"))
+        elif "noise" in step:
+            seed = int.from_bytes(hashlib.sha256(f"{index} {image}".encode()).digest()[:8])
+            noise = np.random.default_rng(seed).standard_normal(pixels.shape, np.float32)
+            pixels = pixels + torch.from_numpy(noise) * (step["noise"] / 255)
+        elif "jpeg" in step:
+            pixels = _through_jpeg(to_uint8(pixels), step["jpeg"]).float() / 255
+        else:
+            pixels = imresize(pixels, 1 / scale, step["reduce"], step.get("antialias", True))
+    return to_uint8(pixels)
+
+
+def gaussian_blur(image: Tensor, sigma: float, size: int | None = None) -> Tensor:
+    """Gaussian blur, the edge pixel repeated beyond the border.
+
+    Args:
+        image: (C, H, W), floating point.
+        sigma: standard deviation in pixels.
+        size: side of the window, odd; 2 * ceil(3 * sigma) + 1 by default.
+
+    Returns:
+        The same shape.
+    """
+    radius = math.ceil(3 * sigma) if size is None else size // 2
+    weights = torch.exp(-(torch.arange(-radius, radius + 1, dtype=torch.float64) ** 2) / (2 * sigma**2))
+    weights = (weights / weights.sum()).to(image)
+    padded = functional.pad(image[:, None], (radius,) * 4, mode="replicate")
+    return functional.conv2d(functional.conv2d(padded, weights[None, None, None]), weights[None, None, :, None])[:, 0]
+
+
+def _through_jpeg(image: Tensor, quality: int) -> Tensor:
+    """(3, H, W) uint8 after it was a JPEG file (Pillow's, chroma halved)."""
+    file = io.BytesIO()
+    Image.fromarray(image.permute(1, 2, 0).numpy()).save(file, format="JPEG", quality=quality)
+    return torch.from_numpy(np.array(Image.open(file))).permute(2, 0, 1)
 
 
 def to_uint8(image: Tensor) -> Tensor:

@@ -1,35 +1,41 @@
 """From source images to HR tiles and LR images, each with its manifest."""
 
 import concurrent.futures
-from collections.abc import Iterator
+import itertools
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from pathlib import Path
 
+import numpy as np
+import rasterio
 import torch
+from PIL import Image
+from rasterio.enums import ColorInterp
+from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
+from rasterio.windows import Window
 from tqdm import tqdm
 
 from rssr.datasets.card import DataSet
+from rssr.datasets.degradations import Step
 from rssr.datasets.degrade import degrade
+from rssr.datasets.tiles import Box, tile_boxes
 from rssr.errors import UserError
 from rssr.files import read_csv, read_image, sha256, write_csv, write_image
 
-Box = tuple[int, int, int, int]
+# For all threads: warnings.catch_warnings() is not for several at once.
+warnings.simplefilter("ignore", NotGeoreferencedWarning)
+
+RASTERS = {".tif", ".tiff", ".vrt"}  # files that GDAL reads by windows
+_RGB = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 
 
-def tile_boxes(width: int, height: int, tile: int | None) -> list[Box]:
-    """Boxes (left, top, right, bottom) that cover an image row by row, the last of each axis flush with its edge."""
-    if tile is None:
-        return [(0, 0, width, height)]
-    return [(x, y, x + tile, y + tile) for y in _starts(height, tile) for x in _starts(width, tile)]
-
-
-def _starts(length: int, tile: int) -> list[int]:
-    if length < tile:
-        raise UserError(f"an image side of {length} pixels is shorter than the tile of {tile}: set a smaller `tile`")
-    return [min(start, length - tile) for start in range(0, length, tile)]
-
-
-def prepare_hr(data_set: DataSet, source_dir: Path, split: str, tile: int | None, out_dir: Path, jobs: int) -> None:
+def prepare_hr(
+    data_set: DataSet, source_dir: Path, split: str, tile: int | None, out_dir: Path, jobs: int, multiple: int = 1
+) -> None:
     """Cut the HR tiles of a split into out_dir/HR and write out_dir/manifest.csv last.
+
+    TIFF files are read one row of tiles at a time, by as many threads as there are jobs.
 
     Args:
         data_set: where the images come from.
@@ -38,70 +44,120 @@ def prepare_hr(data_set: DataSet, source_dir: Path, split: str, tile: int | None
         tile: side in pixels, or None for whole images.
         out_dir: results/data/{dataset}/{split}.
         jobs: threads that read and write images.
+        multiple: HR sides are cut off at the right and the bottom to a multiple of this, the scale.
+
+    Raises:
+        UserError: for an image that cannot be read or tiled, names that meet, or another number of tiles than the card
+            of the data set counts.
     """
-    sources = data_set.splits[split]
-
-    def cut(source: str) -> list[dict]:
+    source_sha256 = cache(sha256)
+    bands = []
+    for source in data_set.splits[split]:
         path = data_set.find(source_dir, source)
-        return list(_cut(path, source, tile, out_dir / "HR"))
-
-    rows = [row for rows in _in_order(cut, sources, jobs, f"{split} HR") for row in rows]
-    names = [row["image"] for row in rows]
-    if len(set(names)) != len(names):
-        twice = next(name for name in names if names.count(name) > 1)
+        bands += [(source, path, boxes) for boxes in _bands(path, tile)]
+    stems = [source.replace("/", "_") for source in data_set.splits[split]]
+    if len(set(stems)) != len(stems):
+        twice = next(stem for stem in stems if stems.count(stem) > 1)
         raise UserError(f"two images of split '{split}' are both called '{twice}' once prepared: rename one of them")
+
+    def cut(band: tuple[str, Path, Sequence[Box]]) -> list[dict]:
+        source, path, boxes = band
+        stem = source.replace("/", "_")
+        left, top = boxes[0][:2]
+        pixels = _read(path, (left, top, boxes[-1][2], boxes[-1][3]))
+        rows = []
+        for box in boxes:
+            box = _cut_off(box, multiple)
+            name = stem if tile is None else f"{stem}_x{box[0]}_y{box[1]}"
+            out = out_dir / "HR" / f"{name}.png"
+            digest = write_image(out, pixels[box[1] - top : box[3] - top, box[0] - left : box[2] - left])
+            sides = dict(zip(("left", "top", "right", "bottom"), box, strict=True))
+            origin = {"image": name, "source": source, "source_sha256": source_sha256(path)}
+            rows.append(origin | sides | {"sha256": digest})
+        return rows
+
+    rows = list(itertools.chain.from_iterable(_in_order(cut, bands, jobs, f"{split} HR")))
+    expected = data_set.card.counts.get(split)
+    if expected and tile == data_set.card.tile and len(rows) != expected:
+        raise UserError(f"split '{split}' has {len(rows)} HR images, not {expected}", "the source images are not whole")
     write_csv(out_dir / "manifest.csv", rows)
 
 
-def _cut(path: Path, source: str, tile: int | None, hr_dir: Path) -> Iterator[dict]:
-    image = read_image(path)
-    source_sha256 = sha256(path)
-    stem = source.replace("/", "_")
+def _bands(path: Path, tile: int | None) -> list[list[Box]]:
+    """The tiles of an image, row by row where the file can be read by windows, else all at once."""
     try:
-        boxes = tile_boxes(image.shape[1], image.shape[0], tile)
+        if raster := _raster(path):
+            with raster:
+                boxes = tile_boxes(raster.width, raster.height, tile)
+            return [list(row) for _, row in itertools.groupby(boxes, key=lambda box: box[1])]
+        with Image.open(path) as image:
+            return [tile_boxes(*image.size, tile)]
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
-    for left, top, right, bottom in boxes:
-        name = stem if tile is None else f"{stem}_x{left}_y{top}"
-        write_image(hr_dir / f"{name}.png", image[top:bottom, left:right])
-        yield {
-            "image": name,
-            "source": source,
-            "source_sha256": source_sha256,
-            "left": left,
-            "top": top,
-            "right": right,
-            "bottom": bottom,
-            "sha256": sha256(hr_dir / f"{name}.png"),
-        }
+    except OSError:
+        return [tile_boxes(*read_image(path).shape[1::-1], tile)]  # says what is wrong with it
 
 
-def prepare_lr(split_dir: Path, degradation: str, scale: int, jobs: int) -> None:
-    """Reduce every HR image of a prepared split and write the LR folder's manifest.csv last.
+def _read(path: Path, box: Box) -> np.ndarray:
+    """A part of an image as (H, W, 3) uint8, RGB; the whole only where it is asked for or the format knows no parts."""
+    left, top, right, bottom = box
+    raster = _raster(path)
+    if raster is None:
+        return read_image(path)[top:bottom, left:right]
+    try:
+        with raster:
+            pixels = raster.read((1, 2, 3), window=Window(left, top, right - left, bottom - top))
+    except RasterioIOError as error:
+        raise UserError(f"{path} cannot be read as an image ({error}): replace it or take it out") from None
+    return np.ascontiguousarray(pixels.transpose(1, 2, 0))
+
+
+def _raster(path: Path) -> rasterio.DatasetReader | None:
+    """An image that GDAL reads as PIL does, and by windows: RGB of 8 bits in a TIFF file or a mosaic."""
+    if path.suffix.lower() not in RASTERS:
+        return None
+    try:
+        raster = rasterio.open(path)
+    except RasterioIOError:
+        return None
+    if set(raster.dtypes) == {"uint8"} and raster.colorinterp == _RGB:
+        return raster
+    raster.close()
+    return None
+
+
+def _cut_off(box: Box, multiple: int) -> Box:
+    left, top, right, bottom = box
+    return left, top, right - (right - left) % multiple, bottom - (bottom - top) % multiple
+
+
+def prepare_lr(split_dir: Path, degradation: str, scale: int, jobs: int, steps: Sequence[Step] | None = None) -> None:
+    """Degrade every HR image of a prepared split and write the LR folder's manifest.csv last.
 
     Args:
         split_dir: results/data/{dataset}/{split}, with its manifest.csv.
-        degradation: one of degrade.DEGRADATIONS.
+        degradation: its name.
         scale: reduction factor.
         jobs: threads.
+        steps: what it does; by default what degradations.DEGRADATIONS has under the name.
     """
     lr_dir = split_dir / "LR" / f"x{scale}-{degradation}"
 
     def reduce(row: dict[str, str]) -> dict[str, str]:
         hr_path, lr_path = split_dir / "HR" / f"{row['image']}.png", lr_dir / f"{row['image']}.png"
-        hr = torch.from_numpy(read_image(hr_path).copy()).permute(2, 0, 1)
+        hr = torch.from_numpy(read_image(hr_path).transpose(2, 0, 1).copy())
         try:
-            lr = degrade(hr, degradation, scale)
+            lr = degrade(hr, degradation if steps is None else steps, scale, row["image"])
         except UserError as error:
             raise UserError(f"{hr_path}: {error}") from None
-        write_image(lr_path, lr.permute(1, 2, 0).numpy())
-        return {"image": row["image"], "hr_sha256": row["sha256"], "sha256": sha256(lr_path)}
+        digest = write_image(lr_path, lr.permute(1, 2, 0).numpy())
+        return {"image": row["image"], "hr_sha256": row["sha256"], "sha256": digest}
 
     rows = read_csv(split_dir / "manifest.csv")
     write_csv(lr_dir / "manifest.csv", _in_order(reduce, rows, jobs, f"{split_dir.name} LR"))
 
 
-def _in_order(function, items, jobs: int, title: str) -> list:
+def _in_order(function: Callable, items: Iterable, jobs: int, title: str) -> list:
     """Apply a function over threads (PIL and PyTorch release the interpreter's lock), results in the items' order."""
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         futures = [pool.submit(function, item) for item in items]

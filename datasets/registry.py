@@ -6,16 +6,22 @@ from typing import Any
 
 from rssr.datasets.card import DataSet
 from rssr.datasets.folder import data_set
+from rssr.datasets.published import select
 
-MODULES = ("neon", "synthetic")
+PUBLISHED = ("potsdam", "uavid", "rsscn7")
+MODULES = ("neon", "synthetic", *PUBLISHED)
 
 
 def build(entry: Mapping[str, Any]) -> DataSet:
     """The data set of an entry: a module of this folder, or a folder of images.
 
     Args:
-        entry: `{"module": name}` or `{"images": folder, "split": {...}}`.
+        entry: `{"module": name}`, with `root`, `subset` and `split` where it is a published one, or
+            `{"images": folder, "split": {...}}`.
     """
     if "images" in entry:
         return data_set(entry["images"], entry["split"])
-    return importlib.import_module(f"rssr.datasets.{entry['module']}").DATA_SET
+    found = importlib.import_module(f"rssr.datasets.{entry['module']}").DATA_SET
+    if entry["module"] not in PUBLISHED:
+        return found
+    return select(found, entry.get("root"), entry.get("subset", False), entry.get("split"))

@@ -5,11 +5,13 @@ import zipfile
 
 import numpy as np
 import pytest
+import rasterio
 from PIL import Image
 
 from rssr.datasets import neon
-from rssr.datasets.prepare import prepare_hr, prepare_lr, tile_boxes
+from rssr.datasets.prepare import prepare_hr, prepare_lr
 from rssr.datasets.registry import MODULES, build
+from rssr.datasets.tiles import tile_boxes
 from rssr.errors import UserError
 from rssr.files import read_csv, read_image, sha256
 
@@ -68,6 +70,28 @@ def test_own_folder_is_prepared_with_manifests(tmp_path):
         source = read_image(tmp_path / "own" / f"{row['source']}.png")
         np.testing.assert_array_equal(read_image(path), source[top:bottom, left:right])
         assert read_image(out / "LR/x4-bicubic" / path.name).shape == (8, 8, 3)
+
+
+@pytest.mark.parametrize("how", ["striped", "tiled", "jpeg", "alpha", "grey", "palette"])
+def test_tiffs_of_every_kind_give_the_pixels_that_pil_sees(tmp_path, how):
+    own = tmp_path / "own"
+    images(own, a=(80, 100))
+    pixels = read_image(own / "a.png")
+    options = {"tiled": {"tiled": True, "blockxsize": 16, "blockysize": 32}, "jpeg": {"compress": "jpeg"}}
+    if how in ("striped", "tiled", "jpeg"):
+        shape = {"height": 80, "width": 100, "count": 3, "dtype": "uint8", "photometric": "RGB"}
+        with rasterio.open(own / "a.tif", "w", driver="GTiff", **shape | options.get(how, {})) as file:
+            file.write(pixels.transpose(2, 0, 1))
+    else:
+        mode = {"alpha": "RGBA", "grey": "L", "palette": "P"}[how]
+        Image.fromarray(pixels).convert(mode).save(own / "a.tif")
+    data_set = build({"images": str(own), "split": {"test": "*.tif"}})
+    prepare_hr(data_set, own, "test", 32, tmp_path / "out", 2)
+    whole = read_image(own / "a.tif")
+    for row in read_csv(tmp_path / "out/manifest.csv"):
+        left, top, right, bottom = (int(row[side]) for side in ("left", "top", "right", "bottom"))
+        found = read_image(tmp_path / f"out/HR/{row['image']}.png")
+        np.testing.assert_array_equal(found, whole[top:bottom, left:right])
 
 
 def test_names_that_meet_are_refused(tmp_path):

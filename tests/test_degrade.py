@@ -5,8 +5,11 @@ import pytest
 import torch
 from basicsr.utils.matlab_functions import imresize as basicsr_imresize
 
-from rssr.datasets.degrade import KERNELS, degrade, imresize
+from rssr.config import validate
+from rssr.datasets.degradations import DEGRADATIONS, describe
+from rssr.datasets.degrade import KERNELS, degrade, gaussian_blur, imresize
 from rssr.errors import UserError
+from rssr.files import read_image
 
 SCALES = [1 / 2, 1 / 3, 1 / 4, 2, 3, 4]
 SIZES = [(8, 9), (13, 101), (37, 64), (41, 53), (127, 255), (400, 400), (513, 40)]
@@ -89,6 +92,104 @@ def test_lr_is_basicsr_rounded():
     hr = torch.randint(0, 256, (3, 128, 96), dtype=torch.uint8)
     expected = (basicsr_imresize(hr.float() / 255, 1 / 4).clamp(0, 1) * 255).round()
     assert ((degrade(hr, "bicubic", 4).float() - expected).abs() > 0).float().mean() < 1e-4
+
+
+@pytest.mark.parametrize("folder", ["aGrass", "cIndustry", "gParking"])
+def test_lr_of_real_images_is_basicsr_rounded(shared, folder):
+    """At most one level apart, on under 0.01 % of the pixels."""
+    apart, total = 0, 0
+    for path in sorted((shared / "rsscn7" / folder).glob("*.jpg"))[:20]:
+        hr = torch.from_numpy(read_image(path).copy()).permute(2, 0, 1)
+        expected = (basicsr_imresize(hr.float() / 255, 1 / 4).clamp(0, 1) * 255).round()
+        difference = (degrade(hr, "bicubic", 4).float() - expected).abs()
+        assert difference.max() <= 1
+        apart, total = apart + int((difference > 0).sum()), total + difference.numel()
+    assert apart / total < 1e-4
+
+
+def smooth_image(side=96):
+    y, x = torch.meshgrid(torch.arange(side) / side, torch.arange(side) / side, indexing="ij")
+    image = torch.stack([0.5 + 0.3 * torch.sin(9 * x), 0.5 + 0.3 * torch.cos(9 * y), (x + y) / 2])
+    return (image * 255).round().to(torch.uint8)
+
+
+@pytest.mark.parametrize("name", DEGRADATIONS)
+def test_named_degradations_keep_size_and_differ(name):
+    hr = smooth_image()
+    lr = degrade(hr, name, 4, "an image")
+    assert lr.shape == (3, 24, 24) and lr.dtype == torch.uint8
+    assert torch.equal(lr, degrade(hr, DEGRADATIONS[name], 4, "an image"))
+    if name != "bicubic":
+        assert not torch.equal(lr, degrade(hr, "bicubic", 4))
+        assert (lr.float() - degrade(hr, "bicubic", 4).float()).abs().mean() < 12
+
+
+def test_noise_has_its_sigma_and_a_seed_an_image():
+    hr = torch.full((3, 512, 512), 128, dtype=torch.uint8)
+    steps = [{"reduce": "bicubic"}, {"noise": 5.0}]
+    one, other = (degrade(hr, steps, 4, image).float() for image in ("one", "other"))
+    assert torch.equal(one, degrade(hr, steps, 4, "one").float())
+    assert not torch.equal(one, other)
+    assert (one - 128).std().item() == pytest.approx((5**2 + 1 / 12) ** 0.5, rel=0.02)  # and the rounding's
+    twice = degrade(hr, [*steps, {"noise": 5.0}], 4, "one").float()
+    assert (twice - 128).std().item() == pytest.approx((2 * 5**2 + 1 / 12) ** 0.5, rel=0.02)  # not the same noise
+
+
+def test_blur_is_scipys():
+    from scipy.ndimage import gaussian_filter
+
+    image = torch.rand(2, 20, 31, dtype=torch.float64)
+    expected = gaussian_filter(image.numpy(), (0, 1.2, 1.2), mode="nearest", radius=(0, 3, 3))
+    np.testing.assert_allclose(gaussian_blur(image, 1.2, 7), expected, atol=1e-12)
+    assert gaussian_blur(image, 3.0).shape == image.shape
+
+
+def test_aliased_reduction_samples_every_fourth_place():
+    hr = torch.randint(0, 256, (3, 64, 64), dtype=torch.uint8)
+    expected = (imresize(hr.double() / 255, 1 / 4, antialias=False) * 255).clamp(0, 255).round()
+    assert (degrade(hr, "bicubic_aliased", 4) - expected).abs().max() <= 1
+
+
+def test_steps_compose_in_their_order():
+    hr = smooth_image()
+    jpeg_last = degrade(hr, [{"reduce": "bicubic"}, {"jpeg": 10}], 4)
+    assert not torch.equal(jpeg_last, degrade(hr, [{"jpeg": 10}, {"reduce": "bicubic"}], 4))
+
+
+def configured(degradations):
+    models = {"b": {"label": "B", "arch": "bicubic"}}
+    content = {"datasets": {"s": {"label": "S", "module": "synthetic"}}, "models": models}
+    return validate(content | {"degradations": degradations}, "test").degradations
+
+
+def test_configured_degradations():
+    named = configured(["bicubic", "blur_bicubic"])
+    own = configured({"bicubic": None, "hard": [{"blur": 1.2, "size": 7}, {"reduce": "bicubic"}, {"jpeg": 40}]})
+    assert list(named) == ["bicubic", "blur_bicubic"] and list(own) == ["bicubic", "hard"]
+    assert named["blur_bicubic"][0].blur == 1.2 and own["hard"][2].jpeg == 40
+    assert describe(DEGRADATIONS["bicubic"]) == "bicubic reduction (MATLAB)"
+    steps = [step.model_dump(exclude_defaults=True) for step in own["hard"]]
+    assert describe(steps) == "Gaussian blur of sigma 1.2 (side 7), bicubic reduction (MATLAB), JPEG of quality 40"
+
+
+@pytest.mark.parametrize(
+    ("degradations", "message"),
+    [
+        (["cubic"], "'degradations': 'cubic' is unknown, did you mean 'bicubic'"),
+        ("bicubic", "a list of names or a mapping"),
+        ({"mine": [{"blur": 1}]}, "'mine' has to `reduce` once"),
+        ({"mine": [{"reduce": "bicubic"}, {"reduce": "bicubic"}]}, "'mine' has to `reduce` once"),
+        ({"mine": [{"reduce": "bicubic", "jpeg": 5}]}, "a step has one of blur, reduce, noise, jpeg"),
+        ({"mine": [{"blurr": 1}]}, "unknown key 'degradations.mine.0.blurr', did you mean 'blur'"),
+        ({"mine": [{"reduce": "cubic"}]}, "'cubic' is unknown, did you mean 'bicubic'"),
+        ({"mine": [{"blur": 1, "size": 4}, {"reduce": "bicubic"}]}, "`size` is odd"),
+        ({"Mine": None}, "'Mine' is unknown"),
+        ([], "at least 1"),
+    ],
+)
+def test_wrong_degradations_are_named(degradations, message):
+    with pytest.raises(UserError, match=message):
+        configured(degradations)
 
 
 def test_indivisible_and_unknown_are_refused():

@@ -1,15 +1,17 @@
 """Files that are whole or absent."""
 
+import io
 import os
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from rssr.code import ROOT
 from rssr.errors import UserError
-from rssr.files import check_sha256, read_csv, read_image, replacing, sha256, write_csv, write_image
+from rssr.files import check_sha256, encode_png, read_csv, read_image, replacing, sha256, write_csv, write_image
 
 PIXELS = np.zeros((8, 8, 3), np.uint8)
 
@@ -77,3 +79,23 @@ def test_wrong_checksum_is_named(tmp_path):
     check_sha256(tmp_path / "a", sha256(tmp_path / "a"))
     with pytest.raises(UserError, match="sha256 is .* but 0000"):
         check_sha256(tmp_path / "a", "0" * 64)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (9, 1), (40, 33)])
+def test_png_keeps_every_pixel(shape):
+    noise = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    for pixels in (noise, np.full_like(noise, 7)):
+        with Image.open(io.BytesIO(encode_png(pixels))) as image:
+            image.verify()
+        np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(encode_png(pixels)))), pixels)
+    with pytest.raises(ValueError, match="uint8 is expected"):
+        encode_png(noise.astype(float))
+
+
+def test_png_of_photographs_is_no_larger_than_pils():
+    coarse = np.random.default_rng(0).integers(40, 215, (24, 24, 3), dtype=np.uint8)
+    pixels = np.asarray(Image.fromarray(coarse).resize((256, 256), Image.Resampling.BICUBIC)).astype(int)
+    pixels = np.clip(pixels + np.random.default_rng(1).normal(0, 4, pixels.shape), 0, 255).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, format="PNG")
+    assert len(encode_png(pixels)) < 1.02 * len(file.getvalue())

@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
+from rssr.datasets.obtain import obtain
 from rssr.datasets.registry import build
 from rssr.errors import run
 from rssr.files import sha256, write_json
@@ -17,10 +18,13 @@ def main() -> None:
     parser.add_argument("--record", type=Path, required=True, help="JSON file written last")
     arguments = parser.parse_args()
     data_set = build(arguments.dataset)
-    data_set.fetch(arguments.folder)
-    sources = [source for split in data_set.splits.values() for source in split]
-    paths = [data_set.find(arguments.folder, source) for source in sources]
-    write_json(arguments.record, {source: sha256(path) for source, path in zip(sources, paths, strict=True)})
+    if data_set.fetch:
+        data_set.fetch(arguments.folder)
+        digests = {source: sha256(data_set.find(arguments.folder, source)) for source in data_set.sources}
+        record = {"from": data_set.card.page, "sha256": digests}
+    else:
+        record = obtain(data_set, arguments.folder)
+    write_json(arguments.record, record)
 
 
 run(main)

@@ -19,13 +19,16 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True, help="where the source images were fetched to")
     parser.add_argument("--split", required=True)
     parser.add_argument("--out", type=Path, required=True, help="results/data/{dataset}/{split}")
+    parser.add_argument("--multiple-of", type=int, default=1, help="HR sides are cut off to a multiple of it")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     data_set = build(arguments.dataset)
     tile = arguments.dataset.get("tile", data_set.card.tile)
     facts = made_by(dataset=arguments.dataset, card=asdict(data_set.card), split=arguments.split, tile=tile)
+    facts["multiple_of"] = arguments.multiple_of
     write_json(arguments.out / "provenance.json", facts)
-    prepare_hr(data_set, arguments.folder, arguments.split, tile, arguments.out, arguments.threads)
+    multiple = arguments.multiple_of
+    prepare_hr(data_set, arguments.folder, arguments.split, tile, arguments.out, arguments.threads, multiple)
 
 
 run(main)
