@@ -4,6 +4,9 @@ import importlib
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+from torch import nn
+
 from rssr.errors import UserError
 from rssr.models.names import NETWORKS, check_arch
 
@@ -66,3 +69,21 @@ def build(entry: Mapping[str, Any]):
     if entry.get("self_ensemble"):
         model = SelfEnsemble(model).eval()
     return Tiled(model, scale, **entry["tile"]).eval() if entry.get("tile") else model
+
+
+def backends(model: nn.Module, device: torch.device | str) -> list[str]:
+    """What the networks inside a model compute their own operators with, for those that say so: a method `backend`."""
+    found = (module.backend(device) for module in model.modules() if callable(getattr(module, "backend", None)))
+    return sorted(set(found))
+
+
+def seed(model: nn.Module, value: int) -> bool:
+    """Fix what the networks inside a model draw at their next calls, for those that do: they have a method `seed`.
+
+    Returns:
+        Whether there is any, so that the output depends on the value.
+    """
+    networks = [module for module in model.modules() if callable(getattr(module, "seed", None))]
+    for network in networks:
+        network.seed(value)
+    return bool(networks)

@@ -1,5 +1,6 @@
 """The one shape that every method has: (B, 3, h, w) in [0, 1] in, (B, 3, scale * h, scale * w) out."""
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,11 @@ def _from_class(entry: Mapping[str, Any]) -> nn.Module:
         path = Path(weights["path"])
         if weights.get("sha256"):
             check_sha256(path, weights["sha256"])
-        load_into(network, read_weights(path, entry.get("scale", 4)), path, entry.get("strict", True))
+        misfits = load_into(network, read_weights(path, entry.get("scale", 4)), path, entry.get("strict", True))
+        if misfits:
+            warnings.warn(
+                f"{path} does not fit {arch}, and `strict: false` allows it: {'; '.join(misfits)}", stacklevel=2
+            )
     return network
 
 

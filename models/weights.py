@@ -4,6 +4,7 @@ import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import torch
 from safetensors import SafetensorError
@@ -11,10 +12,39 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from rssr.errors import UserError
-from rssr.files import replacing
+from rssr.fetch import download
+from rssr.files import check_sha256, replacing
 
 # Where training codes put the weights inside their files; the averaged ones first, as BasicSR evaluates them.
 _WRAPPERS = ("params_ema", "params", "state_dict", "model_state_dict", "model")
+
+
+def local_file(file: Mapping[str, Any], downloads: Path) -> Path:
+    """The path of a weights file, downloaded if it is at an address, and checked.
+
+    Args:
+        file: a File of the configuration, as a dict: `path`, or `url` (one or several mirrors), and `sha256`.
+        downloads: folder for what comes from an address.
+
+    Raises:
+        UserError: for a file that is not there, cannot be had from any mirror or has another checksum.
+    """
+    if "path" in file:
+        path = Path(file["path"])
+    else:
+        urls = [file["url"]] if isinstance(file["url"], str) else list(file["url"])
+        # A name of its own for every content.
+        path = downloads / f"{file['sha256'][:12]}-{Path(urlsplit(urls[0]).path).name}"
+        for number, url in enumerate(urls if not path.exists() else []):
+            try:
+                download(url, path, file["sha256"])
+                break
+            except UserError:
+                if number == len(urls) - 1:
+                    raise
+    if file.get("sha256"):
+        check_sha256(path, file["sha256"])
+    return path
 
 
 def read_weights(path: Path, scale: int | None = None) -> dict[str, Tensor]:

@@ -1,20 +1,71 @@
-"""Commands for people: `python -m rssr schema` prints the configuration's JSON schema."""
+"""Commands for people: upscale a picture, list the models, print the configuration's JSON schema."""
 
 import argparse
 import json
+import zlib
+from pathlib import Path
 
-from rssr.errors import run
+import torch
+
+from rssr.code import ROOT
+from rssr.config import load
+from rssr.errors import UserError, run
+from rssr.schema import schema
 
 
 def main() -> None:
     """Parse the arguments and call the library."""
     parser = argparse.ArgumentParser(prog="python -m rssr", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("schema", help="print the configuration's JSON schema; config/schema.json is a copy of it")
-    parser.parse_args()
-    from rssr.schema import schema
 
+    models = commands.add_parser("models", help="list the models of a configuration")
+    upscale = commands.add_parser("upscale", help="upscale a GeoTIFF, PNG or JPEG file")
+    for command in (models, upscale):
+        command.add_argument("--config", type=Path, default=ROOT / "config/config.yaml")
+    upscale.add_argument("image", type=Path, help="8 bits a channel, of any size")
+    upscale.add_argument("--model", required=True, help="a name that `python -m rssr models` lists")
+    upscale.add_argument("-o", "--out", type=Path, required=True, help=".tif keeps the georeferencing; or .png")
+    upscale.add_argument(
+        "--tile", type=int, nargs=2, metavar=("SIZE", "OVERLAP"), help="of the input; the entry's, or 256 32"
+    )
+    upscale.add_argument(
+        "--bands", type=int, nargs=3, metavar=("R", "G", "B"), help="which bands are red, green and blue, from 1"
+    )
+    upscale.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    arguments = parser.parse_args()
+    {"schema": _schema, "models": _models, "upscale": _upscale}[arguments.command](arguments)
+
+
+def _schema(_: argparse.Namespace) -> None:
     print(json.dumps(schema(), indent=2))
+
+
+def _models(arguments: argparse.Namespace) -> None:
+    from tabulate import tabulate
+
+    from rssr.catalogue import describe
+
+    rows = list(describe(load(arguments.config)))
+    headers = {key: "parameters (M)" if key == "parameters_m" else key for key in rows[0]}
+    print(tabulate(rows, headers=headers, floatfmt=".3f", missingval="–"))
+
+
+def _upscale(arguments: argparse.Namespace) -> None:
+    from rssr.catalogue import load_model
+    from rssr.models.registry import seed
+    from rssr.scenes import upscale_scene
+
+    config = load(arguments.config)
+    model = load_model(config, arguments.model)
+    seed(model, zlib.crc32(arguments.image.stem.encode()))
+    tile = config.models[arguments.model].tile
+    size, overlap = arguments.tile or ((tile.size, tile.overlap) if tile else (256, 32))
+    if not 0 <= 2 * overlap <= size:
+        raise UserError(f"--tile {size} {overlap}: the overlap is at most half of the size")
+    upscale_scene(
+        model, arguments.image, arguments.out, config.scales[0], size, overlap, arguments.bands, arguments.device
+    )
 
 
 run(main)

@@ -1,16 +1,18 @@
 """The configuration: what may stand in it, what each key means, and errors that name the key."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from rssr.datasets.registry import MODULES
+from rssr.datasets.degradations import DEGRADATIONS, STEPS
+from rssr.datasets.registry import MODULES, PUBLISHED
 from rssr.errors import UserError, nearest
 from rssr.metrics.registry import METRICS
-from rssr.models.names import INTERPOLATIONS, check_arch
+from rssr.models.names import INTERPOLATIONS, NETWORKS, check_arch
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -26,7 +28,7 @@ class File(Block):
     """A file on this machine or on the web."""
 
     path: str | None = Field(None, description="path, from the folder that snakemake runs in")
-    url: str | None = Field(None, description="https address; a sha256 is then required")
+    url: str | tuple[str, ...] | None = Field(None, description="https address, or mirrors; a sha256 is then required")
     sha256: Sha256 | None = Field(None, description="hex digest that the file must have")
 
     @model_validator(mode="after")
@@ -44,8 +46,16 @@ class Dataset(Block):
     label: str = Field(description="name in tables and figures")
     module: Literal[MODULES] | None = Field(None, description="a module of datasets/")
     images: str | None = Field(None, description="a folder of images of one's own, instead of `module`")
+    root: str | None = Field(
+        None,
+        description="folder that has the images of a published data set, in any known layout; they are downloaded "
+        "where neither this nor the environment's RSSR_ROOT_{MODULE} names one",
+    )
+    subset: bool = Field(False, description="take the part of a published data set that `root` has; titles say so")
     split: dict[Literal["train", "val", "test"], str | tuple[str, ...]] | None = Field(
-        None, description="with `images`: split -> glob pattern, or several, below the folder; val is not used yet"
+        None,
+        description="split -> glob pattern, or several: below the folder of `images`, or of the source names of a "
+        "published data set, instead of the paper's split; val is prepared and not used yet",
     )
     tile: int | None = Field(None, ge=16, description="side of the HR tiles in pixels; the data set's own by default")
 
@@ -53,8 +63,34 @@ class Dataset(Block):
     def _one_source(self) -> "Dataset":
         if (self.module is None) == (self.images is None):
             raise ValueError("give either `module` or `images`")
-        if (self.images is None) != (self.split is None):
+        if self.images is not None and self.split is None:
             raise ValueError("`images` and `split` go together")
+        given = [key for key in ("root", "subset", "split") if getattr(self, key)]
+        if self.module not in PUBLISHED and set(given) - ({"split"} if self.images else set()):
+            raise ValueError(f"`{given[0]}` is for the published data sets: {', '.join(PUBLISHED)}")
+        return self
+
+
+class Step(Block):
+    """A step of a degradation: one of blur, reduce, noise and jpeg."""
+
+    blur: float | None = Field(None, gt=0, description="sigma of a Gaussian, in pixels of the image at that step")
+    size: int | None = Field(None, ge=3, description="side of the blur's window, odd; by default it ends at 3 sigma")
+    reduce: Literal["nearest", "bilinear", "bicubic", "lanczos"] | None = Field(
+        None, description="kernel of MATLAB's imresize; once in each degradation"
+    )
+    antialias: bool = Field(True, description="whether the reduction stretches its kernel; OpenCV's does not")
+    noise: float | None = Field(None, gt=0, description="sigma of Gaussian noise in levels of 8 bits, a seed an image")
+    jpeg: int | None = Field(None, ge=1, le=100, description="quality of a JPEG file that the image goes through")
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "Step":
+        if sum(getattr(self, name) is not None for name in STEPS) != 1:
+            raise ValueError(f"a step has one of {', '.join(STEPS)}")
+        if self.size is not None and (self.blur is None or self.size % 2 == 0):
+            raise ValueError("`size` is odd and goes with `blur`")
+        if not self.antialias and self.reduce is None:
+            raise ValueError("`antialias` goes with `reduce`")
         return self
 
 
@@ -193,9 +229,14 @@ class Statistics(Block):
 class Config(Block):
     """The whole configuration."""
 
-    scale: Literal[2, 3, 4] = Field(4, description="upscaling factor")
-    degradations: tuple[Literal["bicubic"], ...] = Field(
-        ("bicubic",), min_length=1, description="from HR to LR: names of degrade.py"
+    scale: Literal[2, 3, 4] | tuple[Literal[2, 3, 4], ...] = Field(
+        4, description="upscaling factor, or several; `{scale}` in a model's entry stands for it"
+    )
+    degradations: dict[Name, tuple[Step, ...]] = Field(
+        {"bicubic": (Step(reduce="bicubic"),)},
+        min_length=1,
+        description="from HR to LR, name -> steps; networks are trained on the first. A list of names stands for steps "
+        f"that the suite knows: {', '.join(DEGRADATIONS)}",
     )
     crop: int | None = Field(None, ge=0, description="border pixels that metrics leave out; the scale by default")
     datasets: dict[Name, Dataset] = Field(min_length=1, description="data sets by name")
@@ -207,8 +248,35 @@ class Config(Block):
     profile: Profile = Field(Profile(), description="how cost is measured")
     statistics: Statistics = Field(Statistics(), description="how intervals are computed")
 
+    @field_validator("degradations", mode="before")
+    @classmethod
+    def _known_steps(cls, given: Any) -> Any:
+        """Fill in the steps of names that the suite knows."""
+        named = given if isinstance(given, dict) else dict.fromkeys(given) if isinstance(given, list | tuple) else None
+        if named is None:
+            raise ValueError("a list of names or a mapping of names to steps is expected")
+        for name, steps in named.items():
+            if steps is None and name not in DEGRADATIONS:
+                raise ValueError(f"'{name}' is unknown{nearest(str(name), DEGRADATIONS)}")
+        return {name: DEGRADATIONS[name] if steps is None else steps for name, steps in named.items()}
+
+    @field_validator("degradations")
+    @classmethod
+    def _reduced_once(cls, given: dict[str, tuple[Step, ...]]) -> dict[str, tuple[Step, ...]]:
+        for name, steps in given.items():
+            if sum(step.reduce is not None for step in steps) != 1:
+                raise ValueError(f"'{name}' has to `reduce` once")
+        return given
+
+    @property
+    def scales(self) -> tuple[int, ...]:
+        """The upscaling factors, in order."""
+        return self.scale if isinstance(self.scale, tuple) else (self.scale,)
+
     @model_validator(mode="after")
     def _names_exist(self) -> "Config":
+        if len(set(self.scales)) != len(self.scales) or not self.scales:
+            raise ValueError("`scale` needs one or more different factors")
         for name, model in self.models.items():
             if model.train_on is not None and model.train_on not in self.datasets:
                 raise ValueError(
@@ -220,6 +288,24 @@ class Config(Block):
                     f"models.{name}.train names the recipe '{model.train}'{nearest(model.train, self.training)}"
                 )
         return self
+
+
+def entry_at(entry: Mapping[str, Any], scale: int) -> dict[str, Any]:
+    """A model's entry, as a dict, at a scale, which is filled in for `{scale}` and given to the suite's networks."""
+
+    def filled(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: filled(part) for key, part in value.items()}
+        if isinstance(value, list | tuple):
+            return [filled(part) for part in value]
+        if isinstance(value, str):
+            return scale if value == "{scale}" else value.replace("{scale}", str(scale))
+        return value
+
+    result = filled(dict(entry)) | {"scale": scale}
+    if entry.get("arch") in NETWORKS:
+        result["args"] = {"scale": scale} | result.get("args", {}) if scale != 4 else result.get("args", {})
+    return result
 
 
 def load(path: str | Path) -> Config:
@@ -245,7 +331,7 @@ def _sentence(error: ValidationError) -> str:
     """The first error as a sentence; an unknown key first, because the others often follow from it."""
     errors = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
     first = errors[0]
-    where = ".".join(str(part) for part in first["loc"] if part != "[key]")
+    where = ".".join(str(part) for part in first["loc"] if "[" not in str(part))  # not "[key]", nor a union's branch
     if first["type"] == "extra_forbidden":
         *parents, key = (str(part) for part in first["loc"])
         return f"unknown key '{where}'{nearest(key, list(_block_at(parents).model_fields))}"
@@ -262,7 +348,10 @@ def _block_at(parents: list[str]) -> type[BaseModel]:
     """The block that a path of keys leads to."""
     block: Any = Config
     for key in parents:
-        block = get_args(block)[1] if get_origin(block) is dict else block.model_fields[key].annotation
+        if get_origin(block) in (dict, tuple):
+            block = get_args(block)[1 if get_origin(block) is dict else 0]
+        else:
+            block = block.model_fields[key].annotation
         if type(None) in get_args(block):  # an optional block
             block = get_args(block)[0]
     return block

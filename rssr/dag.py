@@ -10,8 +10,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from rssr.code import ROOT, module_files, used_files
-from rssr.config import Dataset, Model, validate
+from rssr.config import Dataset, Model, entry_at, validate
 from rssr.datasets.card import DataSet
+from rssr.datasets.degradations import describe
+from rssr.datasets.registry import PUBLISHED
 from rssr.datasets.registry import build as build_data_set
 from rssr.errors import PARENT, UserError
 from rssr.files import read_csv
@@ -20,7 +22,7 @@ from rssr.models.names import INTERPOLATIONS, NETWORKS
 
 SCRIPTS = ROOT / "workflow" / "scripts"
 # Tables of names: a new name changes nothing of what there is, and what a name stands for is an input of its own.
-_NAMES = {ROOT / "models" / "names.py", ROOT / "datasets" / "registry.py"}
+_NAMES = {ROOT / "models" / "names.py", *(ROOT / "datasets" / f"{name}.py" for name in ("registry", "degradations"))}
 # Keys of a model's entry that are shown, or that decide its weights, whose checksum stands for them.
 _NOT_OF_PIXELS = ("label", "note", "train", "train_on", "licence", "source", "published")
 
@@ -35,30 +37,68 @@ class Dag:
 
     def __init__(self, config: Mapping[str, Any], origin: str) -> None:
         self.config = validate(config, origin)
-        self.data_sets = {name: _data_set(name, entry) for name, entry in self.config.datasets.items()}
+        self.scales = self.config.scales
+        # Every data set at every scale, under its own name where there is one scale only.
+        self._homes = {self.at(name, scale): (name, scale) for scale in self.scales for name in self.config.datasets}
+        self.data_sets = {name: _data_set(name, self._entry(name)) for name in self._homes}
         for name, entry in self.config.models.items():
-            _check_files(name, entry)
+            for scale in self.scales:
+                _check_files(name, entry, scale)
         self.trained = [name for name, model in self.config.models.items() if model.train]
         self.loaded = [name for name, model in self.config.models.items() if model.weights or model.checkpoint]
+
+    # Scales.
+
+    def at(self, name: str, scale: int) -> str:
+        """The name of a data set or a measured model at a scale: with the scale where there are several."""
+        return name if len(self.scales) == 1 else f"{name}_x{scale}"
+
+    def scale_at(self, suffix: str) -> int:
+        """The scale that at() adds a suffix for."""
+        return next(scale for scale in self.scales if self.at("", scale) == suffix)
+
+    def scale_of(self, dataset: str) -> int:
+        """The scale of a data set's LR images."""
+        return self._homes[dataset][1]
+
+    def first(self, source: str) -> str:
+        """A data set of the configuration at its first scale."""
+        return self.at(source, self.scales[0])
+
+    def base_of(self, dataset: str) -> str:
+        """The name of a data set in the configuration."""
+        return self._homes[dataset][0]
+
+    def _entry(self, dataset: str) -> Dataset:
+        return self.config.datasets[self.base_of(dataset)]
 
     # Entries, as the scripts take them: an entry alone, so that changing one remakes what depends on it.
 
     def dataset(self, name: str) -> str:
-        """What decides a data set's images, as JSON: its entry without the label."""
-        return json.dumps({k: v for k, v in _plain(self.config.datasets[name]).items() if k != "label"})
+        """What decides a data set's images, as JSON: its entry with its root, without the label."""
+        return json.dumps({k: v for k, v in _rooted(self._entry(name)).items() if k != "label"})
 
-    def model(self, name: str) -> str:
-        """What decides a model's pixels and cost, as JSON: its entry with the scale, without what is only shown."""
-        entry = {k: v for k, v in _plain(self.config.models[name]).items() if k not in _NOT_OF_PIXELS}
-        return json.dumps(entry | {"scale": self.config.scale})
+    @property
+    def data_set_entries(self) -> str:
+        """All data sets as JSON, their labels included."""
+        return json.dumps({name: _rooted(entry) for name, entry in self.config.datasets.items()})
 
-    def network(self, name: str) -> str:
+    def degradation(self, name: str) -> str:
+        """The steps of a degradation as JSON."""
+        return json.dumps([_plain(step) for step in self.config.degradations[name]])
+
+    def model(self, name: str, scale: int, *left_out: str) -> str:
+        """What decides a model's pixels and cost, as JSON: its entry at a scale, without what is only shown."""
+        entry = entry_at(_plain(self.config.models[name]), scale)
+        return json.dumps({k: v for k, v in entry.items() if k not in (*_NOT_OF_PIXELS, *left_out)})
+
+    def network(self, name: str, scale: int) -> str:
         """What decides a model's weights, as JSON: its entry without what is done around the network."""
-        return json.dumps({k: v for k, v in json.loads(self.model(name)).items() if k not in ("tile", "self_ensemble")})
+        return self.model(name, scale, "tile", "self_ensemble")
 
-    def architecture(self, name: str) -> str:
+    def architecture(self, name: str, scale: int) -> str:
         """What decides a model's cost, as JSON: its entry without the weights to load."""
-        return json.dumps({k: v for k, v in json.loads(self.model(name)).items() if k != "weights"})
+        return self.model(name, scale, "weights")
 
     def recipe(self, name: str) -> str:
         """The recipe of a trained model as JSON, defaults filled in."""
@@ -89,15 +129,15 @@ class Dag:
         """The whole configuration as JSON."""
         return json.dumps(_plain(self.config))
 
-    @property
-    def crop(self) -> int:
+    def crop(self, dataset: str) -> int:
         """Border pixels that metrics leave out."""
-        return self.config.scale if self.config.crop is None else self.config.crop
+        return self.scale_of(dataset) if self.config.crop is None else self.config.crop
 
     def title(self, dataset: str, degradation: str) -> str:
         """What a quality table shows."""
-        label = self.config.datasets[dataset].label
-        return f"{label}, x{self.config.scale}, LR by {degradation} reduction (MATLAB), 8 bit"
+        label, part = self._entry(dataset).label, self.data_sets[dataset].part
+        steps = describe([_plain(step) for step in self.config.degradations[degradation]])
+        return f"{label}{f' ({part})' if part else ''}, x{self.scale_of(dataset)}, LR by {steps}, 8 bit"
 
     # Inputs.
 
@@ -121,7 +161,21 @@ class Dag:
 
     def dataset_module(self, name: str) -> str:
         """The module of a data set, for code()."""
-        return f"rssr.datasets.{self.config.datasets[name].module or 'folder'}"
+        return f"rssr.datasets.{self._entry(name).module or 'folder'}"
+
+    def dataset_lists(self, name: str) -> list[str]:
+        """The lists and checksums that lie beside the module of a data set."""
+        module = self._entry(name).module or "folder"
+        lists = (path for path in (ROOT / "datasets").glob(f"{module}[._]*") if path.suffix != ".py")
+        return sorted(os.path.relpath(path) for path in lists)
+
+    def fetched_from(self, name: str) -> str:
+        """Where a data set comes from and how much is transferred, in words."""
+        data_set, label = self.data_sets[name], self._entry(name).label
+        if data_set.root:
+            return f"{label}: {len(data_set.sources)} images from the folder {data_set.root}, nothing is transferred"
+        places = [f"{mirror.bytes / 1e9:.2f} GB from {mirror.where}" for mirror in data_set.card.mirrors]
+        return f"{label}: {', or '.join(places) or 'small'}, into downloads/{self.base_of(name)}"
 
     def metric_module(self, name: str) -> str:
         """The module of a metric, for code()."""
@@ -134,10 +188,14 @@ class Dag:
 
     def sources(self, dataset: str, split: str) -> list[str]:
         """What HR images are cut from: the record of what was fetched, or the files of a folder."""
-        if self.config.datasets[dataset].images is None:
-            return [f"downloads/{dataset}/fetched.json"]
+        if self._entry(dataset).images is None:
+            return [f"downloads/{self.base_of(dataset)}/fetched.json"]
         data_set = self.data_sets[dataset]
         return [str(data_set.find(Path(), source)) for source in data_set.splits[split]]
+
+    def lr(self, dataset: str, degradation: str) -> str:
+        """The manifest of a test set's LR images."""
+        return f"results/data/{dataset}/test/LR/x{self.scale_of(dataset)}-{degradation}/manifest.csv"
 
     def weights(self, model: str, dataset: str) -> list[str]:
         """The weights that a model upscales a data set with; none for an interpolation."""
@@ -148,25 +206,35 @@ class Dag:
     def home(self, model: str, dataset: str) -> str:
         """The data set that a model's weights for a data set come from: another one where the entry says `train_on`."""
         entry = self.config.models[model]
-        home = entry.train_on or dataset
+        home = self.at(entry.train_on, self.scale_of(dataset)) if entry.train_on else dataset
         if entry.train and "train" not in self.data_sets[home].splits:
             raise UserError(
-                f"models.{model}.train: the data set '{home}' has no train split: add one to its `split`, or name "
-                f"another data set in models.{model}.train_on"
+                f"models.{model}.train: the data set '{self.base_of(home)}' has no train split: add one to its `split`, "
+                f"or name another data set in models.{model}.train_on"
             )
         return home
 
-    def weights_to_load(self, model: str) -> list[str]:
+    def weights_to_load(self, model: str, scale: int) -> list[str]:
         """The local file of `weights` or `checkpoint`, none where it is an address."""
-        entry = self.config.models[model]
-        path = (entry.weights or entry.checkpoint).path
-        return [path] if path else []
+        entry = entry_at(_plain(self.config.models[model]), scale)
+        file = entry.get("weights") or entry["checkpoint"]
+        return [file["path"]] if "path" in file else []
 
-    def profile_weights(self, model: str) -> list[str]:
+    @property
+    def measured(self) -> dict[str, tuple[str, int]]:
+        """Name of a profile -> the model and the scale that it is of."""
+        return {self.at(model, scale): (model, scale) for scale in self.scales for model in self.config.models}
+
+    def profiles(self, scale: int) -> list[str]:
+        """The costs of all models at a scale."""
+        return [f"results/profile/{self.at(model, scale)}.json" for model in self.config.models]
+
+    def profile_weights(self, measured: str) -> list[str]:
         """A checkpoint's architecture is known from its weights alone; the other models are measured without."""
+        model, scale = self.measured[measured]
         if self.config.models[model].checkpoint is None:
             return []
-        return self.weights(model, next(iter(self.config.datasets)))
+        return self.weights(model, self.at(next(iter(self.config.datasets)), scale))
 
     def is_interpolation(self, model: str) -> bool:
         """Whether a model has no weights at all."""
@@ -181,7 +249,8 @@ class Dag:
     def each(self, *patterns: str) -> list[str]:
         """The patterns filled with every test set, degradation and model, each file once, in order."""
         values = [
-            {"dataset": dataset, "degradation": degradation, "model": model, "scale": self.config.scale}
+            {"dataset": dataset, "degradation": degradation, "model": model}
+            | {"scale": (scale := self.scale_of(dataset)), "measured": self.at(model, scale), "at": self.at("", scale)}
             for dataset in self.test_sets()
             for degradation in self.config.degradations
             for model in self.config.models
@@ -196,16 +265,29 @@ class Dag:
             "results/sr/{dataset}/{degradation}/{model}/manifest.csv",
             "results/scores/{dataset}/{degradation}/{model}.csv",
             "results/scores/{dataset}/{degradation}/{model}.json",
-            "results/profile/{model}.json",
+            "results/profile/{measured}.json",
             *(f"results/tables/quality_{{dataset}}_{{degradation}}.{suffix}" for suffix in ("csv", "md", "tex")),
-            *(f"results/tables/complexity.{suffix}" for suffix in ("csv", "md", "tex")),
+            *(f"results/tables/complexity{{at}}.{suffix}" for suffix in ("csv", "md", "tex")),
             *(f"results/figures/quality_cost_{{dataset}}_{{degradation}}.{suffix}" for suffix in ("png", "pdf")),
             *(f"results/figures/qualitative_{{dataset}}_{{degradation}}.{suffix}" for suffix in ("png", "pdf")),
         )
         # Drawn from a committed file, which whoever deletes results/ deletes as well.
         measured = Path("results/reference/mlstm_growth.csv").exists()
         growth = [f"results/figures/mlstm_growth.{suffix}" for suffix in ("png", "pdf") if measured]
-        return per_test_set + growth + self.weights_of(self.test_sets())
+        validation = self.data(self.test_sets(), "val")
+        return per_test_set + growth + validation + self.weights_of(self.test_sets())
+
+    def data(self, datasets: Iterable[str], *splits: str) -> list[str]:
+        """The prepared images of data sets: of all their splits, or of those named."""
+        files = []
+        for dataset in datasets:
+            for split in self.data_sets[dataset].splits:
+                if not splits or split in splits:
+                    folder = f"results/data/{dataset}/{split}"
+                    names = [f"x{self.scale_of(dataset)}-{name}" for name in self.config.degradations]
+                    lr = [f"{folder}/LR/{name}/manifest.csv" for name in names]
+                    files += [f"{folder}/manifest.csv", *lr]
+        return files
 
     def weights_of(self, datasets: Iterable[str]) -> list[str]:
         """The weights of every network for some data sets, with what they were made from and what tells of it."""
@@ -216,14 +298,19 @@ class Dag:
                     stem = weights.removesuffix(".safetensors")
                     files += [weights, f"{stem}.json"]
                     if model in self.trained:
-                        train = f"results/data/{self.home(model, dataset)}/train"
-                        files += [f"{stem}.csv", f"{train}/manifest.csv", f"{train}/LR/{self.training_lr}/manifest.csv"]
+                        home = self.home(model, dataset)
+                        train, lr = f"results/data/{home}/train", self.training_lr(home)
+                        files += [f"{stem}.csv", f"{train}/manifest.csv", f"{train}/LR/{lr}/manifest.csv"]
         return list(dict.fromkeys(files))
 
+    def training_lr(self, dataset: str) -> str:
+        """The LR folder that networks are trained on."""
+        return f"x{self.scale_of(dataset)}-{self.training_degradation}"
+
     @property
-    def training_lr(self) -> str:
-        """The LR folder that networks are trained on: of the first degradation."""
-        return f"x{self.config.scale}-{self.config.degradations[0]}"
+    def training_degradation(self) -> str:
+        """The degradation that networks are trained on: the first."""
+        return next(iter(self.config.degradations))
 
     def published(self) -> list[str]:
         """What the repository keeps of a run."""
@@ -240,7 +327,7 @@ class Dag:
         deleted: the images that are left are kept or made again as the folder's own rule sees fit.
         """
         for manifest in Path("results").glob("**/manifest.csv"):
-            folder = manifest.parent / "HR" if manifest.parent.name in ("train", "test") else manifest.parent
+            folder = manifest.parent / "HR" if manifest.parent.name in ("train", "val", "test") else manifest.parent
             present = {path.name for path in folder.glob("*.png")}
             if any(f"{row['image']}.png" not in present for row in read_csv(manifest)):
                 manifest.unlink()
@@ -261,17 +348,24 @@ def _notes(model: Model) -> list[str]:
 
 def _data_set(name: str, entry: Dataset) -> DataSet:
     try:
-        return build_data_set(_plain(entry))
+        return build_data_set(_rooted(entry))
     except UserError as error:
         raise UserError(f"datasets.{name}: {error}") from None
 
 
-def _check_files(name: str, entry: Model) -> None:
+def _rooted(entry: Dataset) -> dict[str, Any]:
+    """An entry whose `root` is the environment's where it names none: RSSR_ROOT_POTSDAM for `module: potsdam`."""
+    plain = _plain(entry)
+    root = os.environ.get(f"RSSR_ROOT_{(entry.module or '').upper()}")
+    return {"root": root} | plain if root and entry.module in PUBLISHED else plain
+
+
+def _check_files(name: str, entry: Model, scale: int) -> None:
     """UserError for weights that are not there; Snakemake would go on with those of an earlier run."""
     for key in ("weights", "checkpoint"):
-        file = getattr(entry, key)
-        if file and file.path and not Path(file.path).is_file():
-            raise UserError(f"models.{name}.{key}.path: there is no file {file.path}", "correct the path")
+        path = (entry_at(_plain(entry), scale).get(key) or {}).get("path")
+        if path and not Path(path).is_file():
+            raise UserError(f"models.{name}.{key}.path: there is no file {path}", "correct the path")
 
 
 def prepare_environment() -> None:

@@ -14,7 +14,13 @@ from rssr.metrics.registry import function
 
 
 def score_folder(
-    sr_dir: Path, hr_dir: Path, metrics: Sequence[str], crop: int, weights_dir: str, absent: Mapping[str, str]
+    sr_dir: Path,
+    hr_dir: Path,
+    metrics: Sequence[str],
+    crop: int,
+    weights_dir: str,
+    absent: Mapping[str, str],
+    draw: int = 0,
 ) -> list[dict[str, Any]]:
     """Score the images of an SR folder against their HR images, in the manifest's order.
 
@@ -25,21 +31,28 @@ def score_folder(
         crop: border pixels left out on each side.
         weights_dir: folder with the weights of perceptual metrics.
         absent: metrics that cannot be computed, with the reason: their column is left empty.
+        draw: which images of a network that draws random numbers, see upscale_folder().
 
     Returns:
         A row an image: `image` and a column a metric, full precision.
     """
     functions = {name: function(name, crop, weights_dir) for name in metrics if name not in absent}
+    images = sr_dir / "seeds" / str(draw) if draw else sr_dir
     rows = []
     for row in tqdm(read_csv(sr_dir / "manifest.csv"), desc=f"score {sr_dir.name}", unit="image"):
         name = f"{row['image']}.png"
-        sr, hr = (_tensor(read_image(folder / name)) for folder in (sr_dir, hr_dir))
+        sr, hr = (_tensor(read_image(folder / name)) for folder in (images, hr_dir))
         try:
             scores = {metric: functions[metric](sr, hr).item() if metric in functions else "" for metric in metrics}
         except UserError as error:
-            raise UserError(f"{sr_dir / name}: {error}") from None
+            raise UserError(f"{images / name}: {error}") from None
         rows.append({"image": row["image"], **scores})
     return rows
+
+
+def draws(sr_dir: Path) -> list[int]:
+    """The further draws of a network that draws random numbers; none for any other."""
+    return sorted(int(folder.name) for folder in (sr_dir / "seeds").glob("*"))
 
 
 def _tensor(image: np.ndarray) -> torch.Tensor:

@@ -17,6 +17,7 @@ _MARKUP = {
     "latex": {1: r"\textbf{{{}}}", 2: r"\underline{{{}}}"},
 }
 _DASH = {"markdown": "–", "latex": "--"}
+_SPREAD = {"markdown": "Δ", "latex": r"$\Delta$"}
 
 NOISY = 2  # the 95th percentile of latency over the 5th from which a row says that it was disturbed
 
@@ -26,7 +27,7 @@ class Column:
     """A column of a table.
 
     Attributes:
-        key: column of the data frame; `key_low` and `key_high` beside it are shown as an interval.
+        key: column of the data frame; `key_low` and `key_high` beside it are an interval, `key_spread` is after Δ.
         label: its title, with the unit.
         digits: decimals; None to show a text as it is.
         better: "higher" or "lower" to mark the best and the second, None to mark nothing.
@@ -99,6 +100,8 @@ class Table:
             if f"{column.key}_low" in self.numbers:
                 low, high = (self.numbers[f"{column.key}_{end}"].iloc[i] for end in ("low", "high"))
                 text += f" [{low:.{column.digits}f}, {high:.{column.digits}f}]"
+            if pd.notna(spread := self.numbers.get(f"{column.key}_spread", {}).get(i)):
+                text += f" {_SPREAD[kind]}{spread:.{column.digits + 1}f}"
             cells.append(text)
         return cells
 
@@ -138,7 +141,11 @@ def mean_interval(values: np.ndarray, settings: Mapping[str, Any]) -> tuple[floa
 
 
 def quality(
-    scores: Mapping[str, pd.DataFrame], models: Mapping[str, Mapping], title: str, settings: Mapping[str, Any]
+    scores: Mapping[str, pd.DataFrame],
+    models: Mapping[str, Mapping],
+    title: str,
+    settings: Mapping[str, Any],
+    draws: Mapping[str, Mapping[str, list[float]]] | None = None,
 ) -> Table:
     """The quality table of one test set.
 
@@ -147,7 +154,9 @@ def quality(
         models: model -> `label` and `notes`, a list.
         title: what was upscaled, for the caption.
         settings: see mean_interval().
+        draws: model -> metric -> the mean over the images for every seed of a network that draws random numbers.
     """
+    draws = {name: found for name, found in (draws or {}).items() if found}
     metrics = [name for name in METRICS if name in next(iter(scores.values()))]
     rows = []
     for name, frame in scores.items():
@@ -155,6 +164,8 @@ def quality(
         for metric in metrics:
             numbers = mean_interval(pd.to_numeric(frame[metric]).to_numpy(float), settings)
             row |= dict(zip((metric, f"{metric}_low", f"{metric}_high"), numbers, strict=True))
+            if draws:
+                row[f"{metric}_spread"] = np.ptp(draws[name][metric]) if metric in draws.get(name, {}) else np.nan
         rows.append(row)
     columns = [
         Column(m, f"{METRICS[m].label} {_ARROWS[METRICS[m].better]}", METRICS[m].digits, METRICS[m].better)
@@ -167,6 +178,9 @@ def quality(
         + ". ".join(f"{METRICS[m].label.split(' (')[0]}: {METRICS[m].protocol}" for m in metrics)
         + "."
     )
+    if draws:
+        seeds = len(next(iter(next(iter(draws.values())).values())))
+        caption += f" Δ: the network draws random numbers, and its means over {seeds} seeds lie so far apart."
     return Table(pd.DataFrame(rows), columns, caption, _model_notes(models))
 
 
@@ -219,6 +233,11 @@ def complexity(profiles: Mapping[str, Mapping], models: Mapping[str, Mapping]) -
         + (f", without {' and '.join(stated['without'])}" if stated["without"] else "")
         for name, stated in published.items()
     ]
+    notes += [
+        f"{models[name]['label']}: {' and '.join(profile['kernels'])}."
+        for name, profile in profiles.items()
+        if profile.get("kernels")
+    ]
     notes += ["Operators that fvcore does not count are listed, with their number of calls, in results/profile/."]
     notes += [
         f"{models[name]['label']} was measured at {setup}: not comparable; delete results/profile/ and run again."
@@ -227,7 +246,7 @@ def complexity(profiles: Mapping[str, Mapping], models: Mapping[str, Mapping]) -
     ]
     notes += [
         f"{row['label']}: its calls spread from {row['latency_ms_low']:.1f} to {row['latency_ms_high']:.1f} ms, so "
-        f"something else ran on the machine: delete results/profile/{row['model']}.json and run again."
+        f"something else ran on the machine: delete its file in results/profile/ and run again."
         for row in rows
         if row["latency_ms_high"] > NOISY * row["latency_ms_low"]
     ]
@@ -251,4 +270,4 @@ def _model_notes(models: Mapping[str, Mapping]) -> list[str]:
 def _escape(text: str) -> str:
     for plain, escaped in (("%", r"\%"), ("_", r"\_"), ("&", r"\&"), ("#", r"\#")):
         text = text.replace(plain, escaped)
-    return text.replace("↑", r"$\uparrow$").replace("↓", r"$\downarrow$").replace("–", "--")
+    return text.replace("↑", r"$\uparrow$").replace("↓", r"$\downarrow$").replace("–", "--").replace("Δ", r"$\Delta$")

@@ -8,8 +8,23 @@ import torch
 from basicsr.metrics import calculate_psnr, calculate_ssim
 from skimage.metrics import structural_similarity
 
+from rssr.datasets.degrade import degrade, imresize
 from rssr.errors import UserError
-from rssr.metrics.fidelity import luma, psnr, ssim
+from rssr.files import read_image
+from rssr.metrics.fidelity import (
+    PARTS,
+    Source,
+    colour_planes,
+    correctness,
+    ergas,
+    lr_psnr,
+    luma,
+    psnr,
+    psnr_of_planes,
+    sam,
+    ssim,
+    ssim_of_planes,
+)
 
 NOISE = [
     torch.randint(0, 256, (2, 3, 40, 52), dtype=torch.uint8, generator=torch.Generator().manual_seed(i)) for i in (1, 2)
@@ -68,6 +83,95 @@ def test_ssim_equal_to_scikit_image():
             a, b, data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, full=True
         )
         assert ssim(*PAIRS[0], crop=0)[i].item() == pytest.approx(np.mean(full[5:-5, 5:-5]), abs=1e-6)
+
+
+def test_real_images_equal_basicsr_and_scikit_image(shared):
+    hr = torch.from_numpy(read_image(next((shared / "rsscn7").glob("*/*.jpg"))).copy()).permute(2, 0, 1)
+    sr = (imresize(degrade(hr, "bicubic", 4).float(), 4)).clamp(0, 255).round().byte()
+    bgr = [image.permute(1, 2, 0).numpy()[..., ::-1] for image in (sr, hr)]
+    for channel in ("y", "rgb"):
+        options = {"crop_border": 4, "test_y_channel": channel == "y"}
+        assert psnr(sr[None], hr[None], 4, channel).item() == pytest.approx(calculate_psnr(*bgr, **options), abs=1e-4)
+        assert ssim(sr[None], hr[None], 4, channel).item() == pytest.approx(calculate_ssim(*bgr, **options), abs=1e-6)
+    a, b = (luma(image[None])[0, 0].numpy() for image in (sr, hr))
+    uniform = structural_similarity(a, b, data_range=255)  # its defaults: window 7, sample covariance
+    found = ssim_of_planes(luma(sr[None]), luma(hr[None]), "uniform").item()
+    assert found == pytest.approx(uniform, abs=1e-9)
+
+
+@pytest.mark.parametrize("window", ["gaussian", "uniform"])
+def test_the_loops_and_the_convolutions_are_one_function(window, monkeypatch):
+    a, b = (image.double() for image in PAIRS[0])
+    loops = ssim_of_planes(a, b, window)
+    monkeypatch.setattr("rssr.metrics.fidelity.find_spec", lambda _: None)
+    assert ssim_of_planes(a, b, window).tolist() == pytest.approx(loops.tolist(), abs=1e-12)
+
+
+def test_the_smallest_images():
+    tiny = [image[..., :11, :11] for image in PAIRS[0]]
+    bgr = [image[0].permute(1, 2, 0).numpy()[..., ::-1] for image in tiny]
+    assert ssim(*tiny, crop=0, channel="rgb")[0].item() == pytest.approx(calculate_ssim(*bgr, crop_border=0), abs=1e-6)
+    assert psnr(NEAR[..., :1, :1], NOISE[0][..., :1, :1], crop=0).shape == (2,)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_the_gpu_agrees():
+    for metric, within in ((psnr, 1e-9), (ssim, 1e-9)):
+        found = metric(*(image.cuda() for image in PAIRS[0])).cpu()
+        assert found.tolist() == pytest.approx(metric(*PAIRS[0]).tolist(), abs=within)
+
+
+def test_colour_spaces_by_closed_form():
+    shift = 20 * math.log10(255 / 219)  # the luma from 16 to 235 squeezes every error by 219 / 255
+    y, full = (psnr_of_planes(*(colour_planes(image, space) for image in PAIRS[0])) for space in ("y", "y_full"))
+    assert (y - full).tolist() == pytest.approx([shift] * 2, abs=1e-2)  # the two round their weights differently
+    rounded = colour_planes(NEAR, "yiq")
+    assert torch.equal(rounded, rounded.round()) and (rounded - colour_planes(NEAR, "y_full")).abs().max() <= 0.5
+
+
+def test_spectral_angle_by_closed_form():
+    red, yellow = flat(0), flat(0)
+    red[:, 0], yellow[:, :2] = 200, 200
+    assert sam(red, yellow, 4).item() == pytest.approx(45, abs=1e-12)
+    assert sam(NEAR, NEAR, 4).tolist() == [0, 0]
+    assert sam(flat(30), flat(90), 4).item() == pytest.approx(0, abs=1e-12)  # brightness does not turn a spectrum
+    assert torch.isnan(sam(flat(0), flat(9), 4)).all()
+
+
+def test_ergas_by_closed_form():
+    source = Source(flat(0), (), 4)
+    assert ergas(flat(110), flat(100), 4, source).item() == pytest.approx(100 / 4 * 0.1, abs=1e-12)
+    assert ergas(NEAR, NEAR, 4, source).tolist() == [0, 0]
+
+
+def test_consistency_with_the_input():
+    steps = ({"reduce": "bicubic"}, {"noise": 5.0})
+    for some in (steps[:1], steps):
+        lr = torch.stack([degrade(image, some, 4, "a") for image in NOISE[0]])
+        assert lr_psnr(NOISE[0], NEAR, 4, Source(lr, some, 4, "a")).tolist() == [math.inf] * 2
+    other = lr_psnr(NEAR, NOISE[0], 4, Source(lr, steps, 4, "a"))
+    assert other.shape == (2,) and torch.isfinite(other).all()
+
+
+def test_correctness_tells_right_missing_and_made_up_detail():
+    generator = torch.Generator().manual_seed(7)
+    hr = torch.randint(40, 216, (1, 3, 64, 64), dtype=torch.uint8, generator=generator)
+    lr = degrade(hr[0], "bicubic", 4)[None]
+    smooth = torch.nn.functional.interpolate(lr.float(), scale_factor=4, mode="bilinear").round().byte()
+    wrong = torch.randint(40, 216, hr.shape, dtype=torch.uint8, generator=generator)
+    source = Source(lr, (), 4)
+    shares = {
+        name: {part: correctness(sr, hr, 4, source, part).item() for part in PARTS}
+        for name, sr in {"improvement": hr, "omission": smooth, "hallucination": wrong}.items()
+    }
+    for found in shares.values():
+        assert sum(found.values()) == pytest.approx(1, abs=1e-12)
+    assert max(shares["improvement"], key=shares["improvement"].get) == "improvement"
+    for part in PARTS:
+        assert max(shares, key=lambda name, part=part: shares[name][part]) == part
+    # SR equal to HR: d_im = 0 and d_om = 1 everywhere, so the three distances are 0, 1 and 1.
+    whole = 1 + 2 * math.exp(-4)
+    assert shares["improvement"]["improvement"] == pytest.approx(1 / whole, abs=1e-9)
 
 
 def test_what_cannot_be_scored_is_refused():

@@ -86,6 +86,17 @@ def test_quality_table():
     text = made.markdown()
     assert "A set, x4. Mean over 2 images" in text and "peak 255" in text and "- Net A: somebody's" in text
     assert "**31.00** [30.00, 32.00]" in text and "<u>30.00</u> [29.00, 31.00]" in text
+    assert "Δ" not in text and "psnr_y_spread" not in made.numbers
+
+
+def test_quality_table_shows_how_far_seeds_are_apart():
+    scores = {name: pd.DataFrame({"image": ["x", "y"], "psnr_y": [30.0, 32.0]}) for name in ("a", "b")}
+    models = {name: {"label": name, "notes": []} for name in scores}
+    made = quality(scores, models, "A set", SETTINGS, {"a": {}, "b": {"psnr_y": [31.0, 31.0625, 30.9375]}})
+    assert np.isnan(made.numbers["psnr_y_spread"][0]) and made.numbers["psnr_y_spread"][1] == 0.125
+    text = made.markdown()
+    assert text.count("Δ0.125") == 1 and "over 3 seeds" in text
+    assert r"$\Delta$0.125" in made.latex("t")
 
 
 def profile(samples, **changes):

@@ -157,6 +157,27 @@ def test_tiles_remake_images_and_cost_but_no_weights(project):
     assert result.returncode == 0, result.stdout
 
 
+def test_several_scales_run_the_chain_for_each(project):
+    project.edit("config/test.yaml", "scale: 4", "scale: [2, 3]")
+    project.edit("config/test.yaml", "upscale: 4", 'upscale: "{scale}"')
+    scores = [f"results/scores/synthetic_x{scale}/bicubic/edsr_test.csv" for scale in (2, 3)]
+    tables = [f"results/tables/complexity_x{scale}.md" for scale in (2, 3)]
+    result = project.snakemake("--", *scores, *tables)
+    assert result.returncode == 0, result.stdout[-3000:]
+    for scale in (2, 3):
+        folder = project.folder / f"results/data/synthetic_x{scale}/test"
+        hr = Image.open(next((folder / "HR").glob("*.png")))
+        lr = Image.open(next((folder / f"LR/x{scale}-bicubic").glob("*.png")))
+        sr = Image.open(next((project.folder / f"results/sr/synthetic_x{scale}/bicubic/edsr_test").glob("*.png")))
+        assert hr.size == sr.size == (lr.size[0] * scale, lr.size[1] * scale)
+        facts = json.loads((project.folder / f"results/scores/synthetic_x{scale}/bicubic/edsr_test.json").read_text())
+        assert facts["crop"] == scale
+        network = json.loads((project.folder / f"results/weights/edsr_test/synthetic_x{scale}.json").read_text())
+        assert network["model"]["args"]["upscale"] == scale
+    profiles = [json.loads((project.folder / f"results/profile/lstmconvsr_test_x{s}.json").read_text()) for s in (2, 3)]
+    assert profiles[0]["parameters"] < profiles[1]["parameters"]
+
+
 def test_a_changed_label_remakes_renderings_only(project):
     project.edit("config/test.yaml", "label: EDSR (test)", "label: EDSR (renamed)")
     assert rules(project.jobs()) == RENDERINGS

@@ -20,7 +20,16 @@ SMALL = {
     "squeeze_factor": 2, "n_blocks": 2, "dim": 32, "res_num": 1, "feature_channels": 8, "channels": 16, "groups": [1],
     "arrbs": 1,
 }  # fmt: skip
-DEFAULTS = {"craft": {"depths": [2]}, "lstmconvsr": {"channels": 16, "groups": [1], "arrbs": 1}}
+DEFAULTS = {
+    "mambairv2": {"channels": 12, "groups": [2], "heads": 2, "tokens": 8},
+    "mambairv2_small": {"channels": 12, "groups": [2], "tokens": 8},
+    "mambairv2_light": {"channels": 12, "groups": [2], "tokens": 8},
+    "hsenet": {"channels": 8, "blocks": 1},
+    "transenet": {"channels": 16, "encoder_depth": 1, "dim": 32, "heads": 2, "head_dim": 16, "mlp_dim": 32},
+    "ttst": {"channels": 24, "depths": [2], "heads": [2]},
+    "craft": {"depths": [2]},
+    "lstmconvsr": {"channels": 16, "groups": [1], "arrbs": 1},
+}
 
 
 def small(name):

@@ -23,9 +23,12 @@ if workflow.is_main_process:  # not in a cluster's jobs
 
 
 wildcard_constraints:
-    dataset="|".join(dag.config.datasets),
-    split="train|test",
+    dataset="|".join(dag.data_sets),
+    source="|".join(dag.config.datasets),
+    split="train|val|test",
     degradation="|".join(dag.config.degradations),
-    scale=str(dag.config.scale),
+    scale="|".join(map(str, dag.scales)),
     model="|".join(dag.config.models),
+    measured="|".join(dag.measured),
+    at="|".join(dag.at("", scale) for scale in dag.scales),
     metric="|".join(dag.config.metrics),

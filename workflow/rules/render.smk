@@ -36,17 +36,17 @@ rule render_quality:
 
 rule render_complexity:
     input:
-        profiles=expand("results/profile/{model}.json", model=dag.config.models),
+        profiles=lambda wildcards: dag.profiles(dag.scale_at(wildcards.at)),
         script=dag.script("render_complexity"),
         code=dag.code("render_complexity"),
     output:
         report(
-            multiext("results/tables/complexity", ".csv", ".md", ".tex"),
+            multiext("results/tables/complexity{at}", ".csv", ".md", ".tex"),
             caption="../report/complexity.rst",
             category="Cost",
         ),
     log:
-        "results/logs/render_complexity.log",
+        "results/logs/render_complexity{at}.log",
     conda:
         "../../environment.yml"
     params:
@@ -60,7 +60,7 @@ rule render_complexity:
 rule render_quality_cost:
     input:
         quality="results/tables/quality_{dataset}_{degradation}.csv",
-        profiles=expand("results/profile/{model}.json", model=dag.config.models),
+        profiles=lambda wildcards: dag.profiles(dag.scale_of(wildcards.dataset)),
         script=dag.script("render_quality_cost"),
         code=dag.code("render_quality_cost"),
     output:
@@ -107,7 +107,7 @@ rule render_qualitative:
         models=dag.labels,
         sr_dirs=expand("results/sr/{{dataset}}/{{degradation}}/{model}", model=dag.config.models),
         hr_dir="results/data/{dataset}/test/HR",
-        label=lambda wildcards: dag.config.datasets[wildcards.dataset].label,
+        label=lambda wildcards: dag.title(wildcards.dataset, wildcards.degradation).partition(", LR")[0],
         out=subpath(output[0], strip_suffix=".png"),
     shell:
         "python {input.script} --models {params.models:q} --sr-dirs {params.sr_dirs}"
@@ -147,7 +147,7 @@ rule write_provenance:
     conda:
         "../../environment.yml"
     params:
-        config=dag.whole,
+        config=lambda wildcards: dag.whole,  # it may have `{scale}` in it, which is no wildcard
     shell:
         "python {input.script} --config {params.config:q} --files {input.files}" " --out {output} > {log} 2>&1"
 

@@ -3,7 +3,7 @@
 
 rule upscale_images:
     input:
-        lr=f"results/data/{{dataset}}/test/LR/x{dag.config.scale}-{{degradation}}/manifest.csv",
+        lr=lambda wildcards: dag.lr(wildcards.dataset, wildcards.degradation),
         weights=lambda wildcards: dag.weights(wildcards.model, wildcards.dataset),
         script=dag.script("upscale_images"),
         code=lambda wildcards: dag.code("upscale_images", dag.arch_module(wildcards.model)),
@@ -18,7 +18,7 @@ rule upscale_images:
     resources:
         gpu=1,
     params:
-        model=lambda wildcards: dag.model(wildcards.model),
+        model=lambda wildcards: dag.model(wildcards.model, dag.scale_of(wildcards.dataset)),
         weights=lambda wildcards, input: (f"--weights {input.weights[0]}" if input.weights else ""),
         lr_dir=subpath(input.lr, parent=True),
         out=subpath(output.manifest, parent=True),
@@ -62,7 +62,7 @@ rule score_images:
         sr_dir=subpath(input.sr, parent=True),
         hr_dir="results/data/{dataset}/test/HR",
         metrics=list(dag.config.metrics),
-        crop=dag.crop,
+        crop=lambda wildcards: dag.crop(wildcards.dataset),
     shell:
         "python {input.script} --sr-dir {params.sr_dir} --hr-dir {params.hr_dir}"
         " --metrics {params.metrics} --records {input.metrics} --weights-dir downloads/metrics"
@@ -72,20 +72,20 @@ rule score_images:
 # All cores and the GPU, so that nothing else runs while time is taken.
 rule profile_model:
     input:
-        weights=lambda wildcards: dag.profile_weights(wildcards.model),
+        weights=lambda wildcards: dag.profile_weights(wildcards.measured),
         script=dag.script("profile_model"),
-        code=lambda wildcards: dag.code("profile_model", dag.arch_module(wildcards.model)),
+        code=lambda wildcards: dag.code("profile_model", dag.arch_module(dag.measured[wildcards.measured][0])),
     output:
-        "results/profile/{model}.json",
+        "results/profile/{measured}.json",
     log:
-        "results/logs/profile_model/{model}.log",
+        "results/logs/profile_model/{measured}.log",
     conda:
         "../../environment.yml"
     threads: ALL_CORES
     resources:
         gpu=1,
     params:
-        model=lambda wildcards: dag.architecture(wildcards.model),
+        model=lambda wildcards: dag.architecture(*dag.measured[wildcards.measured]),
         weights=lambda wildcards, input: (f"--weights {input.weights[0]}" if input.weights else ""),
         profile=dag.profile,
     shell:

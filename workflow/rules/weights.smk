@@ -4,7 +4,7 @@
 rule train_model:
     input:
         hr="results/data/{dataset}/train/manifest.csv",
-        lr=f"results/data/{{dataset}}/train/LR/{dag.training_lr}/manifest.csv",
+        lr=lambda wildcards: f"results/data/{wildcards.dataset}/train/LR/{dag.training_lr(wildcards.dataset)}/manifest.csv",
         script=dag.script("train_model"),
         code=lambda wildcards: dag.code("train_model", dag.arch_module(wildcards.model)),
     output:
@@ -21,10 +21,10 @@ rule train_model:
     resources:
         gpu=1,
     params:
-        model=lambda wildcards: dag.network(wildcards.model),
+        model=lambda wildcards: dag.network(wildcards.model, dag.scale_of(wildcards.dataset)),
         recipe=lambda wildcards: dag.recipe(wildcards.model),
         split_dir=subpath(input.hr, parent=True),
-        degradation=dag.config.degradations[0],
+        degradation=dag.training_degradation,
     shell:
         "python {input.script} --model {params.model:q} --recipe {params.recipe:q}"
         " --split-dir {params.split_dir} --degradation {params.degradation} --weights {output.weights}"
@@ -33,7 +33,7 @@ rule train_model:
 
 rule load_weights:
     input:
-        file=lambda wildcards: dag.weights_to_load(wildcards.model),
+        file=lambda wildcards: dag.weights_to_load(wildcards.model, dag.scale_of(wildcards.dataset)),
         script=dag.script("load_weights"),
         code=lambda wildcards: dag.code("load_weights", dag.arch_module(wildcards.model)),
     output:
@@ -46,7 +46,7 @@ rule load_weights:
     conda:
         "../../environment.yml"
     params:
-        model=lambda wildcards: dag.network(wildcards.model),
+        model=lambda wildcards: dag.network(wildcards.model, dag.scale_of(wildcards.dataset)),
     shell:
         "python {input.script} --model {params.model:q} --downloads downloads/weights"
         " --weights {output.weights} > {log} 2>&1"

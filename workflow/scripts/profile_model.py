@@ -10,7 +10,7 @@ from rssr.errors import run
 from rssr.files import write_json
 from rssr.metrics.complexity import count_macs, count_parameters
 from rssr.metrics.latency import measure
-from rssr.models.registry import build
+from rssr.models.registry import backends, build
 from rssr.provenance import made_by
 
 
@@ -38,6 +38,7 @@ def main() -> None:
         input_shape=list(x.shape),
         parameters=count_parameters(model),
         macs=count_macs(model, x),
+        kernels=backends(model, arguments.device),
         latency=measure(model, x, settings["warmup"], settings["samples"]),
     )
     write_json(arguments.out, facts)

@@ -22,9 +22,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="stem of the files")
     arguments = parser.parse_args()
     scores = {name: pd.read_csv(path) for name, path in zip(arguments.models, arguments.scores, strict=True)}
-    facts = read_json(arguments.scores[0].with_suffix(".json"))
+    all_facts = {
+        name: read_json(path.with_suffix(".json"))
+        for name, path in zip(arguments.models, arguments.scores, strict=True)
+    }
+    facts = next(iter(all_facts.values()))
     title = f"{arguments.title}, border crop {facts['crop']}"
-    table = quality(scores, arguments.models, title, arguments.statistics)
+    draws = {name: facts["draws"] for name, facts in all_facts.items()}
+    table = quality(scores, arguments.models, title, arguments.statistics, draws)
     table.notes += [
         f"{METRICS[metric].label}: not computed, because {reason}; results/metrics/{metric}.json says what to do"
         for metric, reason in facts["absent"].items()

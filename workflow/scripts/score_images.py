@@ -9,7 +9,7 @@ from rssr.errors import run
 from rssr.files import read_json, sha256, write_csv, write_json
 from rssr.metrics.registry import METRICS
 from rssr.provenance import made_by
-from rssr.scoring import score_folder
+from rssr.scoring import draws, score_folder
 
 
 def main() -> None:
@@ -27,16 +27,22 @@ def main() -> None:
     torch.set_num_threads(1)
     records = [read_json(path) for path in arguments.records]
     absent = {record["metric"]: record["reason"] for record in records if not record["available"]}
-    rows = score_folder(
-        arguments.sr_dir, arguments.hr_dir, arguments.metrics, arguments.crop, arguments.weights_dir, absent
-    )
+    what = (arguments.sr_dir, arguments.hr_dir, arguments.metrics, arguments.crop, arguments.weights_dir, absent)
+    rows = score_folder(*what)
     write_csv(arguments.scores, rows)
+    by_draw = [rows, *(score_folder(*what, draw) for draw in draws(arguments.sr_dir))]
     facts = made_by(
         sr_manifest_sha256=sha256(arguments.sr_dir / "manifest.csv"),
         hr_manifest_sha256=sha256(arguments.hr_dir.parent / "manifest.csv"),
         crop=arguments.crop,
         metrics={name: METRICS[name].protocol for name in arguments.metrics},
         absent=absent,
+        # The mean over the images for every draw of a network that draws random numbers; none for any other.
+        draws={
+            name: [sum(row[name] for row in rows) / len(rows) for rows in by_draw]
+            for name in arguments.metrics
+            if name not in absent and len(by_draw) > 1
+        },
     )
     write_json(arguments.scores.with_suffix(".json"), facts)
 

@@ -1,0 +1,68 @@
+"""python -m rssr: one picture upscaled, the models listed, errors of one sentence."""
+
+import subprocess
+import sys
+
+import numpy as np
+import rasterio
+import torch
+import yaml
+from PIL import Image
+from rasterio.transform import from_origin
+
+from rssr.catalogue import load_model
+from rssr.code import ROOT
+from rssr.config import load
+from rssr.datasets.degrade import to_uint8
+
+
+def rssr(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "rssr", *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
+
+
+def test_a_geotiff_comes_out_as_the_network_makes_it(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 40, 52), dtype="uint8")
+    profile = {"crs": "EPSG:25832", "transform": from_origin(500000, 5700000, 0.2, 0.2)}
+    with rasterio.open(
+        tmp_path / "scene.tif", "w", driver="GTiff", height=40, width=52, count=3, dtype="uint8", **profile
+    ) as file:
+        file.write(pixels)
+    result = rssr("upscale", tmp_path / "scene.tif", "--model", "lstmconvsr_xs", "-o", tmp_path / "out.tif")
+    assert result.returncode == 0, result.stderr
+    with rasterio.open(tmp_path / "out.tif") as file:
+        assert file.crs.to_epsg() == 25832 and file.res == (0.05, 0.05) and file.shape == (160, 208)
+        out = file.read()
+    model = load_model(load(ROOT / "config/config.yaml"), "lstmconvsr_xs")
+    with torch.inference_mode():
+        expected = to_uint8(model(torch.from_numpy(pixels)[None].float() / 255))[0].numpy()
+    assert np.abs(out.astype(int) - expected).max() <= 1
+    assert "1/1" in result.stderr  # progress
+
+
+def test_models_are_listed_with_parameters_licence_and_source():
+    result = rssr("models")
+    assert result.returncode == 0, result.stderr
+    names = list(yaml.safe_load((ROOT / "config/config.yaml").read_text())["models"])
+    lines = {line.split()[0]: line for line in result.stdout.splitlines()[2:]}
+    assert list(lines) == names
+    assert "0.397" in lines["lstmconvsr_xs"] and "MIT" in lines["lstmconvsr_xs"]
+    assert "Apache-2.0" in lines["edsr_xs"] and "basicsr:EDSR" in lines["edsr_xs"]
+
+
+def test_mistakes_are_one_sentence(tmp_path):
+    Image.new("RGB", (16, 16)).save(tmp_path / "a.png")
+    for arguments, message in (
+        (("a.png", "--model", "lstmconvsr_x"), "there is no model 'lstmconvsr_x', did you mean 'lstmconvsr_xs'?"),
+        (
+            ("a.png", "--model", "edsr_test", "--config", "config/test.yaml"),
+            "is trained by the benchmark: run `snakemake",
+        ),
+        (("b.png", "--model", "bicubic"), "b.png cannot be read as an image"),
+        (("a.png", "--model", "bicubic", "--tile", 16, 9), "the overlap is at most half of the size"),
+    ):
+        image, *rest = arguments
+        result = rssr("upscale", tmp_path / image, "-o", tmp_path / "out.png", *rest)
+        assert result.returncode == 1 and message in result.stderr, result.stderr
+        assert "Traceback" not in result.stderr and not (tmp_path / "out.png").exists()
