@@ -3,43 +3,153 @@
 import ctypes
 import platform
 import re
+import statistics
+import subprocess
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
+from rssr.errors import UserError
 
-def measure(model: nn.Module, x: torch.Tensor, warmup: int, samples: int) -> dict[str, Any]:
+STEADY = 0.05  # warm-up ends when the medians of the last calls and of those before them agree within this
+WINDOW = 3  # calls that such a median is of
+SPREAD = 2  # the 95th percentile over the 5th from which a measurement says that it was disturbed
+DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}  # of autocast
+
+
+def measure(model: nn.Module, x: torch.Tensor, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Time single calls and find the peak memory of one.
+
+    Calls are timed by CUDA events on a GPU and by perf_counter on a CPU, after a warm-up that ends when the times are
+    steady. Whoever calls sees to it that nothing else runs on the device.
 
     Args:
         model: the network, in eval mode, on x's device.
         x: its input, (B, 3, h, w).
-        warmup: calls before the first timed one.
-        samples: timed calls.
+        settings: a Profile of the configuration, as a dict: `warmup`, the most calls before the first timed one;
+            `samples` timed calls, or as many (3 at least) as fit in `seconds`; `precision`; `compile`.
 
     Returns:
-        `samples_ms`, every one; `peak_memory_mb`, above what was in use before the calls, None where the system
-        cannot tell; `device`, `threads`, `backend`, `precision`.
+        `samples_ms`, every one in order; their `median_ms`, `p5_ms`, `p95_ms`; `noisy`, see noisy(); `images_per_s` and
+        `megapixels_per_s` of output; `peak_memory_mb`, above what was in use before the call, None where the system
+        cannot tell; `input_shape`, and what the figures hold for: `device`, `device_type`, `driver`, `clocks_mhz`
+        before and after, `threads`, `backend`, `precision`, `tf32`, `warmup_ms`.
+
+    Raises:
+        UserError: if the model, its input and its output are not all on one device.
     """
-    with torch.inference_mode():
-        for _ in range(warmup):
-            model(x)
-        on_gpu = x.device.type == "cuda"
-        times = [_gpu_ms(model, x) if on_gpu else _cpu_ms(model, x) for _ in range(samples)]
-        peak = _gpu_peak_mb(model, x) if on_gpu else cpu_peak_mb(lambda: model(x))
+    _check_devices(x, *model.parameters(), *model.buffers())
+    if settings.get("compile"):
+        model = torch.compile(model, mode=None if settings["compile"] == "default" else settings["compile"])
+    dtype = DTYPES[settings.get("precision", "fp32")]
+    autocast = nullcontext() if dtype is None else torch.autocast(x.device.type, dtype)
+    timer = _gpu_ms if x.device.type == "cuda" else _cpu_ms
+    with torch.inference_mode(), autocast:
+        out = model(x)  # compiles where compiling is asked for
+        _check_devices(x, out)
+        pixels = out.shape[0] * out.shape[2] * out.shape[3]
+        del out
+        warmup = _until_steady(lambda: timer(model, x), settings["warmup"], settings["seconds"])
+        before = clocks_mhz(x.device)
+        samples: list[float] = []
+        start = time.perf_counter()
+        while len(samples) < settings["samples"]:
+            if len(samples) >= 3 and time.perf_counter() - start > settings["seconds"]:
+                break
+            samples.append(timer(model, x))
+        after = clocks_mhz(x.device)
+        peak = _gpu_peak_mb(model, x) if x.device.type == "cuda" else cpu_peak_mb(lambda: model(x))
+    low, median, high = (float(value) for value in np.percentile(samples, [5, 50, 95]))
     return {
-        "samples_ms": times,
+        "samples_ms": samples,
+        "median_ms": median,
+        "p5_ms": low,
+        "p95_ms": high,
+        "noisy": noisy(samples),
+        "images_per_s": 1000 * x.shape[0] / median,
+        "megapixels_per_s": pixels / median / 1000,
         "peak_memory_mb": peak,
-        "device": torch.cuda.get_device_name(x.device) if on_gpu else f"CPU ({platform.machine()})",
-        "threads": torch.get_num_threads(),
-        "backend": f"PyTorch eager, {_kernels(x.device)}",
-        "precision": str(x.dtype).removeprefix("torch."),
+        "input_shape": list(x.shape),
+        "warmup_ms": warmup,
+        "clocks_mhz": {"before": before, "after": after},
+        **describe(x.device),
+        "backend": f"PyTorch {settings.get('compile') or 'eager'}, {_kernels(x.device)}",
+        "precision": settings.get("precision", "fp32"),
     }
+
+
+def noisy(samples: Sequence[float]) -> bool:
+    """Whether calls were disturbed, so that a second measurement might differ by more than the interval of this one.
+
+    They were if they spread by more than SPREAD, or if the median of the second half of the calls lies outside the 5th
+    to 95th percentile of the first.
+    """
+    low, high = np.percentile(samples, [5, 95])
+    first, second = samples[: len(samples) // 2], samples[len(samples) // 2 :]
+    if high > SPREAD * low or len(first) < 10:  # the percentiles of a handful of calls are no interval
+        return bool(high > SPREAD * low)
+    from_, to = np.percentile(first, [5, 95])
+    return bool(not from_ <= np.median(second) <= to)
+
+
+def describe(device: torch.device) -> dict[str, Any]:
+    """What a time on a device holds for: `device_type`, `device`, `driver`, `threads` and `tf32`."""
+    cuda = device.type == "cuda"
+    return {
+        "device_type": device.type,
+        "device": torch.cuda.get_device_name(device) if cuda else f"CPU ({platform.machine()})",
+        "driver": _nvidia_smi("driver_version", device) if cuda else None,
+        "threads": torch.get_num_threads(),
+        "tf32": torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32 if cuda else False,
+    }
+
+
+def clocks_mhz(device: torch.device) -> float | None:
+    """The clock of a GPU's multiprocessors, or the mean of the CPU's cores; None where the system does not tell."""
+    if device.type == "cuda":
+        found = _nvidia_smi("clocks.sm", device)
+        return float(found) if found and found.isdigit() else None
+    cpuinfo = Path("/proc/cpuinfo")
+    found = re.findall(r"cpu MHz\s*:\s*([\d.]+)", cpuinfo.read_text()) if cpuinfo.exists() else []
+    return round(statistics.fmean(map(float, found)), 1) if found else None
+
+
+def _nvidia_smi(field: str, device: torch.device) -> str | None:
+    """A field of the driver's own tool. By the device's identifier: its number there may be another."""
+    uuid = f"GPU-{torch.cuda.get_device_properties(device).uuid}"
+    command = ["nvidia-smi", f"--id={uuid}", f"--query-gpu={field}", "--format=csv,noheader,nounits"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _check_devices(*tensors: torch.Tensor) -> None:
+    found = sorted({tensor.device.type for tensor in tensors})
+    if len(found) > 1:
+        raise UserError(
+            f"a latency was to be measured on one device, but tensors are on {' and '.join(found)}",
+            "move the network and its input to one of them",
+        )
+
+
+def _until_steady(call: Callable[[], float], most: int, seconds: float) -> list[float]:
+    """Call until two successive medians agree, at most `most` times and `seconds` long; the times."""
+    times: list[float] = []
+    start = time.perf_counter()
+    while len(times) < most and time.perf_counter() - start < seconds:
+        times.append(call())
+        if len(times) >= 2 * WINDOW:
+            last, before = (statistics.median(part) for part in (times[-WINDOW:], times[-2 * WINDOW : -WINDOW]))
+            if abs(last - before) < STEADY * before:
+                break
+    return times
 
 
 def _kernels(device: torch.device) -> str:
@@ -56,6 +166,7 @@ def _cpu_ms(model: nn.Module, x: torch.Tensor) -> float:
 
 def _gpu_ms(model: nn.Module, x: torch.Tensor) -> float:
     start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+    torch.cuda.synchronize(x.device)
     start.record()
     model(x)
     end.record()

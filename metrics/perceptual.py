@@ -1,4 +1,4 @@
-"""Perceptual metrics through pyiqa (PolyForm-Noncommercial), their weights fetched once and checked."""
+"""Perceptual metrics through pyiqa (PolyForm-Noncommercial), their weights fetched once and checked, then offline."""
 
 from functools import cache
 from pathlib import Path
@@ -10,60 +10,91 @@ from rssr.errors import UserError
 from rssr.fetch import check_digest, download
 from rssr.models.weights import read_weights
 
-# The two files of LPIPS with AlexNet. Both publishers put the first eight digits of the sha256 into the name.
-TRUNK = "alexnet-owt-7be5be79.pth"
-LINEAR = "LPIPS_v0.1_alex-df73285e.pth"
+_TORCHVISION = "https://download.pytorch.org/models/"
+_PYIQA = "https://huggingface.co/chaofengc/IQA-PyTorch-Weights/resolve/main/"
+_CLIP = "https://openaipublic.azureedge.net/clip/models/"
+_RN50 = "afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762"
+
+# Metric -> its files, each by its path in the weights' folder, which is laid out as torch.hub's: where it comes from and
+# the first digits of its sha256. torchvision and pyiqa put the first eight into the name.
+WEIGHTS = {
+    "lpips": {
+        "checkpoints/alexnet-owt-7be5be79.pth": (_TORCHVISION, "7be5be79"),
+        "checkpoints/LPIPS_v0.1_alex-df73285e.pth": (_PYIQA, "df73285e"),
+    },
+    "lpips_squeeze": {
+        "checkpoints/squeezenet1_1-b8a52dc0.pth": (_TORCHVISION, "b8a52dc0"),
+        "checkpoints/LPIPS_v0.1_squeeze-4a5350f2.pth": (_PYIQA, "4a5350f2"),
+    },
+    "clipiqa": {"clip/RN50.pt": (f"{_CLIP}{_RN50}/", _RN50)},
+    "dists": {
+        "checkpoints/vgg16-397923af.pth": (_TORCHVISION, "397923af"),
+        "checkpoints/DISTS_weights-f5e65c96.pth": (_PYIQA, "f5e65c96"),
+    },
+}
 
 
-def fetch_lpips(folder: str) -> None:
-    """Get the trunk from where torchvision has it and the linear layers from where pyiqa has them.
+def fetch(metric: str, folder: str) -> None:
+    """Get the files of a metric from their publishers, or check those that are there.
+
+    Args:
+        metric: a key of WEIGHTS.
+        folder: where they are kept.
 
     Raises:
-        UserError: if one cannot be had, with the place to put it by hand.
+        UserError: if one cannot be had, with the place to put it by hand; if one is damaged or is another file.
     """
-    from pyiqa.archs.lpips_arch import default_model_urls
-    from torchvision.models import AlexNet_Weights
-
-    for name, url in ((TRUNK, AlexNet_Weights.IMAGENET1K_V1.url), (LINEAR, default_model_urls["0.1_alex"])):
-        path = _path(folder, name)
-        digest_start = path.stem.rsplit("-", 1)[1]
+    for name, (base, digest) in WEIGHTS[metric].items():
+        path = Path(folder, name)
         if path.exists():
-            check_digest(path, digest_start)
+            check_digest(path, digest)
         else:
-            download(url, path, digest_start)
-        read_weights(path)  # refuses a file with code in it, which pyiqa itself would run
+            download(base + path.name, path, digest)
+        if path.suffix == ".pth":  # RN50.pt is an archive of TorchScript, and its whole digest is known
+            read_weights(path)  # refuses a file with code in it, which pyiqa itself would run
 
 
-def lpips(sr: Tensor, hr: Tensor, crop: int, weights_dir: str) -> Tensor:
-    """Learned perceptual image patch similarity with AlexNet (Zhang et al., CVPR 2018), version 0.1, lower is better.
+def perceptual(sr: Tensor, hr: Tensor, crop: int, weights_dir: str, metric: str) -> Tensor:
+    """A metric of pyiqa on RGB.
+
+    LPIPS: Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", CVPR 2018, version
+    0.1, a distance from HR. DISTS: Ding et al., "Image Quality Assessment: Unifying Structure and Texture Similarity",
+    IEEE TPAMI 44(5), 2022, a distance from HR. CLIPIQA: Wang et al., "Exploring CLIP for Assessing the Look and Feel of
+    Images", AAAI 2023, with pyiqa's five pairs of prompts, of SR alone.
 
     Args:
         sr: (B, 3, H, W) uint8, RGB.
         hr: the same shape and type.
         crop: border pixels left out on each side.
-        weights_dir: folder that fetch_lpips() has filled.
+        weights_dir: folder that fetch() has filled.
+        metric: a key of WEIGHTS.
 
     Returns:
-        (B,) float64, from 0.
+        (B,) float64, from 0; CLIPIQA up to 1.
     """
-    metric = _lpips(weights_dir, str(sr.device))
+    network = load(metric, str(Path(weights_dir).resolve()), str(sr.device))
     window = (..., slice(crop, sr.shape[2] - crop), slice(crop, sr.shape[3] - crop))
+    images = [image[window].float() / 255 for image in ((sr,) if metric == "clipiqa" else (sr, hr))]
     with torch.inference_mode():
-        return metric(sr[window].float() / 255, hr[window].float() / 255).double().flatten()
+        return network(*images).double().flatten()
 
 
 @cache
-def _lpips(weights_dir: str, device: str):
+def load(metric: str, weights_dir: str, device: str) -> torch.nn.Module:
+    """The metric as pyiqa makes it from the files in a folder, on RGB in [0, 1]; nothing is downloaded."""
+    for name in WEIGHTS[metric]:
+        if not (path := Path(weights_dir, name)).exists():
+            raise UserError(f"{path} does not exist: delete results/metrics/{metric}.json and run again")
     import pyiqa
 
-    torch.hub.set_dir(weights_dir)  # torchvision looks for the trunk in its folder `checkpoints`
-    for name in (TRUNK, LINEAR):
-        if not _path(weights_dir, name).exists():
-            raise UserError(
-                f"{_path(weights_dir, name)} does not exist: delete results/metrics/lpips.json and run again"
-            )
-    return pyiqa.create_metric("lpips", device=device, pretrained_model_path=str(_path(weights_dir, LINEAR)))
-
-
-def _path(folder: str, name: str) -> Path:
-    return Path(folder, "checkpoints", name)
+    hub = torch.hub.get_dir()
+    torch.hub.set_dir(weights_dir)  # torchvision looks for trunks in its folder `checkpoints`, pyiqa for CLIP in `clip`
+    try:
+        own = {"pretrained_model_path": str(Path(weights_dir, list(WEIGHTS[metric])[-1]))}
+        if metric == "clipiqa":
+            own = {}
+        elif metric == "lpips_squeeze":
+            own["net"] = "squeeze"
+        return pyiqa.create_metric(metric.partition("_")[0], device=device, **own)
+    finally:
+        torch.hub.set_dir(hub)

@@ -18,7 +18,9 @@ class MetricCard:
         protocol: what exactly is computed, for captions.
         function: "module:function" from (sr, hr, crop), uint8 (B, 3, H, W), to (B,).
         arguments: further keyword arguments of the function.
-        weights: "module:function" that gets the metric's weights into a folder, for metrics that are networks.
+        from_source: whether the function also takes `source`, a fidelity.Source: the LR image and how it was made.
+        weights: "module:function" that gets the weights of a metric, by its name, into a folder, for metrics that are
+            networks; their function also takes that folder, `weights_dir`.
     """
 
     label: str
@@ -27,6 +29,7 @@ class MetricCard:
     protocol: str
     function: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    from_source: bool = False
     weights: str | None = None
 
 
@@ -55,28 +58,81 @@ METRICS = {
         "rssr.metrics.fidelity:psnr",
         {"channel": "rgb"},
     ),
-    "lpips": MetricCard(
-        "LPIPS",
-        "lower",
+    "ssim_rgb": MetricCard(
+        "SSIM-RGB",
+        "higher",
         4,
-        "LPIPS with AlexNet, version 0.1, by pyiqa, on RGB",
-        "rssr.metrics.perceptual:lpips",
-        weights="rssr.metrics.perceptual:fetch_lpips",
+        "the mean of SSIM on the three RGB channels, Gaussian window 11, sigma 1.5",
+        "rssr.metrics.fidelity:ssim",
+        {"channel": "rgb"},
     ),
+    "lr_psnr": MetricCard(
+        "LR-PSNR (dB)",
+        "higher",
+        2,
+        "PSNR over RGB between the degraded SR image and the LR image",
+        "rssr.metrics.fidelity:lr_psnr",
+        from_source=True,
+    ),
+    "sam": MetricCard(
+        "SAM (°)",
+        "lower",
+        3,
+        "mean angle between the RGB vectors of SR and HR",
+        "rssr.metrics.fidelity:sam",
+    ),
+    "ergas": MetricCard(
+        "ERGAS",
+        "lower",
+        3,
+        "relative global error of synthesis on RGB, 100 / scale times the root mean of MSE over squared band means",
+        "rssr.metrics.fidelity:ergas",
+        from_source=True,
+    ),
+    **{
+        part: MetricCard(
+            part.capitalize(),
+            "higher" if part == "improvement" else "lower",
+            4,
+            f"share of {part} as opensr-test defines it, on pixels with much detail",
+            "rssr.metrics.fidelity:correctness",
+            {"part": part},
+            from_source=True,
+        )
+        for part in ("improvement", "omission", "hallucination")
+    },
+    **{
+        name: MetricCard(
+            label,
+            better,
+            4,
+            protocol,
+            "rssr.metrics.perceptual:perceptual",
+            {"metric": name},
+            weights="rssr.metrics.perceptual:fetch",
+        )
+        for name, label, better, protocol in (
+            ("lpips", "LPIPS", "lower", "LPIPS with AlexNet, version 0.1, by pyiqa, on RGB"),
+            ("lpips_squeeze", "LPIPS-Squeeze", "lower", "LPIPS with SqueezeNet 1.1, version 0.1, by pyiqa, on RGB"),
+            ("clipiqa", "CLIPIQA", "higher", "CLIPIQA with ResNet-50 by pyiqa, of SR alone, on RGB"),
+            ("dists", "DISTS", "lower", "DISTS by pyiqa, on RGB"),
+        )
+    },
 }
 
 
 def function(name: str, crop: int, weights_dir: str) -> Callable:
-    """The metric as a function (sr, hr) -> (B,) float64, uint8 (B, 3, H, W) in."""
+    """The metric as a function (sr, hr, source) -> (B,) float64, uint8 (B, 3, H, W) in; source is a fidelity.Source."""
     card = METRICS[name]
     arguments = {"weights_dir": weights_dir} if card.weights else {}
-    return functools.partial(_import(card.function), crop=crop, **card.arguments, **arguments)
+    metric = functools.partial(_import(card.function), crop=crop, **card.arguments, **arguments)
+    return lambda sr, hr, source: metric(sr, hr, source=source) if card.from_source else metric(sr, hr)
 
 
 def fetch_weights(name: str, folder: str) -> None:
     """Get the weights of a metric into a folder; UserError says why they cannot be had."""
     if METRICS[name].weights:
-        _import(METRICS[name].weights)(folder)
+        _import(METRICS[name].weights)(name, folder)
 
 
 def _import(path: str) -> Callable:

@@ -212,10 +212,16 @@ class Metric(Block):
 class Profile(Block):
     """How cost is measured."""
 
-    size: tuple[int, int] = Field((128, 128), description="height and width of the LR input")
+    size: tuple[int, int] = Field((128, 128), description="height and width of the LR input that the tables show")
+    further_sizes: tuple[tuple[int, int], ...] = Field((), description="LR inputs that latency is measured at besides")
     batch: int = Field(1, ge=1, description="images per call")
-    warmup: int = Field(2, ge=0, description="calls that are not counted")
-    samples: int = Field(10, ge=3, description="timed calls")
+    warmup: int = Field(20, ge=0, description="most calls that are not counted; fewer where their times are steady")
+    samples: int = Field(50, ge=3, description="timed calls, or as many as fit in `seconds`")
+    seconds: float = Field(10, gt=0, description="time after which no further call is timed; three are in any case")
+    precision: Literal["fp32", "bf16", "fp16"] = Field("fp32", description="dtype of autocast; fp32: none")
+    compile: Literal["default", "reduce-overhead", "max-autotune"] | None = Field(
+        None, description="mode of torch.compile; by default nothing is compiled"
+    )
 
 
 class Statistics(Block):
@@ -244,6 +250,11 @@ class Config(Block):
     training: dict[Name, Recipe] = Field({}, description="recipes by name")
     metrics: dict[Literal[tuple(METRICS)], Metric] = Field(
         {"psnr_y": Metric()}, min_length=1, description="metrics by name"
+    )
+    weights_dir: str = Field(
+        "downloads/metrics",
+        description="folder of the weights of perceptual metrics, fetched into it where they are not there; a machine "
+        "without a network takes one that was filled elsewhere",
     )
     profile: Profile = Field(Profile(), description="how cost is measured")
     statistics: Statistics = Field(Statistics(), description="how intervals are computed")

@@ -81,7 +81,8 @@ def encode_png(pixels: np.ndarray) -> bytes:
     """(H, W, 3) uint8 as the bytes of a PNG file.
 
     Each row is stored as its difference from the row above, run lengths and Huffman codes on top. Deflate's search for
-    repetitions, which costs most of the time elsewhere, finds none in photographs: files are no larger than PIL's.
+    repetitions, most of the time elsewhere, finds few in photographs: files are 7 % (aerial images) to 22 % (images
+    that were JPEG files) larger than PIL's and take a quarter of its time or less.
     """
     height, width, channels = pixels.shape
     if channels != 3 or pixels.dtype != np.uint8:

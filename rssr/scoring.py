@@ -8,8 +8,10 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from rssr.datasets.degradations import Step
 from rssr.errors import UserError
 from rssr.files import read_csv, read_image
+from rssr.metrics.fidelity import Source
 from rssr.metrics.registry import function
 
 
@@ -20,6 +22,9 @@ def score_folder(
     crop: int,
     weights_dir: str,
     absent: Mapping[str, str],
+    lr_dir: Path,
+    steps: Sequence[Step],
+    scale: int,
     draw: int = 0,
 ) -> list[dict[str, Any]]:
     """Score the images of an SR folder against their HR images, in the manifest's order.
@@ -31,6 +36,9 @@ def score_folder(
         crop: border pixels left out on each side.
         weights_dir: folder with the weights of perceptual metrics.
         absent: metrics that cannot be computed, with the reason: their column is left empty.
+        lr_dir: the folder of the LR images that were upscaled.
+        steps: the degradation that made them.
+        scale: the upscaling factor.
         draw: which images of a network that draws random numbers, see upscale_folder().
 
     Returns:
@@ -41,9 +49,10 @@ def score_folder(
     rows = []
     for row in tqdm(read_csv(sr_dir / "manifest.csv"), desc=f"score {sr_dir.name}", unit="image"):
         name = f"{row['image']}.png"
-        sr, hr = (_tensor(read_image(folder / name)) for folder in (images, hr_dir))
+        sr, hr, lr = (_tensor(read_image(folder / name)) for folder in (images, hr_dir, lr_dir))
+        given = (sr, hr, Source(lr, steps, scale, row["image"]))
         try:
-            scores = {metric: functions[metric](sr, hr).item() if metric in functions else "" for metric in metrics}
+            scores = {metric: functions[metric](*given).item() if metric in functions else "" for metric in metrics}
         except UserError as error:
             raise UserError(f"{images / name}: {error}") from None
         rows.append({"image": row["image"], **scores})

@@ -1,14 +1,20 @@
 """Parameters and multiply-accumulates by closed form; what a measurement says of itself."""
 
 import platform
+import time
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+from torchvision.ops import deform_conv2d
 
-from rssr.metrics.complexity import count_macs, count_parameters
-from rssr.metrics.latency import cpu_peak_mb, measure
-from rssr.models.lstmconvsr import LSTMConvSR
+from rssr.errors import UserError
+from rssr.metrics.complexity import count_macs, count_parameters, einsum_macs, mlstm_macs
+from rssr.metrics.latency import cpu_peak_mb, measure, noisy
+from rssr.models.lstmconvsr import LSTMConvSR, mlstm
+from rssr.models.mambairv2.selective_scan import backend, selective_scan
 
 NETWORK = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.SiLU(), nn.Conv2d(8, 4, 1), nn.PixelShuffle(2)).eval()
 X = torch.rand(1, 3, 10, 12)
@@ -35,16 +41,158 @@ def test_our_network_can_be_traced():
         assert network(torch.rand(1, 3, 9, 12)).shape == (1, 3, 36, 48)
 
 
+class Call(nn.Module):
+    """A function as a network, so that it can be traced."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
+
+
+def macs_of(function, x):
+    return count_macs(Call(function), x)
+
+
+def test_macs_of_attention():
+    q, k, v = torch.rand(2, 3, 5, 8), torch.rand(2, 3, 7, 8), torch.rand(2, 3, 7, 4)
+    macs = macs_of(lambda x: nn.functional.scaled_dot_product_attention(x, k, v), q)
+    assert macs["total"] == 2 * 3 * (5 * 7 * 8 + 5 * 7 * 4)
+    product = macs_of(lambda x: ((x @ k.mT) * 8**-0.5).softmax(-1) @ v, q)
+    assert product["total"] == macs["total"]  # what it computes, written out
+
+
+@pytest.mark.parametrize(
+    ("equation", "shapes", "expected"),
+    [
+        ("bchw,bdhw->bcd", [(2, 3, 4, 5), (2, 6, 4, 5)], 2 * 3 * 6 * 4 * 5),
+        ("bsni,noi->bsno", [(2, 9, 4, 3), (4, 3, 3)], 2 * 9 * 4 * 3 * 3),
+        ("ij,jk,kl->il", [(2, 3), (3, 4), (4, 5)], 2 * 3 * 4 + 2 * 4 * 5),
+        ("...ij,jk->...ik", [(7, 2, 3, 4), (4, 5)], 7 * 2 * 3 * 4 * 5),
+        ("ij,jk", [(2, 3), (3, 4)], 2 * 3 * 4),
+        ("ij->ji", [(2, 3)], 0),
+    ],
+)
+def test_macs_of_einsum(equation, shapes, expected):
+    assert einsum_macs(equation, shapes) == expected
+    others = [torch.rand(shape) for shape in shapes[1:]]
+    found = macs_of(lambda x: torch.einsum(equation, x, *others), torch.rand(shapes[0]))
+    assert found["total"] == expected and "aten::einsum" not in found["not_counted"]
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (lambda x: torch.fft.fft(x), 2.5 * 2 * 8 * 16 * 4),
+        (lambda x: torch.fft.fft2(x), 2.5 * 2 * 8 * 16 * 7),
+        (lambda x: torch.fft.fftn(x), 2.5 * 2 * 8 * 16 * 8),
+        (lambda x: torch.fft.rfft2(x), 1.25 * 2 * 8 * 16 * 7),
+        (lambda x: torch.fft.irfft2(torch.fft.rfft2(x)), 2 * 1.25 * 2 * 8 * 16 * 7),
+        (lambda x: torch.fft.ifft(torch.fft.fft(x, dim=1), dim=1), 2 * 2.5 * 2 * 8 * 16 * 3),
+    ],
+)
+def test_macs_of_fourier_transforms(function, expected):
+    assert macs_of(function, torch.rand(2, 8, 16))["total"] == expected
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_macs_of_deformable_convolutions(masked):
+    weight, offset, mask = torch.rand(4, 3, 3, 3), torch.rand(2, 18, 6, 5), torch.rand(2, 9, 6, 5)
+    macs = macs_of(lambda x: deform_conv2d(x, offset, weight, padding=1, mask=mask if masked else None), X7)
+    assert macs["total"] == 2 * 6 * 5 * 4 * 3 * 9 + (5 if masked else 4) * 2 * 6 * 5 * 3 * 9
+
+
+X7 = torch.rand(2, 3, 6, 5)
+
+
+@pytest.mark.skipif(backend("cpu") == "sequential", reason="the reference is traced token by token")
+def test_macs_of_the_selective_scan():
+    A, B, ones = -torch.rand(6, 4), torch.rand(2, 4, 10), torch.ones(6)
+    macs = macs_of(lambda u: selective_scan(u, u, A, B, B, ones, ones), torch.rand(2, 6, 10))
+    assert macs["by_operator"]["selective_scan"] == 2 * 6 * 10 * (4 * 4 + 2)
+    assert "rssr::selective_scan" not in macs["not_counted"]
+
+
+@pytest.mark.parametrize(("form", "tokens"), [("parallel", 100), ("chunkwise", 100), ("chunkwise", 64 * 16 + 70)])
+def test_macs_of_the_mlstm(form, tokens):
+    k, v = torch.rand(2, 1, 4, tokens, 16)
+    gate = torch.rand(1, 4, tokens)
+    macs = macs_of(lambda q: mlstm(q, k, v, gate, gate, form=form), torch.rand(1, 4, tokens, 16))
+    assert macs["total"] == mlstm_macs(4, tokens, 16, form)
+
+
+def test_agrees_with_pytorch_where_both_see_everything():
+    network = nn.Sequential(
+        nn.Conv2d(3, 16, 3, padding=1),
+        nn.GELU(),
+        nn.Conv2d(16, 16, 3, groups=4, padding=1),
+        nn.ConvTranspose2d(16, 8, 4, 2, 1),
+        Call(lambda x: x.flatten(2).mT @ x.flatten(2)),
+        nn.Linear(480, 7),
+    ).eval()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(X)
+    assert 2 * count_macs(network, X)["total"] == counter.get_total_flops()
+
+
+def test_what_is_not_counted_is_listed():
+    listed = macs_of(lambda x: torch.exp(x * 2 + 1).cumsum(-1).softmax(-1), X)["not_counted"]
+    assert listed == {"aten::add": 1, "aten::cumsum": 1, "aten::exp": 1, "aten::mul": 1, "aten::softmax": 1}
+
+
+SETTINGS = {"warmup": 2, "samples": 4, "seconds": 10}
+
+
 def test_a_measurement_keeps_every_sample_and_names_its_device():
     calls = []
     network = nn.Sequential(nn.Conv2d(3, 3, 1))
     network.register_forward_hook(lambda *_: calls.append(1))
-    found = measure(network.eval(), X, warmup=2, samples=4)
+    found = measure(network.eval(), X, SETTINGS)
     assert len(found["samples_ms"]) == 4 and min(found["samples_ms"]) > 0
-    assert len(calls) == 2 + 4 + 1  # the last one for the memory
-    assert found["device"] == f"CPU ({platform.machine()})"
+    assert len(calls) == 1 + 2 + 4 + 1  # the first one compiles, the last one is for the memory
+    assert found["device"] == f"CPU ({platform.machine()})" and found["device_type"] == "cpu"
     assert found["threads"] == torch.get_num_threads()
-    assert found["precision"] == "float32" and found["backend"].startswith("PyTorch eager")
+    assert found["precision"] == "fp32" and found["backend"].startswith("PyTorch eager")
+    assert found["p5_ms"] <= found["median_ms"] <= found["p95_ms"]
+    assert found["images_per_s"] == pytest.approx(1000 / found["median_ms"])
+    assert found["megapixels_per_s"] == pytest.approx(120 / 1e6 * found["images_per_s"])
+    assert set(found["clocks_mhz"]) == {"before", "after"} and found["input_shape"] == [1, 3, 10, 12]
+
+
+def test_a_measurement_ends_after_the_given_seconds_but_has_three_samples():
+    slow = Call(lambda x: (time.sleep(0.02), x)[1])
+    assert len(measure(slow, X, SETTINGS | {"samples": 1000, "seconds": 0.01})["samples_ms"]) == 3
+    assert len(measure(slow, X, SETTINGS | {"samples": 1000, "seconds": 0.5})["samples_ms"]) < 30
+
+
+def test_the_warm_up_ends_when_times_are_steady():
+    steady = measure(Call(lambda x: (time.sleep(0.01), x)[1]), X, SETTINGS | {"warmup": 500})
+    assert 6 <= len(steady["warmup_ms"]) < 100
+
+
+def test_autocast_is_measured_and_named():
+    seen = []
+    network = nn.Sequential(nn.Conv2d(3, 3, 1)).eval()
+    network.register_forward_hook(lambda *a: seen.append(a[2].dtype))
+    found = measure(network, X, SETTINGS | {"precision": "bf16"})
+    assert found["precision"] == "bf16" and set(seen) == {torch.bfloat16}
+
+
+def test_what_lies_on_two_devices_is_refused():
+    with pytest.raises(UserError, match="tensors are on cpu and meta"):
+        measure(nn.Conv2d(3, 3, 1, device="meta"), X, SETTINGS)
+    with pytest.raises(UserError, match="tensors are on cpu and meta"):
+        measure(Call(lambda x: x.to("meta")), X, SETTINGS)
+
+
+def test_disturbed_measurements_say_so():
+    rng = np.random.default_rng(0)
+    quiet = rng.normal(10, 0.2, 50)
+    assert not noisy(quiet) and not noisy([10.0, 11.0, 12.0])
+    assert noisy([10.0, 10.0, 40.0])
+    assert noisy(np.concatenate([quiet, quiet + 2]))  # it slowed down on its way
 
 
 @pytest.mark.skipif(platform.system() != "Linux", reason="the peak of a process is known on Linux only")

@@ -15,6 +15,7 @@ import huggingface_hub
 import numpy as np
 import pytest
 import rasterio
+import torch
 from PIL import Image
 
 from rssr import fetch
@@ -524,3 +525,18 @@ def test_real_rsscn7_is_what_its_checksums_say(shared, tmp_path):
     record = obtain(part, tmp_path / "part")
     assert len(record["sha256"]) == 700
     assert (ROOT / "datasets/rsscn7.sha256").read_bytes() == (shared / "rsscn7.sha256").read_bytes()
+
+
+def test_bicubic_on_real_rsscn7_is_what_was_committed(shared):
+    """Every fourteenth of the 700 images, reduced, enlarged and scored here."""
+    from rssr.datasets.degrade import degrade, imresize, to_uint8
+    from rssr.metrics.fidelity import psnr
+
+    rows = read_csv(ROOT / "results/reference/rsscn7_700/scores/bicubic.csv")
+    assert len(rows) == 700
+    assert np.mean([float(row["psnr_y"]) for row in rows]) == pytest.approx(27.88, abs=0.005)
+    for row in rows[::14]:
+        name, number = row["image"].split("_")
+        hr = torch.from_numpy(read_image(shared / f"rsscn7/{name}/{number}.jpg").copy()).permute(2, 0, 1)
+        sr = to_uint8(imresize(degrade(hr, "bicubic", 4).float() / 255, 4))
+        assert psnr(sr[None], hr[None], crop=4, channel="y").item() == pytest.approx(float(row["psnr_y"]), abs=1e-3)

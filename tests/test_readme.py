@@ -30,10 +30,12 @@ def test_links_lead_somewhere():
 
 
 def test_examples_validate():
-    models, data_set = (yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", README, re.DOTALL))
+    blocks = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    models, data_set, degradations = (yaml.safe_load(block) for block in blocks)
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     config["models"] |= models["models"]
     config["datasets"] |= data_set["datasets"]
+    config |= degradations
     assert {"swinir", "someones_upload"} <= set(validate(config, "README.md").models)
     with torch.inference_mode():
         assert build(models["models"]["swinir"])(torch.rand(1, 3, 100, 100)).shape == (1, 3, 400, 400)

@@ -30,5 +30,5 @@ wildcard_constraints:
     scale="|".join(map(str, dag.scales)),
     model="|".join(dag.config.models),
     measured="|".join(dag.measured),
-    at="|".join(dag.at("", scale) for scale in dag.scales),
+    at="({})".format("|".join(dag.at("", scale) for scale in dag.scales)),  # an empty constraint would be none
     metric="|".join(dag.config.metrics),

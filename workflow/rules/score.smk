@@ -39,8 +39,9 @@ rule fetch_metric:
         "../../environment.yml"
     params:
         required=lambda wildcards: ("--required" if dag.config.metrics[wildcards.metric].required else ""),
+        weights_dir=dag.config.weights_dir,
     shell:
-        "python {input.script} --metric {wildcards.metric} --folder downloads/metrics"
+        "python {input.script} --metric {wildcards.metric} --folder {params.weights_dir:q}"
         " {params.required} --record {output} > {log} 2>&1"
 
 
@@ -48,6 +49,7 @@ rule score_images:
     input:
         sr="results/sr/{dataset}/{degradation}/{model}/manifest.csv",
         hr="results/data/{dataset}/test/manifest.csv",
+        lr=lambda wildcards: dag.lr(wildcards.dataset, wildcards.degradation),
         metrics=expand("results/metrics/{metric}.json", metric=dag.metrics_with_weights),
         script=dag.script("score_images"),
         code=dag.code("score_images", *map(dag.metric_module, dag.config.metrics)),
@@ -61,11 +63,16 @@ rule score_images:
     params:
         sr_dir=subpath(input.sr, parent=True),
         hr_dir="results/data/{dataset}/test/HR",
+        lr_dir=subpath(input.lr, parent=True),
+        steps=lambda wildcards: dag.degradation(wildcards.degradation),
+        scale=lambda wildcards: dag.scale_of(wildcards.dataset),
         metrics=list(dag.config.metrics),
+        weights_dir=dag.config.weights_dir,
         crop=lambda wildcards: dag.crop(wildcards.dataset),
     shell:
-        "python {input.script} --sr-dir {params.sr_dir} --hr-dir {params.hr_dir}"
-        " --metrics {params.metrics} --records {input.metrics} --weights-dir downloads/metrics"
+        "python {input.script} --sr-dir {params.sr_dir} --hr-dir {params.hr_dir} --lr-dir {params.lr_dir}"
+        " --steps {params.steps:q} --scale {params.scale}"
+        " --metrics {params.metrics} --records {input.metrics} --weights-dir {params.weights_dir:q}"
         " --crop {params.crop} --scores {output.scores} > {log} 2>&1"
 
 

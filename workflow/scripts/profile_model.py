@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from rssr.errors import run
+from rssr.errors import UserError, run
 from rssr.files import write_json
 from rssr.metrics.complexity import count_macs, count_parameters
 from rssr.metrics.latency import measure
@@ -25,6 +25,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
 
+    if arguments.device.startswith("cuda") and not torch.cuda.is_available():
+        raise UserError("--device cuda: PyTorch sees no GPU here", "leave the option out to measure the CPU")
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
     settings = arguments.profile
@@ -32,14 +34,19 @@ def main() -> None:
     if arguments.weights:
         entry["checkpoint"] = {"path": str(arguments.weights)}
     model = build(entry).to(arguments.device)
-    x = torch.rand(settings["batch"], 3, *settings["size"], device=arguments.device)
+    inputs = [
+        torch.rand(settings["batch"], 3, *size, device=arguments.device)
+        for size in (settings["size"], *settings["further_sizes"])
+    ]
+    x = inputs[0]
     facts = made_by(
         model=arguments.model,
         input_shape=list(x.shape),
         parameters=count_parameters(model),
         macs=count_macs(model, x),
         kernels=backends(model, arguments.device),
-        latency=measure(model, x, settings["warmup"], settings["samples"]),
+        latency=measure(model, x, settings),
+        further_latencies=[measure(model, further, settings) for further in inputs[1:]],
     )
     write_json(arguments.out, facts)
 

@@ -1,6 +1,7 @@
 """Score the SR images of one model on one test set."""
 
 import argparse
+import json
 from pathlib import Path
 
 import torch
@@ -17,6 +18,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sr-dir", type=Path, required=True)
     parser.add_argument("--hr-dir", type=Path, required=True)
+    parser.add_argument("--lr-dir", type=Path, required=True)
+    parser.add_argument("--steps", type=json.loads, required=True, help="the degradation of the LR images, as JSON")
+    parser.add_argument("--scale", type=int, required=True)
     parser.add_argument("--metrics", nargs="+", required=True)
     parser.add_argument("--records", nargs="*", type=Path, default=[], help="what fetch_metric wrote of each metric")
     parser.add_argument("--weights-dir", required=True)
@@ -28,6 +32,7 @@ def main() -> None:
     records = [read_json(path) for path in arguments.records]
     absent = {record["metric"]: record["reason"] for record in records if not record["available"]}
     what = (arguments.sr_dir, arguments.hr_dir, arguments.metrics, arguments.crop, arguments.weights_dir, absent)
+    what += (arguments.lr_dir, arguments.steps, arguments.scale)
     rows = score_folder(*what)
     write_csv(arguments.scores, rows)
     by_draw = [rows, *(score_folder(*what, draw) for draw in draws(arguments.sr_dir))]
