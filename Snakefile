@@ -15,6 +15,7 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/weights.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/render.smk"
+include: "workflow/rules/audit.smk"
 
 
 rule all:
@@ -26,4 +27,4 @@ rule all:
 
 rule weights:
     input:
-        dag.weights_of(dag.data_sets),
+        dag.weights_of(dag.used_sets()),

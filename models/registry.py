@@ -78,12 +78,9 @@ def backends(model: nn.Module, device: torch.device | str) -> list[str]:
 
 
 def seed(model: nn.Module, value: int) -> bool:
-    """Fix what the networks inside a model draw at their next calls, for those that do: they have a method `seed`.
+    """Fix what the networks inside a model draw at their next calls: those with a method `seed`, which says if they do.
 
     Returns:
-        Whether there is any, so that the output depends on the value.
+        Whether any does, so that the output depends on the value.
     """
-    networks = [module for module in model.modules() if callable(getattr(module, "seed", None))]
-    for network in networks:
-        network.seed(value)
-    return bool(networks)
+    return any([module.seed(value) for module in model.modules() if callable(getattr(module, "seed", None))])

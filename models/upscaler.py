@@ -54,6 +54,12 @@ class Upscaler(nn.Module):
         x = _reflect_to_multiple(x, self.multiple_of)
         try:
             out = self.network(x * self.value_range) / self.value_range if self.value_range != 1 else self.network(x)
+        except torch.OutOfMemoryError as error:
+            raise UserError(
+                f"there is not enough memory for {type(self.network).__name__} on an input of "
+                f"{x.shape[-1]}x{x.shape[-2]}",
+                "set a smaller `tile` in its entry",
+            ) from error
         except RuntimeError as error:
             name = type(self.network).__name__
             raise UserError(
@@ -71,6 +77,8 @@ class Upscaler(nn.Module):
 def _reflect_to_multiple(x: Tensor, multiple: int) -> Tensor:
     """Reflect at the right and the bottom up to a multiple, in steps where one reflection is too short."""
     height, width = (-(-side // multiple) * multiple for side in x.shape[-2:])
+    if 1 in x.shape[-2:] and multiple > 1:
+        return F.pad(x, (0, width - x.shape[-1], 0, height - x.shape[-2]), mode="replicate")  # nothing to reflect
     while (missing := (width - x.shape[-1], height - x.shape[-2])) != (0, 0):
         right, bottom = (min(m, side - 1) for m, side in zip(missing, (x.shape[-1], x.shape[-2]), strict=True))
         x = F.pad(x, (0, right, 0, bottom), mode="reflect")
@@ -108,6 +116,12 @@ def _from_checkpoint(path: Path, sha256: str | None, scale: int) -> nn.Module:
     except UnsupportedModelError:
         raise UserError(
             f"{path}: spandrel recognises no architecture in it: name it with `arch` and `weights`"
+        ) from None
+    except (RuntimeError, KeyError, ValueError, AssertionError) as error:
+        problem = " ".join(str(error).split())
+        raise UserError(
+            f"{path}: its tensors do not fit the architecture that spandrel recognises in it ({problem})",
+            "get it again, or name a class with `arch` and `weights`",
         ) from None
     if descriptor.scale != scale:
         raise UserError(f"{path} upscales by {descriptor.scale}, but the configuration's scale is {scale}")

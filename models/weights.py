@@ -1,6 +1,7 @@
 """Weights files: read without running code, written as safetensors."""
 
 import pickle
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,9 +33,7 @@ def local_file(file: Mapping[str, Any], downloads: Path) -> Path:
     if "path" in file:
         path = Path(file["path"])
     else:
-        urls = [file["url"]] if isinstance(file["url"], str) else list(file["url"])
-        # A name of its own for every content.
-        path = downloads / f"{file['sha256'][:12]}-{Path(urlsplit(urls[0]).path).name}"
+        urls, path = _urls(file), remote_path(file, downloads)
         for number, url in enumerate(urls if not path.exists() else []):
             try:
                 download(url, path, file["sha256"])
@@ -45,6 +44,15 @@ def local_file(file: Mapping[str, Any], downloads: Path) -> Path:
     if file.get("sha256"):
         check_sha256(path, file["sha256"])
     return path
+
+
+def remote_path(file: Mapping[str, Any], downloads: Path) -> Path:
+    """Where local_file() puts a file that is at an address: a name of its own for every content."""
+    return downloads / f"{file['sha256'][:12]}-{Path(urlsplit(_urls(file)[0]).path).name}"
+
+
+def _urls(file: Mapping[str, Any]) -> list[str]:
+    return [file["url"]] if isinstance(file["url"], str) else list(file["url"])
 
 
 def read_weights(path: Path, scale: int | None = None) -> dict[str, Tensor]:
@@ -99,7 +107,8 @@ def _is_state_dict(content: Any) -> bool:
 
 def write_weights(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Write tensors as safetensors, all or nothing."""
-    contiguous = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    # Copies, because safetensors refuses tensors that share memory, as tied weights do.
+    contiguous = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
     with replacing(path) as temporary:
         temporary.write_bytes(save(contiguous))
 
@@ -107,7 +116,7 @@ def write_weights(path: Path, tensors: Mapping[str, Tensor]) -> None:
 def load_into(network: nn.Module, tensors: Mapping[str, Tensor], path: Path, strict: bool = True) -> list[str]:
     """Load tensors into a network.
 
-    A prefix that all names share and the network does not have, such as Lightning's "model.", is taken off.
+    A prefix that the network's names do not have, such as Lightning's "model.", is taken off.
 
     Args:
         network: where to.
@@ -122,7 +131,7 @@ def load_into(network: nn.Module, tensors: Mapping[str, Tensor], path: Path, str
         UserError: if strict, naming what is missing, unknown or of another shape; if not, where nothing fits.
     """
     wanted = network.state_dict()
-    tensors = _without_shared_prefix(tensors, wanted)
+    tensors = _without_prefix(tensors, wanted)
     problems = [f"'{name}' is missing" for name in wanted if name not in tensors]
     problems += [f"'{name}' is unknown to the network" for name in tensors if name not in wanted]
     problems += [
@@ -138,11 +147,13 @@ def load_into(network: nn.Module, tensors: Mapping[str, Tensor], path: Path, str
     return problems
 
 
-def _without_shared_prefix(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    tensors = dict(tensors)
-    while tensors and not set(tensors) & set(wanted):
-        prefixes = {name.partition(".")[0] + "." for name in tensors if "." in name}
-        if len(prefixes) != 1 or any("." not in name for name in tensors):
-            break
-        tensors = {name.partition(".")[2]: value for name, value in tensors.items()}
-    return tensors
+def _without_prefix(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors without the prefix, such as Lightning's "model.", that hides most of the wanted names; or as they are."""
+    ends = Counter(
+        name[: len(name) - len(end)]
+        for name in tensors
+        for end in (name.split(".", depth)[-1] for depth in range(name.count(".") + 1))
+        if end in wanted
+    )
+    prefix = max(ends, key=ends.get, default="")
+    return {name.removeprefix(prefix): value for name, value in tensors.items()}

@@ -1,4 +1,4 @@
-"""Commands for people: upscale a picture, list the models, print the configuration's JSON schema."""
+"""Commands for people: upscale a picture, list the models, print the configuration's schema, measure a GPU."""
 
 import argparse
 import json
@@ -22,7 +22,10 @@ def main() -> None:
     models = commands.add_parser("models", help="list the models of a configuration")
     upscale = commands.add_parser("upscale", help="upscale a GeoTIFF, PNG or JPEG file")
     for command in (models, upscale):
-        command.add_argument("--config", type=Path, default=ROOT / "config/config.yaml")
+        command.add_argument(
+            "--config", type=Path, nargs="+", default=[ROOT / f"config/{name}.yaml" for name in ("config", "paper", "zoo")],
+            help="configuration files, as for `snakemake --configfile`; by default all that the suite knows",
+        )  # fmt: skip
     upscale.add_argument("image", type=Path, help="8 bits a channel, of any size")
     upscale.add_argument("--model", required=True, help="a name that `python -m rssr models` lists")
     upscale.add_argument("-o", "--out", type=Path, required=True, help=".tif keeps the georeferencing; or .png")
@@ -32,9 +35,15 @@ def main() -> None:
     upscale.add_argument(
         "--bands", type=int, nargs=3, metavar=("R", "G", "B"), help="which bands are red, green and blue, from 1"
     )
+    upscale.add_argument("--scale", type=int, help="where the configuration has several; the first by default")
     upscale.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    gpu = commands.add_parser("gpu-report", help="measure every GPU figure of the project, in 8 minutes")
+    gpu.add_argument("--out", type=Path, required=True, help="folder for a JSON file of each part")
+    gpu.add_argument("--device", default="cuda", help="cpu tries the command where there is no GPU")
+    gpu.add_argument("--quick", action="store_true", help="small sizes and few calls, to try the command")
     arguments = parser.parse_args()
-    {"schema": _schema, "models": _models, "upscale": _upscale}[arguments.command](arguments)
+    called = {"schema": _schema, "models": _models, "upscale": _upscale, "gpu-report": _gpu_report}
+    called[arguments.command](arguments)
 
 
 def _schema(_: argparse.Namespace) -> None:
@@ -46,9 +55,16 @@ def _models(arguments: argparse.Namespace) -> None:
 
     from rssr.catalogue import describe
 
-    rows = list(describe(load(arguments.config)))
+    rows = list(describe(load(*arguments.config)))
     headers = {key: "parameters (M)" if key == "parameters_m" else key for key in rows[0]}
     print(tabulate(rows, headers=headers, floatfmt=".3f", missingval="–"))
+
+
+def _gpu_report(arguments: argparse.Namespace) -> None:
+    from rssr.gpu_report import report
+
+    for line in report(arguments.out, arguments.device, arguments.quick):
+        print(line, flush=True)
 
 
 def _upscale(arguments: argparse.Namespace) -> None:
@@ -56,16 +72,20 @@ def _upscale(arguments: argparse.Namespace) -> None:
     from rssr.models.registry import seed
     from rssr.scenes import upscale_scene
 
-    config = load(arguments.config)
-    model = load_model(config, arguments.model)
+    config = load(*arguments.config)
+    scale = arguments.scale or config.scales[0]
+    if scale not in config.scales:
+        raise UserError(f"--scale {scale}: the configuration has the scales {', '.join(map(str, config.scales))}")
+    if arguments.device.startswith("cuda") and not torch.cuda.is_available():
+        raise UserError(f"--device {arguments.device}: PyTorch finds no CUDA here: use --device cpu")
+    torch.backends.cudnn.allow_tf32 = False
+    model = load_model(config, arguments.model, scale)
     seed(model, zlib.crc32(arguments.image.stem.encode()))
     tile = config.models[arguments.model].tile
     size, overlap = arguments.tile or ((tile.size, tile.overlap) if tile else (256, 32))
-    if not 0 <= 2 * overlap <= size:
+    if size < 1 or not 0 <= 2 * overlap <= size:
         raise UserError(f"--tile {size} {overlap}: the overlap is at most half of the size")
-    upscale_scene(
-        model, arguments.image, arguments.out, config.scales[0], size, overlap, arguments.bands, arguments.device
-    )
+    upscale_scene(model, arguments.image, arguments.out, scale, size, overlap, arguments.bands, arguments.device)
 
 
 run(main)

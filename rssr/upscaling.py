@@ -1,5 +1,6 @@
 """From a folder of LR images to a folder of SR images."""
 
+import shutil
 import zlib
 from pathlib import Path
 
@@ -50,6 +51,8 @@ def _keep_only(out_dir: Path, identity: str, names: set[str]) -> None:
     out_dir.mkdir(parents=True, exist_ok=True)
     mark = out_dir / ".identity"
     same = mark.exists() and mark.read_text() == identity
+    if not same:
+        shutil.rmtree(out_dir / "seeds", ignore_errors=True)
     for path in out_dir.rglob("*.png"):
         if not same or path.name not in names:
             path.unlink()

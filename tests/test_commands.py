@@ -1,5 +1,6 @@
 """python -m rssr: one picture upscaled, the models listed, errors of one sentence."""
 
+import os
 import subprocess
 import sys
 
@@ -34,7 +35,7 @@ def test_a_geotiff_comes_out_as_the_network_makes_it(tmp_path):
     with rasterio.open(tmp_path / "out.tif") as file:
         assert file.crs.to_epsg() == 25832 and file.res == (0.05, 0.05) and file.shape == (160, 208)
         out = file.read()
-    model = load_model(load(ROOT / "config/config.yaml"), "lstmconvsr_xs")
+    model = load_model(load(ROOT / "config/config.yaml"), "lstmconvsr_xs", 4)
     with torch.inference_mode():
         expected = to_uint8(model(torch.from_numpy(pixels)[None].float() / 255))[0].numpy()
     assert np.abs(out.astype(int) - expected).max() <= 1
@@ -44,11 +45,30 @@ def test_a_geotiff_comes_out_as_the_network_makes_it(tmp_path):
 def test_models_are_listed_with_parameters_licence_and_source():
     result = rssr("models")
     assert result.returncode == 0, result.stderr
-    names = list(yaml.safe_load((ROOT / "config/config.yaml").read_text())["models"])
+    names = {
+        name
+        for file in ("config", "zoo")
+        for name in yaml.safe_load((ROOT / f"config/{file}.yaml").read_text())["models"]
+    }
     lines = {line.split()[0]: line for line in result.stdout.splitlines()[2:]}
-    assert list(lines) == names
-    assert "0.397" in lines["lstmconvsr_xs"] and "MIT" in lines["lstmconvsr_xs"]
-    assert "Apache-2.0" in lines["edsr_xs"] and "basicsr:EDSR" in lines["edsr_xs"]
+    assert set(lines) == names
+    for name, parts in (
+        ("lstmconvsr_xs", ("0.397", "MIT", "this repository")),
+        ("edsr_xs", ("Apache-2.0", "basicsr:EDSR")),
+        ("mambairv2", ("23.051", "MIT")),
+        ("hat", ("20.773", "arXiv 2205.04437")),
+        ("craft_published", ("–", "MIT", "github.com/Amazingren")),
+    ):
+        assert all(part in lines[name] for part in parts), lines[name]
+
+
+def test_it_runs_in_any_folder(tmp_path):
+    Image.new("RGB", (16, 16), (90, 120, 60)).save(tmp_path / "a.png")
+    command = [sys.executable, "-m", "rssr", "upscale", "a.png", "--model", "edsr_xs", "-o", "out.png"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert Image.open(tmp_path / "out.png").size == (64, 64)
 
 
 def test_mistakes_are_one_sentence(tmp_path):
@@ -61,6 +81,8 @@ def test_mistakes_are_one_sentence(tmp_path):
         ),
         (("b.png", "--model", "bicubic"), "b.png cannot be read as an image"),
         (("a.png", "--model", "bicubic", "--tile", 16, 9), "the overlap is at most half of the size"),
+        (("a.png", "--model", "bicubic", "--tile", 0, 0), "the overlap is at most half of the size"),
+        (("a.png", "--model", "bicubic", "--scale", 3), "the configuration has the scales 4"),
     ):
         image, *rest = arguments
         result = rssr("upscale", tmp_path / image, "-o", tmp_path / "out.png", *rest)

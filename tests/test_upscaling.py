@@ -16,6 +16,7 @@ class Noisy(nn.Module):
 
     def seed(self, value):
         self.value = value
+        return True
 
     def forward(self, x):
         up = nn.functional.interpolate(x, scale_factor=4)
@@ -43,7 +44,8 @@ def test_draws_are_fixed_by_the_image_and_all_kept(folders):
     assert first == second and len(first) == 2 * SEEDS == len(set(first.values()))
     assert draws(folders / "sr") == [1, 2, 3, 4]
     scores = [
-        score_folder(folders / "sr", folders / "HR", ["psnr_y"], 4, "", {}, draw)[0]["psnr_y"] for draw in range(SEEDS)
+        score_folder(folders / "sr", folders / "HR", ["psnr_y"], 4, "", {}, folders / "LR", [], 4, draw)[0]["psnr_y"]
+        for draw in range(SEEDS)
     ]
     assert len(set(scores)) == SEEDS
 

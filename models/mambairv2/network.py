@@ -129,9 +129,14 @@ class MambaIRv2(nn.Module):
         keys = keys_from_released(arguments.get("tail", "classical"))
         return load_released(model, tensors_from_released(state_dict, model.window), keys)
 
-    def seed(self, value: int) -> None:
-        """Set what the sampled prompts of every later evaluation are drawn from, until the next call; 0 at first."""
+    def seed(self, value: int) -> bool:
+        """Set what the sampled prompts of every later evaluation are drawn from, until the next call; 0 at first.
+
+        Returns:
+            Whether there is anything to draw.
+        """
         self._seed = int(value)
+        return self.routing == "sampled"
 
     def backend(self, device: torch.device) -> str:
         """What computes the selective scan on a device, for the record of a measurement."""

@@ -28,6 +28,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     torch.set_num_threads(arguments.threads)
+    torch.backends.cudnn.allow_tf32 = False  # convolutions in the precision that the record says
     entry = dict(arguments.model)
     if arguments.weights:
         entry["checkpoint" if "checkpoint" in entry else "weights"] = {"path": str(arguments.weights)}
