@@ -49,22 +49,42 @@ def measure(model: nn.Module, x: torch.Tensor, settings: Mapping[str, Any]) -> d
         model = torch.compile(model, mode=None if settings["compile"] == "default" else settings["compile"])
     dtype = DTYPES[settings.get("precision", "fp32")]
     autocast = nullcontext() if dtype is None else torch.autocast(x.device.type, dtype)
-    timer = _gpu_ms if x.device.type == "cuda" else _cpu_ms
     with torch.inference_mode(), autocast:
         out = model(x)  # compiles where compiling is asked for
         _check_devices(x, out)
         pixels = out.shape[0] * out.shape[2] * out.shape[3]
         del out
-        warmup = _until_steady(lambda: timer(model, x), settings["warmup"], settings["seconds"])
-        before = clocks_mhz(x.device)
-        samples: list[float] = []
-        start = time.perf_counter()
-        while len(samples) < settings["samples"]:
-            if len(samples) >= 3 and time.perf_counter() - start > settings["seconds"]:
-                break
-            samples.append(timer(model, x))
-        after = clocks_mhz(x.device)
-        peak = _gpu_peak_mb(model, x) if x.device.type == "cuda" else cpu_peak_mb(lambda: model(x))
+        found = timed(lambda: model(x), x.device, settings)
+    return found | {
+        "images_per_s": 1000 * x.shape[0] / found["median_ms"],
+        "megapixels_per_s": pixels / found["median_ms"] / 1000,
+        "input_shape": list(x.shape),
+        "backend": f"PyTorch {settings.get('compile') or 'eager'}, {_kernels(x.device)}",
+        "precision": settings.get("precision", "fp32"),
+    }
+
+
+def timed(call: Callable[[], object], device: torch.device, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Time any call that computes on one device, as measure() does with a network.
+
+    Args:
+        call: what to time.
+        device: where it computes.
+        settings: `warmup`, `samples` and `seconds`.
+
+    Returns:
+        What measure() returns, without the throughput and what belongs to a network.
+    """
+    timer = _gpu_ms if device.type == "cuda" else _cpu_ms
+    warmup = _until_steady(lambda: timer(call, device), settings["warmup"], settings["seconds"])
+    before = clocks_mhz(device)
+    samples: list[float] = []
+    start = time.perf_counter()
+    while len(samples) < settings["samples"]:
+        if len(samples) >= 3 and time.perf_counter() - start > settings["seconds"]:
+            break
+        samples.append(timer(call, device))
+    after = clocks_mhz(device)
     low, median, high = (float(value) for value in np.percentile(samples, [5, 50, 95]))
     return {
         "samples_ms": samples,
@@ -72,15 +92,10 @@ def measure(model: nn.Module, x: torch.Tensor, settings: Mapping[str, Any]) -> d
         "p5_ms": low,
         "p95_ms": high,
         "noisy": noisy(samples),
-        "images_per_s": 1000 * x.shape[0] / median,
-        "megapixels_per_s": pixels / median / 1000,
-        "peak_memory_mb": peak,
-        "input_shape": list(x.shape),
+        "peak_memory_mb": _gpu_peak_mb(call, device) if device.type == "cuda" else cpu_peak_mb(call),
         "warmup_ms": warmup,
         "clocks_mhz": {"before": before, "after": after},
-        **describe(x.device),
-        "backend": f"PyTorch {settings.get('compile') or 'eager'}, {_kernels(x.device)}",
-        "precision": settings.get("precision", "fp32"),
+        **describe(device),
     }
 
 
@@ -158,27 +173,28 @@ def _kernels(device: torch.device) -> str:
     return f"{torch.backends.cpu.get_cpu_capability()} kernels"
 
 
-def _cpu_ms(model: nn.Module, x: torch.Tensor) -> float:
+def _cpu_ms(call: Callable[[], object], _: torch.device) -> float:
     start = time.perf_counter()
-    model(x)
+    call()
     return (time.perf_counter() - start) * 1000
 
 
-def _gpu_ms(model: nn.Module, x: torch.Tensor) -> float:
+def _gpu_ms(call: Callable[[], object], device: torch.device) -> float:
     start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-    torch.cuda.synchronize(x.device)
+    torch.cuda.synchronize(device)
     start.record()
-    model(x)
+    call()
     end.record()
-    torch.cuda.synchronize(x.device)
+    torch.cuda.synchronize(device)
     return start.elapsed_time(end)
 
 
-def _gpu_peak_mb(model: nn.Module, x: torch.Tensor) -> float:
-    before = torch.cuda.memory_allocated(x.device)
-    torch.cuda.reset_peak_memory_stats(x.device)
-    model(x)
-    return (torch.cuda.max_memory_allocated(x.device) - before) / 2**20
+def _gpu_peak_mb(call: Callable[[], object], device: torch.device) -> float:
+    before = torch.cuda.memory_allocated(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    call()
+    torch.cuda.synchronize(device)
+    return (torch.cuda.max_memory_allocated(device) - before) / 2**20
 
 
 def cpu_peak_mb(call: Callable[[], None]) -> float | None:

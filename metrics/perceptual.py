@@ -15,8 +15,8 @@ _PYIQA = "https://huggingface.co/chaofengc/IQA-PyTorch-Weights/resolve/main/"
 _CLIP = "https://openaipublic.azureedge.net/clip/models/"
 _RN50 = "afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762"
 
-# Metric -> its files, each by its path in the weights' folder, which is laid out as torch.hub's: where it comes from and
-# the first digits of its sha256. torchvision and pyiqa put the first eight into the name.
+# Metric -> its files, each by its path in the weights' folder, which is laid out as torch.hub's: where it comes from,
+# and the first digits of its sha256. torchvision and pyiqa put the first eight into the name.
 WEIGHTS = {
     "lpips": {
         "checkpoints/alexnet-owt-7be5be79.pth": (_TORCHVISION, "7be5be79"),

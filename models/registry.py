@@ -83,4 +83,6 @@ def seed(model: nn.Module, value: int) -> bool:
     Returns:
         Whether any does, so that the output depends on the value.
     """
-    return any([module.seed(value) for module in model.modules() if callable(getattr(module, "seed", None))])
+    networks = [module for module in model.modules() if callable(getattr(module, "seed", None))]
+    drawing = [network for network in networks if network.seed(value)]
+    return bool(drawing)

@@ -148,7 +148,7 @@ def load_into(network: nn.Module, tensors: Mapping[str, Tensor], path: Path, str
 
 
 def _without_prefix(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors without the prefix, such as Lightning's "model.", that hides most of the wanted names; or as they are."""
+    """The tensors without the prefix, such as Lightning's "model.", that hides most of the wanted names, if any."""
     ends = Counter(
         name[: len(name) - len(end)]
         for name in tensors

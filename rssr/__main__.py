@@ -23,9 +23,12 @@ def main() -> None:
     upscale = commands.add_parser("upscale", help="upscale a GeoTIFF, PNG or JPEG file")
     for command in (models, upscale):
         command.add_argument(
-            "--config", type=Path, nargs="+", default=[ROOT / f"config/{name}.yaml" for name in ("config", "paper", "zoo")],
+            "--config",
+            type=Path,
+            nargs="+",
+            default=[ROOT / f"config/{name}.yaml" for name in ("config", "paper", "zoo")],
             help="configuration files, as for `snakemake --configfile`; by default all that the suite knows",
-        )  # fmt: skip
+        )
     upscale.add_argument("image", type=Path, help="8 bits a channel, of any size")
     upscale.add_argument("--model", required=True, help="a name that `python -m rssr models` lists")
     upscale.add_argument("-o", "--out", type=Path, required=True, help=".tif keeps the georeferencing; or .png")

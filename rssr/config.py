@@ -148,6 +148,10 @@ class Model(Block):
             raise ValueError("give either `arch` or `checkpoint`")
         if self.checkpoint is not None and (self.weights or self.train or self.args):
             raise ValueError("a `checkpoint` brings its weights and arguments: leave `weights`, `train`, `args` out")
+        if self.checkpoint is not None and (self.range != 1 or not self.strict):
+            raise ValueError("`range` and `strict` need the class of the network: give `arch` and `weights` instead")
+        if self.train is not None and not self.strict:
+            raise ValueError("`strict` is for weights that are loaded, not for `train`")
         if self.train_on is not None and self.train is None:
             raise ValueError("`train_on` needs `train`")
         if self.arch is not None:
@@ -230,6 +234,17 @@ class Statistics(Block):
     resamples: int = Field(10000, ge=100, description="bootstrap resamples of the images")
     confidence: float = Field(0.95, gt=0, lt=1, description="level of the intervals")
     seed: int = Field(0, description="of the resampling")
+    reference: str | None = Field(
+        None, description="model that the table `significance` compares the others with; the first by default"
+    )
+
+
+class Audit(Block):
+    """The same weights under every combination of the measuring protocol."""
+
+    datasets: tuple[str, ...] = Field(min_length=1, description="test sets, by name")
+    models: tuple[str, ...] = Field(min_length=1, description="models, by name")
+    images: int = Field(100, ge=1, description="how many of a test set, taken evenly")
 
 
 class Config(Block):
@@ -258,6 +273,7 @@ class Config(Block):
     )
     profile: Profile = Field(Profile(), description="how cost is measured")
     statistics: Statistics = Field(Statistics(), description="how intervals are computed")
+    audit: Audit | None = Field(None, description="measure how far the protocol moves the scores; by default not done")
 
     @field_validator("degradations", mode="before")
     @classmethod
@@ -288,6 +304,14 @@ class Config(Block):
     def _names_exist(self) -> "Config":
         if len(set(self.scales)) != len(self.scales) or not self.scales:
             raise ValueError("`scale` needs one or more different factors")
+        if self.audit is not None:
+            for key, known in (("datasets", self.datasets), ("models", self.models)):
+                for name in getattr(self.audit, key):
+                    if name not in known:
+                        raise ValueError(f"audit.{key} names '{name}'{nearest(name, known)}")
+        reference = self.statistics.reference
+        if reference is not None and reference not in self.models:
+            raise ValueError(f"statistics.reference names the model '{reference}'{nearest(reference, self.models)}")
         for name, model in self.models.items():
             if model.train_on is not None and model.train_on not in self.datasets:
                 raise ValueError(
@@ -319,15 +343,30 @@ def entry_at(entry: Mapping[str, Any], scale: int) -> dict[str, Any]:
     return result
 
 
-def load(path: str | Path) -> Config:
-    """Read and validate a configuration file; UserError names the file and the key that is wrong."""
+def load(*paths: str | Path) -> Config:
+    """Read and validate a configuration file, or several, later ones over earlier ones as Snakemake merges them.
+
+    UserError names the files and the key that is wrong.
+    """
+    content: Any = {}
+    for path in paths:
+        content = _merged(content, _read(path))
+    return validate(content, ", ".join(map(str, paths)))
+
+
+def _merged(old: Any, new: Any) -> Any:
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return new
+    return old | {key: _merged(old.get(key), value) for key, value in new.items()}
+
+
+def _read(path: str | Path) -> Any:
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from None
     except yaml.YAMLError as error:
         raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
-    return validate(content, str(path))
 
 
 def validate(content: Any, origin: str) -> Config:

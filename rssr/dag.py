@@ -12,12 +12,12 @@ from pydantic import BaseModel
 from rssr.code import ROOT, module_files, used_files
 from rssr.config import Dataset, Model, entry_at, validate
 from rssr.datasets.card import DataSet
-from rssr.datasets.degradations import describe
+from rssr.datasets.degradations import DEGRADATIONS, describe
 from rssr.datasets.registry import PUBLISHED
 from rssr.datasets.registry import build as build_data_set
 from rssr.errors import PARENT, UserError
 from rssr.files import read_csv
-from rssr.metrics.registry import METRICS
+from rssr.metrics.registry import METRICS, fetch_weights
 from rssr.models.names import INTERPOLATIONS, NETWORKS
 
 SCRIPTS = ROOT / "workflow" / "scripts"
@@ -71,6 +71,35 @@ class Dag:
 
     def _entry(self, dataset: str) -> Dataset:
         return self.config.datasets[self.base_of(dataset)]
+
+    @property
+    def reference(self) -> str:
+        """The model that the others are compared with."""
+        return self.config.statistics.reference or next(iter(self.config.models))
+
+    @property
+    def audited_models(self) -> list[str]:
+        """The models whose measuring protocol is audited."""
+        return list(self.config.audit.models) if self.config.audit else []
+
+    @property
+    def audited_images(self) -> int:
+        """How many images of a test set an audit takes."""
+        return self.config.audit.images if self.config.audit else 0
+
+    def audits(self) -> list[str]:
+        """What the audit of the measuring protocol leaves, at the first scale."""
+        files = []
+        for source in self.config.audit.datasets if self.config.audit else ():
+            dataset = self.first(source)
+            if "test" not in self.data_sets[dataset].splits:
+                raise UserError(f"audit.datasets: '{source}' has no test split", "name another data set")
+            measured = [f"results/audit/{dataset}/{model}" for model in self.audited_models]
+            figures = [f"results/figures/audit_{dataset}_{model}" for model in self.audited_models]
+            files += [f"{stem}.{suffix}" for stem in measured for suffix in ("csv", "json")]
+            files += [f"results/tables/audit_{dataset}.{suffix}" for suffix in ("csv", "md", "tex")]
+            files += [f"{stem}.{suffix}" for stem in figures for suffix in ("png", "pdf")]
+        return files
 
     # Entries, as the scripts take them: an entry alone, so that changing one remakes what depends on it.
 
@@ -139,6 +168,18 @@ class Dag:
         steps = describe([_plain(step) for step in self.config.degradations[degradation]])
         return f"{label}{f' ({part})' if part else ''}, x{self.scale_of(dataset)}, LR by {steps}, 8 bit"
 
+    def protocol(self, dataset: str, degradation: str) -> str:
+        """How a quality table's values are measured, as JSON: what published values are compared by."""
+        entry, steps = self._entry(dataset), json.loads(self.degradation(degradation))
+        own = entry.split is not None or entry.subset or entry.tile is not None
+        measured = {
+            "scale": self.scale_of(dataset),
+            "degradation": next((name for name, known in DEGRADATIONS.items() if list(known) == steps), degradation),
+            "crop": self.crop(dataset),
+            "split": "own" if own else "paper",
+        }
+        return json.dumps({"dataset": entry.module or "folder", "measured": measured})
+
     # Inputs.
 
     def script(self, name: str) -> str:
@@ -158,6 +199,11 @@ class Dag:
         """The module of a model's class, for code()."""
         arch = self.config.models[name].arch or ""
         return NETWORKS.get(arch, arch).partition(":")[0]
+
+    @property
+    def published_values(self) -> str:
+        """The file of published values."""
+        return os.path.relpath(ROOT / "config" / "published.yaml")
 
     def dataset_module(self, name: str) -> str:
         """The module of a data set, for code()."""
@@ -186,6 +232,12 @@ class Dag:
         """The configured metrics that are networks."""
         return [name for name in self.config.metrics if METRICS[name].weights]
 
+    def fetch_required_metrics(self) -> None:
+        """Get the weights of the metrics that a run must have, or check those that are there."""
+        for name in self.metrics_with_weights:
+            if self.config.metrics[name].required:
+                fetch_weights(name, self.config.weights_dir)
+
     def sources(self, dataset: str, split: str) -> list[str]:
         """What HR images are cut from: the record of what was fetched, or the files of a folder."""
         if self._entry(dataset).images is None:
@@ -209,8 +261,8 @@ class Dag:
         home = self.at(entry.train_on, self.scale_of(dataset)) if entry.train_on else dataset
         if entry.train and "train" not in self.data_sets[home].splits:
             raise UserError(
-                f"models.{model}.train: the data set '{self.base_of(home)}' has no train split: add one to its `split`, "
-                f"or name another data set in models.{model}.train_on"
+                f"models.{model}.train: the data set '{self.base_of(home)}' has no train split: add one to its "
+                f"`split`, or name another data set in models.{model}.train_on"
             )
         return home
 
@@ -246,6 +298,10 @@ class Dag:
         """The data sets that have a test split."""
         return [name for name, data_set in self.data_sets.items() if "test" in data_set.splits]
 
+    def used_sets(self) -> list[str]:
+        """The data sets that networks are tested on or learn from."""
+        return [name for name, data_set in self.data_sets.items() if {"train", "test"} & set(data_set.splits)]
+
     def each(self, *patterns: str) -> list[str]:
         """The patterns filled with every test set, degradation and model, each file once, in order."""
         values = [
@@ -267,6 +323,7 @@ class Dag:
             "results/scores/{dataset}/{degradation}/{model}.json",
             "results/profile/{measured}.json",
             *(f"results/tables/quality_{{dataset}}_{{degradation}}.{suffix}" for suffix in ("csv", "md", "tex")),
+            *(f"results/tables/significance_{{dataset}}_{{degradation}}.{suffix}" for suffix in ("csv", "md", "tex")),
             *(f"results/tables/complexity{{at}}.{suffix}" for suffix in ("csv", "md", "tex")),
             *(f"results/figures/quality_cost_{{dataset}}_{{degradation}}.{suffix}" for suffix in ("png", "pdf")),
             *(f"results/figures/qualitative_{{dataset}}_{{degradation}}.{suffix}" for suffix in ("png", "pdf")),
@@ -275,7 +332,7 @@ class Dag:
         measured = Path("results/reference/mlstm_growth.csv").exists()
         growth = [f"results/figures/mlstm_growth.{suffix}" for suffix in ("png", "pdf") if measured]
         validation = self.data(self.test_sets(), "val")
-        return per_test_set + growth + validation + self.weights_of(self.test_sets())
+        return per_test_set + growth + validation + self.audits() + self.weights_of(self.test_sets())
 
     def data(self, datasets: Iterable[str], *splits: str) -> list[str]:
         """The prepared images of data sets: of all their splits, or of those named."""

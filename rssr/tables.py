@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import bootstrap
 
 from rssr.files import replacing
+from rssr.metrics.latency import noisy
 from rssr.metrics.registry import METRICS
+from rssr.metrics.statistics import holm, mean_interval, paired
 
 _MARKUP = {
     "markdown": {1: "**{}**", 2: "<u>{}</u>"},
@@ -18,8 +19,6 @@ _MARKUP = {
 }
 _DASH = {"markdown": "–", "latex": "--"}
 _SPREAD = {"markdown": "Δ", "latex": r"$\Delta$"}
-
-NOISY = 2  # the 95th percentile of latency over the 5th from which a row says that it was disturbed
 
 
 @dataclass
@@ -114,38 +113,13 @@ def ranks(values: pd.Series, digits: int, better: str | None) -> list[int]:
     return printed.rank(method="dense", ascending=better == "lower").fillna(0).astype(int).tolist()
 
 
-def mean_interval(values: np.ndarray, settings: Mapping[str, Any]) -> tuple[float, float, float]:
-    """Mean and percentile bootstrap interval of the mean over images.
-
-    Args:
-        values: a score an image, (N,).
-        settings: `resamples`, `confidence` and `seed`.
-
-    Returns:
-        mean, low, high; all the same for one image, and not a number without values.
-    """
-    if len(values) == 0 or np.isnan(values).any():
-        return (np.nan,) * 3
-    mean = float(values.mean())
-    if len(values) == 1 or not np.isfinite(values).all() or np.ptp(values) == 0:
-        return mean, mean, mean
-    result = bootstrap(
-        (values,),
-        np.mean,
-        n_resamples=settings["resamples"],
-        confidence_level=settings["confidence"],
-        method="percentile",
-        rng=np.random.default_rng(settings["seed"]),
-    ).confidence_interval
-    return mean, float(result.low), float(result.high)
-
-
 def quality(
     scores: Mapping[str, pd.DataFrame],
     models: Mapping[str, Mapping],
     title: str,
     settings: Mapping[str, Any],
     draws: Mapping[str, Mapping[str, list[float]]] | None = None,
+    published: Sequence[Mapping[str, str]] = (),
 ) -> Table:
     """The quality table of one test set.
 
@@ -155,6 +129,7 @@ def quality(
         title: what was upscaled, for the caption.
         settings: see mean_interval().
         draws: model -> metric -> the mean over the images for every seed of a network that draws random numbers.
+        published: what papers print of these models on this test set, see published.for_table().
     """
     draws = {name: found for name, found in (draws or {}).items() if found}
     metrics = [name for name in METRICS if name in next(iter(scores.values()))]
@@ -167,10 +142,13 @@ def quality(
             if draws:
                 row[f"{metric}_spread"] = np.ptp(draws[name][metric]) if metric in draws.get(name, {}) else np.nan
         rows.append(row)
-    columns = [
-        Column(m, f"{METRICS[m].label} {_ARROWS[METRICS[m].better]}", METRICS[m].digits, METRICS[m].better)
-        for m in metrics
-    ]
+    numbers = pd.DataFrame(rows)
+    columns = []
+    for m in metrics:
+        columns.append(
+            Column(m, f"{METRICS[m].label} {_ARROWS[METRICS[m].better]}", METRICS[m].digits, METRICS[m].better)
+        )
+        columns += _beside(numbers, m, published)
     level = f"{100 * settings['confidence']:g} %"
     caption = (
         f"{title}. Mean over {rows[0]['images']} images and its {level} interval (percentile bootstrap over images, "
@@ -181,7 +159,76 @@ def quality(
     if draws:
         seeds = len(next(iter(next(iter(draws.values())).values())))
         caption += f" Δ: the network draws random numbers, and its means over {seeds} seeds lie so far apart."
-    return Table(pd.DataFrame(rows), columns, caption, _model_notes(models))
+    notes = [
+        f"{models[value['model']]['label']}, {METRICS[value['metric']].label}: {value['value']} published "
+        f"({value['source']}). Protocols agree: {value['agrees']}{f' ({why})' if (why := value['why']) else ''}."
+        for value in published
+        if value["model"] in models and value["metric"] in metrics
+    ]
+    return Table(numbers, columns, caption, _model_notes(models) + notes)
+
+
+def _beside(numbers: pd.DataFrame, metric: str, published: Sequence[Mapping[str, str]]) -> list[Column]:
+    """Add what papers print of a metric to the numbers: the value, measured minus that, whether the protocols agree."""
+    found = {value["model"]: value for value in published if value["metric"] == metric}
+    if not set(found) & set(numbers["model"]):
+        return []
+    keys = [f"{metric}_{key}" for key in ("published", "difference", "agrees")]
+    values = [found.get(model, {}) for model in numbers["model"]]
+    numbers[keys[0]] = [value.get("value") for value in values]
+    numbers[keys[1]] = numbers[metric] - pd.to_numeric(numbers[keys[0]])
+    numbers[keys[2]] = [value.get("agrees") for value in values]
+    label = METRICS[metric].label.split(" (")[0]
+    return [
+        Column(keys[0], f"{label} published", None),
+        Column(keys[1], f"{label} measured - published", METRICS[metric].digits),
+        Column(keys[2], f"{label}: protocols agree", None),
+    ]
+
+
+def significance(
+    scores: Mapping[str, pd.DataFrame],
+    models: Mapping[str, Mapping],
+    title: str,
+    settings: Mapping[str, Any],
+    reference: str,
+) -> Table:
+    """Every method against a reference method, image by image, for every metric.
+
+    Args:
+        scores: model -> its scores, a row an image, the same images in the same order.
+        models: model -> `label`.
+        title: what was upscaled, for the caption.
+        settings: see statistics.mean_interval().
+        reference: the model that the others are compared with.
+    """
+    rows = []
+    for metric in (name for name in METRICS if name in scores[reference]):
+        compared = pd.to_numeric(scores[reference][metric]).to_numpy(float)
+        for name, frame in scores.items():
+            values = pd.to_numeric(frame[metric]).to_numpy(float)
+            if name == reference or np.isnan([values, compared]).any():
+                continue
+            found = paired(values, compared, METRICS[metric].better, settings)
+            label = {"model": name, "label": models[name]["label"], "metric": METRICS[metric].label}
+            rows.append(label | found | {"won_percent": 100 * found.pop("won")})
+    keys = ("model", "label", "metric", "difference", "difference_low", "difference_high", "p", "won_percent")
+    numbers = pd.DataFrame(rows, columns=keys)
+    numbers["p_holm"] = holm(numbers["p"].tolist())
+    numbers["p_shown"] = [f"{p:.3f}" if p >= 0.0005 else "< 0.001" for p in numbers["p_holm"]]
+    columns = [
+        Column("metric", "Metric", None),
+        Column("difference", "Mean difference", 4),
+        Column("p_shown", "p (Holm)", None),
+        Column("won_percent", "Images won (%)", 1),
+    ]
+    caption = (
+        f"{title}. Each method minus {models[reference]['label']} on the same {len(scores[reference])} images: mean "
+        f"difference and its {100 * settings['confidence']:g} % interval (percentile bootstrap over images, "
+        f"{settings['resamples']} resamples, seed {settings['seed']}); p of Wilcoxon's signed-rank test, two-sided, "
+        "Holm's correction over all rows; share of images on which the method is better."
+    )
+    return Table(numbers, columns, caption)
 
 
 _ARROWS = {"higher": "↑", "lower": "↓"}
@@ -207,25 +254,34 @@ def complexity(profiles: Mapping[str, Mapping], models: Mapping[str, Mapping]) -
                 "latency_ms": middle,
                 "latency_ms_low": low,
                 "latency_ms_high": high,
+                "images_per_s": profile["latency"]["images_per_s"],
+                "megapixels_per_s": profile["latency"]["megapixels_per_s"],
                 "peak_memory_mb": profile["latency"]["peak_memory_mb"],
             }
         )
-    published = {name: model["published"] for name, model in models.items() if "published" in model}
+    published = {  # at x4
+        name: model["published"]
+        for name, model in models.items()
+        if "published" in model and profiles[name].get("model", {}).get("scale", 4) == 4
+    }
     for row in rows if published else []:
         row["published_params_m"] = published.get(row["model"], {}).get("parameters_m")
     columns = [
         Column("params_m", "Parameters (M)", 3),
         *([Column("published_params_m", "Published (M)", None)] if published else []),
         Column("macs_g", "MACs (G)", 3),
-        Column("latency_ms", "Latency (ms) ↓", 1, "lower"),
+        Column("latency_ms", f"{_device_type(next(iter(profiles.values())))} latency (ms) ↓", 1, "lower"),
+        Column("megapixels_per_s", "Throughput (MP/s) ↑", 2, "higher"),
         Column("peak_memory_mb", "Peak memory (MB) ↓", 1, "lower"),
     ]
     setups = {name: _setup(profile) for name, profile in profiles.items()}
     first = next(iter(profiles))
+    calls = sorted(len(profile["latency"]["samples_ms"]) for profile in profiles.values())
+    counted = f"{calls[0]}" if calls[0] == calls[-1] else f"{calls[0]} to {calls[-1]}"
     caption = (
-        f"Cost of one call at {setups[first]}. MACs as fvcore counts them (FLOPs = 2 x MACs); latency: median of "
-        f"{len(profiles[first]['latency']['samples_ms'])} calls with the 5th and 95th percentile; memory: above what "
-        "was in use before the call. Best bold, second underlined."
+        f"Cost of one call at {setups[first]}. MACs: multiply-accumulates as fvcore and handles of ours count them "
+        f"(FLOPs = 2 x MACs); latency: median of {counted} calls with the 5th and 95th percentile; throughput: "
+        "megapixels of output; memory: above what was in use before the call. Best bold, second underlined."
     )
     notes = _model_notes(models)
     notes += [
@@ -238,7 +294,7 @@ def complexity(profiles: Mapping[str, Mapping], models: Mapping[str, Mapping]) -
         for name, profile in profiles.items()
         if profile.get("kernels")
     ]
-    notes += ["Operators that fvcore does not count are listed, with their number of calls, in results/profile/."]
+    notes += ["Operators that are not counted are listed, with their number of calls, in results/profile/."]
     notes += [
         f"{models[name]['label']} was measured at {setup}: not comparable; delete results/profile/ and run again."
         for name, setup in setups.items()
@@ -248,9 +304,13 @@ def complexity(profiles: Mapping[str, Mapping], models: Mapping[str, Mapping]) -
         f"{row['label']}: its calls spread from {row['latency_ms_low']:.1f} to {row['latency_ms_high']:.1f} ms, so "
         f"something else ran on the machine: delete its file in results/profile/ and run again."
         for row in rows
-        if row["latency_ms_high"] > NOISY * row["latency_ms_low"]
+        if noisy(profiles[row["model"]]["latency"]["samples_ms"])
     ]
     return Table(pd.DataFrame(rows), columns, caption, notes)
+
+
+def _device_type(profile: Mapping[str, Any]) -> str:
+    return "GPU" if profile["latency"]["device_type"] == "cuda" else "CPU"
 
 
 def _setup(profile: Mapping[str, Any]) -> str:

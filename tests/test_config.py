@@ -15,7 +15,8 @@ from rssr.models.registry import build
 from rssr.schema import schema
 
 OVERLAYS = ("ablation.yaml", "zoo.yaml")  # files that add entries to config/paper.yaml
-FILES = sorted(path for path in (ROOT / "config").glob("*.yaml") if path.name not in OVERLAYS)
+OTHERS = ("published.yaml",)  # no configuration at all
+FILES = sorted(path for path in (ROOT / "config").glob("*.yaml") if path.name not in OVERLAYS + OTHERS)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
@@ -78,6 +79,15 @@ CHANGES = {
     "unknown model 'bicubik', did you mean 'bicubic'?": lambda c: c["models"]["bicubic"].update(arch="bicubik"),
     "names the recipe 'minut', did you mean 'minute'?": lambda c: c["models"]["lstmconvsr_minute"].update(
         train="minut"
+    ),
+    "audit.datasets names 'neonn', did you mean 'neon'?": lambda c: c.update(
+        audit={"datasets": ["neonn"], "models": ["bicubic"]}
+    ),
+    "audit.models names 'bicubik', did you mean 'bicubic'?": lambda c: c.update(
+        audit={"datasets": ["neon"], "models": ["bicubik"]}
+    ),
+    "statistics.reference names the model 'edsr', did you mean 'edsr_xs'?": lambda c: c.update(
+        statistics={"reference": "edsr"}
     ),
     "'scale': 5 is unknown": lambda c: c.update(scale=5),
     "'models.edsr_xs': a network needs either `weights` or `train`": lambda c: c["models"]["edsr_xs"].pop("weights"),

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rssr.tables import Column, Table, complexity, mean_interval, quality, ranks
+from rssr.metrics.statistics import mean_interval
+from rssr.tables import Column, Table, complexity, quality, ranks, significance
 
 SETTINGS = {"resamples": 2000, "confidence": 0.95, "seed": 0}
 
@@ -99,11 +100,47 @@ def test_quality_table_shows_how_far_seeds_are_apart():
     assert r"$\Delta$0.125" in made.latex("t")
 
 
+def test_published_values_stand_beside_the_measured_ones():
+    scores = {name: pd.DataFrame({"image": ["x", "y"], "psnr_y": [30.0, 32.0]}) for name in ("a", "b")}
+    models = {name: {"label": name.upper(), "notes": []} for name in scores}
+    value = {"model": "a", "metric": "psnr_y", "value": "30.50", "source": "a paper", "agrees": "no", "why": "crop 0"}
+    made = quality(scores, models, "A set", SETTINGS, published=[value, value | {"metric": "lpips"}])
+    assert made.numbers["psnr_y_difference"][0] == 0.5 and np.isnan(made.numbers["psnr_y_difference"][1])
+    text = made.markdown()
+    assert "PSNR-Y published" in text and "| 30.50 | 0.50 | no |" in " ".join(text.split())
+    assert "- A, PSNR-Y (dB): 30.50 published (a paper). Protocols agree: no (crop 0)." in text
+    assert "LPIPS" not in text and "published" not in quality(scores, models, "A set", SETTINGS).markdown()
+
+
+def test_significance_table():
+    rng = np.random.default_rng(0)
+    base = rng.normal(30, 2, 60)
+    columns = {"psnr_y": base, "ssim_y": base / 40, "lpips": [np.nan] * 60}
+    scores = {
+        "a": pd.DataFrame(columns),
+        "better": pd.DataFrame(columns | {"psnr_y": base + rng.normal(0.5, 0.1, 60)}),
+        "same": pd.DataFrame(columns),
+    }
+    models = {name: {"label": name.capitalize(), "notes": []} for name in scores}
+    made = significance(scores, models, "A set", SETTINGS, "a")
+    rows = made.numbers.set_index(["model", "metric"])
+    assert len(rows) == 4, "two methods by two metrics; a metric without scores has no row"
+    won = rows.loc[("better", "PSNR-Y (dB)")]
+    assert won["difference_low"] < won["difference"] < won["difference_high"] and won["won_percent"] == 100
+    assert won["p_holm"] == pytest.approx(4 * won["p"]) and won["p_shown"] == "< 0.001"
+    assert rows.loc[("same", "SSIM-Y"), ["difference", "p_holm", "won_percent"]].tolist() == [0, 1, 50]
+    assert "minus A on the same 60 images" in made.markdown()
+    assert significance({"a": scores["a"]}, models, "A set", SETTINGS, "a").markdown()
+
+
 def profile(samples, **changes):
     latency = {
         "samples_ms": samples,
         "peak_memory_mb": 12.5,
+        "images_per_s": 1.0,
+        "megapixels_per_s": 0.1,
         "device": "CPU (x)",
+        "device_type": "cpu",
         "threads": 2,
         "backend": "PyTorch eager",
     }

@@ -15,7 +15,10 @@ from PIL import Image
 
 from rssr.files import read_image, sha256
 
-RENDERINGS = {"render_quality", "render_complexity", "render_quality_cost", "render_qualitative", "write_provenance"}
+RENDERINGS = {
+    *("render_quality", "render_significance", "render_complexity", "render_quality_cost", "render_qualitative"),
+    *("render_audit", "write_provenance"),
+}
 
 
 def rules(jobs):
@@ -49,8 +52,13 @@ def test_contracts_hold(finished):
         facts = json.loads((results / f"weights/{model}/synthetic.json").read_text())
         assert facts["sha256"] == sha256(results / f"weights/{model}/synthetic.safetensors")
         assert list(pd.read_csv(results / f"weights/{model}/synthetic.csv")["iteration"]) == [2, 4, 6]
+    audited = pd.read_csv(results / "audit/synthetic/bicubic.csv")
+    stated = audited.query("degradation == 'bicubic' and rounding == '8 bit' and colour == 'y' and crop == 4")
+    assert stated["psnr"].nunique() == 1 and (results / "figures/audit_synthetic_bicubic.png").stat().st_size
     for suffix in ("csv", "md", "tex"):
         assert (results / f"tables/quality_synthetic_bicubic.{suffix}").stat().st_size
+        assert (results / f"tables/significance_synthetic_bicubic.{suffix}").stat().st_size
+        assert (results / f"tables/audit_synthetic.{suffix}").stat().st_size
         assert (results / f"tables/complexity.{suffix}").stat().st_size
     for figure in ("quality_cost", "qualitative"):
         for suffix in ("png", "pdf"):
@@ -155,6 +163,22 @@ def test_tiles_remake_images_and_cost_but_no_weights(project):
     assert models(jobs, "upscale_images") == models(jobs, "profile_model") == {"edsr_test"}
     result = project.snakemake("--", "results/sr/synthetic/bicubic/edsr_test/manifest.csv")
     assert result.returncode == 0, result.stdout
+
+
+def test_hr_images_are_cut_off_to_a_multiple_of_the_scale(project):
+    """Not an error: images of one's own come in all sizes. The manifest has the box that is left."""
+    (project.folder / "images").mkdir()
+    pixels = np.random.default_rng(0).integers(0, 256, (49, 46, 3), dtype="uint8")
+    Image.fromarray(pixels).save(project.folder / "images/a.png")
+    entry = 'datasets:\n  mine: {label: Mine, images: images, split: {test: "*.png"}}'
+    project.edit("config/test.yaml", "datasets:", entry)
+    for model in ("lstmconvsr", "basicsr:EDSR"):
+        project.edit("config/test.yaml", f"arch: {model}", f"arch: {model}\n    train_on: synthetic")
+    result = project.snakemake("--", "results/data/mine/test/LR/x4-bicubic/manifest.csv")
+    assert result.returncode == 0, result.stdout[-3000:]
+    assert np.array_equal(read_image(project.folder / "results/data/mine/test/HR/a.png"), pixels[:48, :44])
+    row = pd.read_csv(project.folder / "results/data/mine/test/manifest.csv").iloc[0]
+    assert (row["right"], row["bottom"]) == (44, 48)
 
 
 def test_several_scales_run_the_chain_for_each(project):

@@ -22,6 +22,14 @@ if workflow.is_main_process:  # not in a cluster's jobs
     dag.delete_false_manifests()
 
 
+# Before the first job of a real run, so that hours of work do not end at a metric that cannot be computed.
+onstart:
+    try:
+        dag.fetch_required_metrics()
+    except UserError as error:
+        sys.exit(f"error: {error}")
+
+
 wildcard_constraints:
     dataset="|".join(dag.data_sets),
     source="|".join(dag.config.datasets),

@@ -11,6 +11,7 @@ rule render_quality:
             "results/scores/{{dataset}}/{{degradation}}/{model}.json",
             model=dag.config.models,
         ),
+        published=dag.published_values,
         script=dag.script("render_quality"),
         code=dag.code("render_quality"),
     output:
@@ -25,12 +26,44 @@ rule render_quality:
     conda:
         "../../environment.yml"
     params:
-        models=dag.labels,
+        models=lambda wildcards: dag.labels,
         title=lambda wildcards: dag.title(wildcards.dataset, wildcards.degradation),
         statistics=dag.statistics,
+        protocol=lambda wildcards: dag.protocol(wildcards.dataset, wildcards.degradation),
         out=subpath(output[0], strip_suffix=".csv"),
     shell:
         "python {input.script} --models {params.models:q} --scores {input.scores}"
+        " --published {input.published} --protocol {params.protocol:q}"
+        " --title {params.title:q} --statistics {params.statistics:q} --out {params.out} > {log} 2>&1"
+
+
+rule render_significance:
+    input:
+        scores=expand(
+            "results/scores/{{dataset}}/{{degradation}}/{model}.csv",
+            model=dag.config.models,
+        ),
+        script=dag.script("render_significance"),
+        code=dag.code("render_significance"),
+    output:
+        report(
+            multiext("results/tables/significance_{dataset}_{degradation}", ".csv", ".md", ".tex"),
+            caption="../report/significance.rst",
+            category="Quality",
+            labels={"data set": "{dataset}", "degradation": "{degradation}"},
+        ),
+    log:
+        "results/logs/render_significance/{dataset}_{degradation}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        models=lambda wildcards: dag.labels,
+        title=lambda wildcards: dag.title(wildcards.dataset, wildcards.degradation),
+        statistics=dag.statistics,
+        reference=dag.reference,
+        out=subpath(output[0], strip_suffix=".csv"),
+    shell:
+        "python {input.script} --models {params.models:q} --scores {input.scores} --reference {params.reference}"
         " --title {params.title:q} --statistics {params.statistics:q} --out {params.out} > {log} 2>&1"
 
 
@@ -50,7 +83,7 @@ rule render_complexity:
     conda:
         "../../environment.yml"
     params:
-        models=dag.labels,
+        models=lambda wildcards: dag.labels,
         out=subpath(output[0], strip_suffix=".csv"),
     shell:
         "python {input.script} --models {params.models:q} --profiles {input.profiles}"
@@ -75,7 +108,7 @@ rule render_quality_cost:
     conda:
         "../../environment.yml"
     params:
-        models=dag.labels,
+        models=lambda wildcards: dag.labels,
         metric=next(iter(dag.config.metrics)),
         out=subpath(output[0], strip_suffix=".png"),
     shell:
@@ -104,7 +137,7 @@ rule render_qualitative:
     conda:
         "../../environment.yml"
     params:
-        models=dag.labels,
+        models=lambda wildcards: dag.labels,
         sr_dirs=expand("results/sr/{{dataset}}/{{degradation}}/{model}", model=dag.config.models),
         hr_dir="results/data/{dataset}/test/HR",
         label=lambda wildcards: dag.title(wildcards.dataset, wildcards.degradation).partition(", LR")[0],

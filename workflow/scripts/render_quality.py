@@ -9,6 +9,7 @@ import pandas as pd
 from rssr.errors import run
 from rssr.files import read_json
 from rssr.metrics.registry import METRICS
+from rssr.published import for_table
 from rssr.tables import quality
 
 
@@ -17,6 +18,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", type=json.loads, required=True, help="model -> label and notes, as JSON")
     parser.add_argument("--scores", nargs="+", type=Path, required=True, help="CSV files in the models' order")
+    parser.add_argument("--published", type=Path, required=True, help="config/published.yaml")
+    parser.add_argument(
+        "--protocol", type=json.loads, required=True, help="`dataset` and how it is `measured`, as JSON"
+    )
     parser.add_argument("--title", required=True)
     parser.add_argument("--statistics", type=json.loads, required=True, help="configuration entry as JSON")
     parser.add_argument("--out", type=Path, required=True, help="stem of the files")
@@ -29,7 +34,9 @@ def main() -> None:
     facts = next(iter(all_facts.values()))
     title = f"{arguments.title}, border crop {facts['crop']}"
     draws = {name: facts["draws"] for name, facts in all_facts.items()}
-    table = quality(scores, arguments.models, title, arguments.statistics, draws)
+    measured = arguments.protocol["measured"] | {"images": len(next(iter(scores.values())))}
+    published = for_table(arguments.published, arguments.protocol["dataset"], measured)
+    table = quality(scores, arguments.models, title, arguments.statistics, draws, published)
     table.notes += [
         f"{METRICS[metric].label}: not computed, because {reason}; results/metrics/{metric}.json says what to do"
         for metric, reason in facts["absent"].items()

@@ -1,0 +1,189 @@
+"""How far the measuring protocol alone moves PSNR and SSIM: the same weights and images under every combination."""
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from rssr.datasets.degrade import gaussian_blur, imresize, to_uint8
+from rssr.metrics.fidelity import colour_planes, psnr_of_planes, ssim_of_planes
+from rssr.metrics.registry import METRICS
+from rssr.tables import Column, Table
+
+# The first of each choice is the stated protocol of the field.
+CHOICES: dict[str, tuple[str, ...]] = {
+    "degradation": ("bicubic", "bicubic of OpenCV", "bicubic of PIL", "blur 1.2", "blur 2.0", "nearest"),
+    "rounding": ("8 bit", "float"),
+    "colour": ("y", "y_full", "yiq", "rgb"),
+    "crop": ("4", "0"),
+    "window": ("gaussian 11", "uniform 7"),
+}
+BASE = {choice: options[0] for choice, options in CHOICES.items()}
+
+
+def _by_opencv(hr: Tensor, scale: int, rounded: bool) -> Tensor:
+    """OpenCV's bicubic: Keys' kernel with a = -0.75, and no antialiasing."""
+    import cv2
+
+    size = (hr.shape[2] // scale, hr.shape[1] // scale)
+    pixels = (to_uint8(hr) if rounded else hr * 255).permute(1, 2, 0).numpy()
+    small = cv2.resize(pixels, size, interpolation=cv2.INTER_CUBIC).astype(np.float32)
+    return torch.from_numpy(small).permute(2, 0, 1) / 255
+
+
+def _by_pil(hr: Tensor, scale: int, rounded: bool) -> Tensor:
+    """Pillow's bicubic, antialiased; it rounds each of its two passes to 8 bits unless the image is of floats."""
+    size = (hr.shape[2] // scale, hr.shape[1] // scale)
+    mode = "L" if rounded else "F"
+    planes = to_uint8(hr).numpy() if rounded else (hr * 255).numpy()
+    small = [np.asarray(Image.fromarray(p, mode).resize(size, Image.Resampling.BICUBIC), np.float32) for p in planes]
+    return torch.from_numpy(np.stack(small)) / 255
+
+
+# (3, H, W) in [0, 1], scale, whether it will be rounded -> (3, H / scale, W / scale), not rounded.
+_REDUCTIONS: dict[str, Callable[[Tensor, int, bool], Tensor]] = {
+    "bicubic": lambda hr, scale, _: imresize(hr, 1 / scale),
+    "bicubic of OpenCV": _by_opencv,
+    "bicubic of PIL": _by_pil,
+    "blur 1.2": lambda hr, scale, _: imresize(gaussian_blur(hr, 1.2), 1 / scale),
+    "blur 2.0": lambda hr, scale, _: imresize(gaussian_blur(hr, 2.0), 1 / scale),
+    "nearest": lambda hr, scale, _: imresize(hr, 1 / scale, "nearest", antialias=False),
+}
+
+
+def audit(model: nn.Module, images: Mapping[str, Tensor], scale: int, device: str = "cpu") -> pd.DataFrame:
+    """Measure a model under every combination of CHOICES.
+
+    "8 bit" rounds and clamps LR and SR, as files do; "float" leaves LR as it is and clamps SR only.
+
+    Args:
+        model: (B, 3, h, w) in [0, 1] -> (B, 3, scale * h, scale * w), in eval mode.
+        images: name -> HR image, (3, H, W) uint8, sides divisible by the scale.
+        scale: reduction factor.
+        device: where the model runs.
+
+    Returns:
+        A row a combination: the columns of CHOICES, `psnr` in dB and `ssim`, means over the images.
+    """
+    model = model.to(device)
+    sums: dict[tuple[str, ...], np.ndarray] = {}
+    for hr in tqdm(images.values(), desc="audit", unit="image"):
+        for combination, scores in _scores(model, hr, scale, device):
+            sums[combination] = sums.get(combination, 0) + np.array(scores)
+    rows = [
+        dict(zip(CHOICES, combination, strict=True)) | dict(zip(("psnr", "ssim"), total / len(images), strict=True))
+        for combination, total in sums.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def _scores(model: nn.Module, hr: Tensor, scale: int, device: str) -> Iterator[tuple[tuple[str, ...], list[float]]]:
+    for degradation, rounding in itertools.product(CHOICES["degradation"], CHOICES["rounding"]):
+        rounded = rounding == "8 bit"
+        lr = _REDUCTIONS[degradation](hr.float() / 255, scale, rounded)[None]
+        lr = to_uint8(lr).float() / 255 if rounded else lr
+        with torch.inference_mode():
+            sr = model(lr.to(device)).cpu()
+        sr = to_uint8(sr) if rounded else sr.clamp(0, 1) * 255
+        for colour, crop in itertools.product(CHOICES["colour"], CHOICES["crop"]):
+            inside = slice(int(crop), -int(crop) or None)
+            a, b = (colour_planes(image[..., inside, inside], colour) for image in (sr, hr[None]))
+            psnr = psnr_of_planes(a, b).item()
+            for window in CHOICES["window"]:
+                ssim = ssim_of_planes(a, b, window.partition(" ")[0]).item()
+                yield (degradation, rounding, colour, crop, window), [psnr, ssim]
+
+
+def one_choice_at_a_time(measured: pd.DataFrame) -> pd.DataFrame:
+    """The stated protocol, and every combination that differs from it in one choice.
+
+    Returns:
+        `choice` and `option` ("stated protocol" and "" in the first row), `psnr`, `ssim`, and `psnr_moved` and
+        `ssim_moved`, the difference from the stated protocol.
+    """
+    differing = sum((measured[choice] != option).astype(int) for choice, option in BASE.items())
+    base = measured[differing == 0].iloc[0]
+    rows = [{"choice": "stated protocol", "option": "", "psnr": base["psnr"], "ssim": base["ssim"]}]
+    for _, row in measured[differing == 1].iterrows():
+        choice = next(choice for choice, option in BASE.items() if row[choice] != option)
+        rows.append({"choice": choice, "option": row[choice], "psnr": row["psnr"], "ssim": row["ssim"]})
+    table = pd.DataFrame(rows)
+    for metric in ("psnr", "ssim"):
+        table[f"{metric}_moved"] = table[metric] - base[metric]
+    return table
+
+
+def nearest(measured: pd.DataFrame, psnr: float, ssim: float | None, count: int = 3) -> pd.DataFrame:
+    """The combinations that come nearest to a published value.
+
+    Args:
+        measured: of audit().
+        psnr: published, in dB.
+        ssim: published, None where it is not; else the distance is the root of both squared differences, each in units
+            of the metric's standard deviation over the combinations.
+        count: how many.
+    """
+    distance = ((measured["psnr"] - psnr) / measured["psnr"].std()) ** 2
+    if ssim is not None:
+        distance = distance + ((measured["ssim"] - ssim) / measured["ssim"].std()) ** 2
+    return measured.loc[distance.nsmallest(count).index]
+
+
+def render(
+    measured: Mapping[str, pd.DataFrame],
+    models: Mapping[str, Mapping[str, Any]],
+    title: str,
+    published: Sequence[Mapping[str, str]],
+) -> Table:
+    """The table of the audit of one test set.
+
+    Args:
+        measured: model -> its combinations, of audit().
+        models: model -> `label`.
+        title: what was upscaled, for the caption.
+        published: what papers print of the data set, see published.for_table().
+    """
+    rows = []
+    for name, frame in measured.items():
+        for row in one_choice_at_a_time(frame).to_dict("records"):
+            protocol = f"{row['choice']} {row['option']}".strip()
+            rows.append({"model": name, "label": models[name]["label"], "protocol": protocol} | row)
+    columns = [
+        Column("protocol", "Protocol", None),
+        Column("psnr", "PSNR (dB)", 2),
+        Column("psnr_moved", "moved by (dB)", 2),
+        Column("ssim", "SSIM", 4),
+        Column("ssim_moved", "moved by", 4),
+    ]
+    stated = ", ".join(f"{choice} {option}" for choice, option in BASE.items())
+    caption = (
+        f"{title}: the same weights under other protocols. The stated protocol is {stated}; the other rows change one "
+        "choice of it. All combinations are in results/audit/."
+    )
+    notes = [
+        f"{METRICS[value['metric']].label} {value['value']} is published for {value['model']} ({value['source']})."
+        for value in published
+        if value["metric"] in ("psnr_y", "ssim_y")
+    ]
+    for printed in _pairs(published):
+        for name, frame in measured.items():
+            near = [
+                f"{', '.join(row[list(CHOICES)])} ({row['psnr']:.2f} dB, {row['ssim']:.4f})"
+                for _, row in nearest(frame, **printed).iterrows()
+            ]
+            notes.append(f"{models[name]['label']} comes nearest to that under: {'; '.join(near)}.")
+    return Table(pd.DataFrame(rows), columns, caption, notes)
+
+
+def _pairs(published: Sequence[Mapping[str, str]]) -> list[dict[str, float | None]]:
+    """PSNR and SSIM that are published of one method, once for each method with a PSNR."""
+    by_model: dict[str, dict[str, float]] = {}
+    for value in published:
+        by_model.setdefault(value["model"], {})[value["metric"]] = float(value["value"])
+    return [{"psnr": v["psnr_y"], "ssim": v.get("ssim_y")} for v in by_model.values() if "psnr_y" in v]

@@ -1,0 +1,80 @@
+"""The audit of the measuring protocol: its combinations, and what it shows on RSSCN7."""
+
+import math
+
+import pandas as pd
+import pytest
+import torch
+
+from rssr.audit import CHOICES, audit, nearest, one_choice_at_a_time, render
+from rssr.datasets.degrade import degrade, to_uint8
+from rssr.figures import protocol_heat_map, save
+from rssr.files import read_image
+from rssr.metrics.fidelity import psnr, ssim
+from rssr.models.interpolation import Interpolation
+from rssr.published import FILE, for_table
+
+
+@pytest.fixture(scope="module")
+def measured():
+    drawn = torch.Generator().manual_seed(0)
+    small = torch.rand(2, 3, 12, 12, generator=drawn)
+    images = to_uint8(torch.nn.functional.interpolate(small, scale_factor=4, mode="bicubic"))
+    return images, audit(Interpolation(), dict(enumerate(images)), 4)
+
+
+def test_every_combination_once(measured):
+    _, rows = measured
+    assert len(rows) == len(rows.drop_duplicates(list(CHOICES))) == math.prod(map(len, CHOICES.values()))
+    assert rows["psnr"].between(5, 80).all() and rows["ssim"].between(-1, 1).all()
+
+
+def test_the_stated_protocol_is_the_one_of_the_tables(measured):
+    images, rows = measured
+    lr = torch.stack([degrade(image, "bicubic", 4) for image in images])
+    sr = to_uint8(Interpolation()(lr.float() / 255))
+    base = one_choice_at_a_time(rows).iloc[0]
+    assert base["psnr"] == pytest.approx(psnr(sr, images).mean().item(), abs=1e-9)
+    assert base["ssim"] == pytest.approx(ssim(sr, images).mean().item(), abs=1e-9)
+    assert len(one_choice_at_a_time(rows)) == 1 + sum(len(options) - 1 for options in CHOICES.values())
+
+
+def test_the_luma_from_16_to_235_gains_a_constant(measured):
+    moved = one_choice_at_a_time(measured[1]).set_index("option")["psnr_moved"]
+    assert moved["y_full"] == pytest.approx(20 * math.log10(219 / 255), abs=0.01)
+    assert moved["yiq"] == pytest.approx(moved["y_full"], abs=0.1)
+
+
+def test_the_nearest_combinations(measured):
+    rows = measured[1]
+    wanted = rows.iloc[17]
+    assert nearest(rows, wanted["psnr"], wanted["ssim"], 1).index.tolist() == [17]
+    assert (nearest(rows, 99.0, None, 1)["psnr"] == rows["psnr"].max()).all()
+
+
+def test_table_and_heat_map(measured, tmp_path):
+    rows = measured[1]
+    published = for_table(
+        FILE, "rsscn7", {"scale": 4, "degradation": "bicubic", "crop": 4, "split": "own", "images": 2}
+    )
+    table = render({"bicubic": rows}, {"bicubic": {"label": "Bicubic"}}, "A set", published)
+    text = table.markdown()
+    assert "stated protocol" in text and "degradation blur 2.0" in text and "26.36 is published for lstmconvsr" in text
+    assert "Bicubic comes nearest to that under: " in text
+    save(protocol_heat_map(rows, CHOICES, "Bicubic"), tmp_path / "heat")
+    assert (tmp_path / "heat.png").stat().st_size and (tmp_path / "heat.pdf").stat().st_size
+
+
+def test_rsscn7_shows_what_was_found_on_the_whole_set(shared):
+    """Direction and size of point 6 of the facts, on two images of each class."""
+    paths = [path for folder in sorted((shared / "rsscn7").iterdir()) for path in sorted(folder.glob("*.jpg"))[::50]]
+    images = {path.stem: torch.from_numpy(read_image(path).copy()).permute(2, 0, 1) for path in paths}
+    rows = audit(Interpolation(), images, 4)
+    table = one_choice_at_a_time(rows).set_index("option")
+    assert table.loc["", "psnr"] == pytest.approx(27.89, abs=1.0)
+    assert table.loc["rgb", "psnr_moved"] == pytest.approx(26.55 - 27.89, abs=0.1)
+    assert table.loc["rgb", "ssim_moved"] == pytest.approx(0.6486 - 0.6792, abs=0.01)
+    assert -1.6 < table.loc["bicubic of OpenCV", "psnr_moved"] < -1.0
+    assert -0.55 < table.loc["blur 1.2", "psnr_moved"] < -0.25
+    assert abs(table.loc["bicubic of PIL", "psnr_moved"]) < 0.02
+    assert isinstance(rows, pd.DataFrame)

@@ -1,0 +1,146 @@
+"""Perceptual scores from weights files, with no network: seeded weights under the real names, and a real trunk."""
+
+import importlib.resources
+
+import lpips
+import pytest
+import torch
+from pyiqa.archs import clip_model, dists_arch, lpips_arch
+from torchvision.models import (
+    AlexNet_Weights,
+    SqueezeNet1_1_Weights,
+    VGG16_Weights,
+    alexnet,
+    squeezenet1_1,
+    vgg16,
+)
+
+from rssr.errors import UserError
+from rssr.files import sha256
+from rssr.metrics import perceptual
+from rssr.metrics.registry import METRICS, fetch_weights, function
+
+
+@pytest.fixture(autouse=True)
+def _fresh(monkeypatch):
+    perceptual.load.cache_clear()
+
+    def refused(*_, **__):
+        raise AssertionError("something was to be downloaded")
+
+    monkeypatch.setattr("torch.hub.download_url_to_file", refused)
+    monkeypatch.setattr("urllib.request.urlopen", refused)
+
+
+def put(folder, metric, *tensors):
+    for name, value in zip(perceptual.WEIGHTS[metric], tensors, strict=True):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(value, path)
+
+
+def linear_layers(net):
+    return torch.load(importlib.resources.files(lpips) / f"weights/v0.1/{net}.pth", "cpu", weights_only=True)
+
+
+def images(seed):
+    drawn = torch.Generator().manual_seed(seed)
+    return [torch.randint(0, 256, (2, 3, 72, 80), dtype=torch.uint8, generator=drawn) for _ in range(2)]
+
+
+def test_lpips_equals_the_package_on_the_same_seeded_weights(tmp_path, monkeypatch):
+    torch.manual_seed(1)
+    put(tmp_path, "lpips", alexnet().state_dict(), {k: v.abs() for k, v in linear_layers("alex").items()})
+    sr, hr = images(2)
+    found = function("lpips", 4, str(tmp_path))(sr, hr, None)
+    hub = torch.hub.get_dir()
+    monkeypatch.setattr("torch.hub._hub_dir", str(tmp_path))
+    path = tmp_path / list(perceptual.WEIGHTS["lpips"])[1]
+    package = lpips.LPIPS(net="alex", model_path=str(path), verbose=False)
+    window = (..., slice(4, -4), slice(4, -4))
+    with torch.inference_mode():
+        expected = package(hr[window].float() / 255, sr[window].float() / 255, normalize=True).flatten()
+    assert found.shape == (2,) and found.dtype == torch.float64
+    assert found.tolist() == pytest.approx(expected.tolist(), rel=1e-5)
+    assert (found > 1e-4).all() and function("lpips", 4, str(tmp_path))(sr, sr, None).tolist() == [0, 0]
+    assert hub != str(tmp_path), "the folder of the weights stayed PyTorch's own"
+
+
+def test_lpips_squeeze_has_the_published_values(tmp_path, shared):
+    """The examples of torchmetrics' documentation, with the trunk that torchvision publishes."""
+    trunk = squeezenet1_1().state_dict()  # LPIPS does not use the classifier
+    trunk.update(torch.load(shared / "weights/squeezenet1_1_features.pth", weights_only=True))
+    put(tmp_path, "lpips_squeeze", trunk, linear_layers("squeeze"))
+    metric = perceptual.load("lpips_squeeze", str(tmp_path), "cpu")
+
+    def value(one, two):
+        with torch.inference_mode():
+            return [round(float(v), 4) for v in metric(one, two).flatten()]
+
+    for seed, expected in ((123, 0.1008), (42, 0.1005)):
+        torch.manual_seed(seed)
+        scores = value(torch.rand(10, 3, 100, 100), torch.rand(10, 3, 100, 100))
+        assert sum(scores) / 10 == pytest.approx(expected, abs=6e-5)
+    drawn = torch.Generator().manual_seed(42)
+    pair = [torch.rand(2, 3, 100, 100, generator=drawn) for _ in range(2)]
+    assert value(*pair) == [0.1024, 0.0938]
+
+
+def test_a_damaged_or_another_file_is_refused(tmp_path):
+    put(tmp_path, "lpips", alexnet().state_dict(), linear_layers("alex"))
+    with pytest.raises(UserError, match="alexnet-owt-7be5be79.pth has the sha256 .* but 7be5be79 was expected"):
+        fetch_weights("lpips", str(tmp_path))
+
+
+def test_real_digests_are_accepted(tmp_path, monkeypatch):
+    put(tmp_path, "lpips", alexnet().state_dict(), linear_layers("alex"))
+    checked = []
+    monkeypatch.setattr(perceptual, "check_digest", lambda path, digest: checked.append((path.name, digest)))
+    fetch_weights("lpips", str(tmp_path))
+    assert checked == [("alexnet-owt-7be5be79.pth", "7be5be79"), ("LPIPS_v0.1_alex-df73285e.pth", "df73285e")]
+
+
+@pytest.mark.parametrize("metric", perceptual.WEIGHTS)
+def test_every_file_has_an_address_as_its_package_has_it(metric):
+    known = {AlexNet_Weights.DEFAULT.url, SqueezeNet1_1_Weights.DEFAULT.url, VGG16_Weights.DEFAULT.url}
+    known |= {*lpips_arch.default_model_urls.values(), *dists_arch.default_model_urls.values()}
+    known |= set(clip_model._MODELS.values())
+    known = {url.replace("?download=true", "") for url in known}
+    for name, (base, digest) in perceptual.WEIGHTS[metric].items():
+        assert base + name.rpartition("/")[2] in known
+        assert digest in base + name
+    assert METRICS[metric].weights
+
+
+def test_missing_weights_are_named(tmp_path):
+    with pytest.raises(UserError, match=r"vgg16-397923af.pth does not exist: delete results/metrics/dists.json"):
+        function("dists", 0, str(tmp_path))(*images(1), None)
+
+
+def test_dists_runs_on_seeded_weights(tmp_path):
+    torch.manual_seed(3)
+    trunk = vgg16().state_dict()
+    for name in trunk:  # half a gigabyte that DISTS does not use: one number, seen in the same shape
+        if name.startswith("classifier"):
+            trunk[name] = torch.zeros(1).expand(trunk[name].shape)
+    put(tmp_path, "dists", trunk, {"alpha": torch.rand(1, 1475, 1, 1), "beta": torch.rand(1, 1475, 1, 1)})
+    sr, hr = images(4)
+    same, other = (function("dists", 0, str(tmp_path))(sr, image, None) for image in (sr, hr))
+    assert same.tolist() == pytest.approx([0, 0], abs=1e-5) and (other > 1e-3).all()
+
+
+def test_clipiqa_runs_on_seeded_weights(tmp_path, monkeypatch):
+    """A small network in the layout of CLIP's archives; the digest in its address is that of the small file."""
+    torch.manual_seed(5)
+    sizes = {"embed_dim": 32, "image_resolution": 64, "vision_layers": (1, 1, 1, 1), "vision_width": 8}
+    text = {"context_length": 77, "vocab_size": 49408, "transformer_width": 64, "transformer_heads": 1}
+    clip = clip_model.CLIP(**sizes, **text, vision_patch_size=None, transformer_layers=1).eval()
+    traced = torch.jit.trace(clip, (torch.rand(1, 3, 64, 64), torch.ones(1, 77, dtype=torch.long)), check_trace=False)
+    path = tmp_path / "clip/RN50.pt"
+    path.parent.mkdir()
+    traced.save(path)
+    monkeypatch.setitem(clip_model._MODELS, "RN50", f"https://example.org/{sha256(path)}/RN50.pt")
+    sr, hr = images(6)
+    scores = function("clipiqa", 4, str(tmp_path))(sr, hr, None)
+    assert ((scores > 0) & (scores < 1)).all()
+    assert torch.equal(scores, function("clipiqa", 4, str(tmp_path))(sr, sr, None)), "it looks at SR alone"

@@ -1,0 +1,42 @@
+"""Published values: none without its source, and each says whether its protocol is ours."""
+
+import pytest
+import yaml
+
+from rssr.config import load as load_config
+from rssr.errors import UserError
+from rssr.published import FILE, compare, for_table, load
+
+MEASURED = {"scale": 4, "degradation": "bicubic", "crop": 4, "split": "paper", "images": 1400}
+
+
+def test_every_value_belongs_to_an_entry_of_the_paper():
+    config = load_config(FILE.parent / "paper.yaml")
+    for value in load():
+        assert value.model in config.models and value.dataset in config.datasets
+        assert set(value.protocol) == set(MEASURED)
+
+
+@pytest.mark.parametrize("change", [{"source": ""}, {"source": None}, {"value": 26.36}, {"origin": "a paper"}])
+def test_a_value_without_a_source_cannot_be_entered(tmp_path, change):
+    entry = yaml.safe_load(FILE.read_text())[0] | change
+    if change.get("source", "") is None:
+        del entry["source"]
+    (tmp_path / "p.yaml").write_text(yaml.safe_dump([entry]))
+    with pytest.raises(UserError, match=f"p.yaml: entry 1: '{next(iter(change))}'"):
+        load(tmp_path / "p.yaml")
+
+
+def test_protocols_agree_differ_or_are_not_known():
+    assert compare(MEASURED, MEASURED) == ("yes", "")
+    assert compare(MEASURED | {"split": None}, MEASURED) == ("not known", "split not published")
+    differing = compare(MEASURED | {"split": None, "crop": 0}, MEASURED)
+    assert differing == ("no", "crop 0 there, 4 here")
+
+
+def test_values_of_a_table():
+    rows = for_table(FILE, "rsscn7", MEASURED)
+    assert {row["metric"]: row["value"] for row in rows}["psnr_y"] == "26.36"
+    assert {row["agrees"] for row in rows} == {"not known"}
+    assert {row["agrees"] for row in for_table(FILE, "rsscn7", MEASURED | {"images": 700})} == {"no"}
+    assert for_table(FILE, "neon", MEASURED) == []

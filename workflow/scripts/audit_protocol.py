@@ -1,0 +1,48 @@
+"""Measure one model on one test set under every combination of the measuring protocol."""
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+
+from rssr.audit import CHOICES, audit
+from rssr.errors import run
+from rssr.files import read_csv, read_image, sha256, write_csv, write_json
+from rssr.models.registry import build, seed
+from rssr.provenance import made_by
+
+
+def main() -> None:
+    """Parse the arguments and call the library."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=json.loads, required=True, help="configuration entry as JSON")
+    parser.add_argument("--weights", type=Path)
+    parser.add_argument("--split-dir", type=Path, required=True, help="results/data/{dataset}/test")
+    parser.add_argument("--scale", type=int, required=True)
+    parser.add_argument("--images", type=int, required=True, help="how many, evenly over the manifest")
+    parser.add_argument("--out", type=Path, required=True, help="CSV file; .json is put beside it")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    names = [row["image"] for row in read_csv(arguments.split_dir / "manifest.csv")]
+    names = names[:: max(1, len(names) // arguments.images)][: arguments.images]
+    images = {
+        name: torch.from_numpy(read_image(arguments.split_dir / "HR" / f"{name}.png").copy()).permute(2, 0, 1)
+        for name in names
+    }
+    entry = dict(arguments.model)
+    if arguments.weights:
+        entry["checkpoint" if "checkpoint" in entry else "weights"] = {"path": str(arguments.weights)}
+    model = build(entry)
+    seed(model, 0)
+    rows = audit(model, images, arguments.scale, arguments.device)
+    write_csv(arguments.out, rows.to_dict("records"))
+    manifest = sha256(arguments.split_dir / "manifest.csv")
+    weights = sha256(arguments.weights) if arguments.weights else None
+    facts = made_by(hr_manifest_sha256=manifest, weights_sha256=weights, images=names, choices=CHOICES)
+    write_json(arguments.out.with_suffix(".json"), facts)
+
+
+run(main)
