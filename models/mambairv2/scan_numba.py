@@ -10,8 +10,10 @@ token by token in PyTorch and, on a busy machine, over a hundred times this for 
 """
 
 import math
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 
 import numba
 import numpy as np
@@ -254,7 +256,9 @@ def _prepared(*inputs: Tensor) -> tuple[Tensor, ...]:
     """The inputs in the precision of the state, with B and C token by token."""
     work = torch.promote_types(inputs[0].dtype, torch.float32)
     u, delta, A, B, C, D, delta_bias = (t.detach().to(work) for t in inputs)
-    return u, delta, A.contiguous(), B.mT.contiguous(), C.mT.contiguous(), D.contiguous(), delta_bias.contiguous()
+    # Transposed by NumPy: after a parallel operator of PyTorch its threads spin for milliseconds, beside ours.
+    B, C = (torch.from_numpy(np.ascontiguousarray(t.numpy().swapaxes(-1, -2))) for t in (B, C))
+    return u, delta, A.contiguous(), B, C, D.contiguous(), delta_bias.contiguous()
 
 
 def _tasks(B: Tensor, channels: int) -> int:
@@ -263,10 +267,7 @@ def _tasks(B: Tensor, channels: int) -> int:
 
 
 def _spread(function: Callable, count: int, arguments: list[tuple[Tensor, ...]]) -> None:
-    """Run tasks 0 to count on PyTorch's number of threads, which live for this call only.
-
-    Numba's own threads would spin beside PyTorch's, and do not survive a fork of the process.
-    """
+    """Run tasks 0 to count on PyTorch's number of threads; Numba's own would spin beside PyTorch's."""
     workers = min(torch.get_num_threads(), count)
     limits = [count * i // workers for i in range(workers + 1)]
     arrays = [tuple(t.numpy() for t in own) for own in arguments]
@@ -276,5 +277,10 @@ def _spread(function: Callable, count: int, arguments: list[tuple[Tensor, ...]])
 
     if workers == 1:
         return work(0)
-    with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(work, range(workers)))
+    list(_pool(os.getpid(), workers).map(work, range(workers)))
+
+
+@lru_cache(maxsize=4)
+def _pool(process: int, workers: int) -> ThreadPoolExecutor:
+    """Threads that are kept between calls, of their own for each process: they do not survive a fork."""
+    return ThreadPoolExecutor(workers)
