@@ -5,12 +5,13 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torchvision.models import AlexNet_Weights
 
 from rssr.errors import UserError
 from rssr.fetch import check_digest, download
 from rssr.models.weights import read_weights
 
-_TORCHVISION = "https://download.pytorch.org/models/"
+_TORCHVISION = AlexNet_Weights.IMAGENET1K_V1.url.rpartition("/")[0] + "/"  # where torchvision has all its weights
 _PYIQA = "https://huggingface.co/chaofengc/IQA-PyTorch-Weights/resolve/main/"
 _CLIP = "https://openaipublic.azureedge.net/clip/models/"
 _RN50 = "afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762"
