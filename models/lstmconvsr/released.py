@@ -6,6 +6,8 @@ from typing import Any
 
 from torch import Tensor
 
+from rssr.models.released import translate_arguments
+
 _TAILS = {"pixelshuffle": "classical", "pixelshuffledirect": "light"}
 _ARGUMENTS = {
     "upscale": "scale",
@@ -40,15 +42,9 @@ _KEYS = (
 
 def arguments_from_released(config: Mapping[str, Any]) -> dict[str, Any]:
     """The authors' keyword arguments in ours; ValueError for one that has no counterpart."""
-    arguments = {}
-    for name, value in config.items():
-        if name in _ARGUMENTS:
-            arguments[_ARGUMENTS[name]] = value
-        elif name == "upsampler" and value in _TAILS:
-            arguments["tail"] = _TAILS[value]
-        elif _FIXED.get(name, ...) != value:
-            raise ValueError(f"LSTMConvSR: the released argument {name}={value!r} has no counterpart here")
-    return arguments
+    tail = _TAILS.get(config.get("upsampler"))
+    known = {name: value for name, value in config.items() if not (name == "upsampler" and tail)}
+    return translate_arguments("LSTMConvSR", known, _ARGUMENTS, _FIXED) | ({"tail": tail} if tail else {})
 
 
 def state_dict_from_released(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
