@@ -8,7 +8,8 @@ import torch
 
 from rssr.audit import CHOICES, audit, nearest, one_choice_at_a_time, render
 from rssr.datasets.degrade import degrade, to_uint8
-from rssr.figures import protocol_heat_map, save
+from rssr.figures.protocol import protocol_heat_map
+from rssr.figures.style import save
 from rssr.files import read_image
 from rssr.metrics.fidelity import psnr, ssim
 from rssr.models.interpolation import Interpolation

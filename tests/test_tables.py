@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 
 from rssr.metrics.statistics import mean_interval
-from rssr.tables import Column, Table, complexity, quality, ranks, significance
+from rssr.tables.cost import complexity
+from rssr.tables.quality import quality, significance
+from rssr.tables.table import Column, Table, ranks
 
 SETTINGS = {"resamples": 2000, "confidence": 0.95, "seed": 0}
 

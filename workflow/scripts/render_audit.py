@@ -8,7 +8,8 @@ import pandas as pd
 
 from rssr.audit import CHOICES, render
 from rssr.errors import run
-from rssr.figures import protocol_heat_map, save
+from rssr.figures.protocol import protocol_heat_map
+from rssr.figures.style import save
 from rssr.files import read_json
 from rssr.published import for_table
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rssr.errors import run
 from rssr.files import read_json
-from rssr.tables import complexity
+from rssr.tables.cost import complexity
 
 
 def main() -> None:

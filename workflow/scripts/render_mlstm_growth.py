@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from rssr.errors import run
-from rssr.figures import mlstm_growth, save
+from rssr.figures.cost import mlstm_growth
+from rssr.figures.style import save
 
 
 def main() -> None:

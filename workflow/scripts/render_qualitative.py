@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from rssr.errors import run
-from rssr.figures import differing_crop, qualitative, save
+from rssr.figures.images import differing_crop, qualitative
+from rssr.figures.style import save
 from rssr.files import read_csv, read_image
 from rssr.metrics.fidelity import psnr
 

@@ -10,7 +10,7 @@ from rssr.errors import run
 from rssr.files import read_json
 from rssr.metrics.registry import METRICS
 from rssr.published import for_table
-from rssr.tables import quality
+from rssr.tables.quality import quality
 
 
 def main() -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from rssr.errors import run
-from rssr.figures import quality_cost, save
+from rssr.figures.cost import quality_cost
+from rssr.figures.style import save
 from rssr.files import read_json
 
 

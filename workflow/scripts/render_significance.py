@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from rssr.errors import run
-from rssr.tables import significance
+from rssr.tables.quality import significance
 
 
 def main() -> None:
