@@ -7,7 +7,8 @@ from typing import Any
 from torch import nn
 
 from rssr.code import ROOT
-from rssr.config import Config, Model, entry_at
+from rssr.config import Config
+from rssr.config.models import Model, entry_at
 from rssr.errors import UserError, nearest
 from rssr.metrics.complexity import count_parameters
 from rssr.models.names import INTERPOLATIONS, NETWORKS

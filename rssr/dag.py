@@ -10,7 +10,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from rssr.code import ROOT, module_files, used_files
-from rssr.config import Dataset, Model, entry_at, validate
+from rssr.config import validate
+from rssr.config.data import Dataset
+from rssr.config.models import Model, entry_at
 from rssr.datasets.card import DataSet
 from rssr.datasets.degradations import DEGRADATIONS, describe
 from rssr.datasets.registry import PUBLISHED

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from rssr.code import ROOT
-from rssr.config import Recipe
+from rssr.config.models import Recipe
 from rssr.datasets.folder import data_set
 from rssr.datasets.prepare import prepare_hr, prepare_lr
 from rssr.errors import UserError

@@ -7,7 +7,8 @@ import torch
 import yaml
 
 from rssr.code import ROOT
-from rssr.config import entry_at, validate
+from rssr.config import validate
+from rssr.config.models import entry_at
 from rssr.metrics.complexity import count_macs
 from rssr.models.registry import build
 

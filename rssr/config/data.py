@@ -1,0 +1,63 @@
+"""Data sets and degradations in the configuration."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from rssr.config.block import Block
+from rssr.datasets.degradations import STEPS
+from rssr.datasets.registry import MODULES, PUBLISHED
+
+
+class Dataset(Block):
+    """A data set: one that the suite knows, or a folder of images."""
+
+    label: str = Field(description="name in tables and figures")
+    module: Literal[MODULES] | None = Field(None, description="a module of datasets/")
+    images: str | None = Field(None, description="a folder of images of one's own, instead of `module`")
+    root: str | None = Field(
+        None,
+        description="folder that has the images of a published data set, in any known layout; they are downloaded "
+        "where neither this nor the environment's RSSR_ROOT_{MODULE} names one",
+    )
+    subset: bool = Field(False, description="take the part of a published data set that `root` has; titles say so")
+    split: dict[Literal["train", "val", "test"], str | tuple[str, ...]] | None = Field(
+        None,
+        description="split -> glob pattern, or several: below the folder of `images`, or of the source names of a "
+        "published data set, instead of the paper's split; val is prepared and not used yet",
+    )
+    tile: int | None = Field(None, ge=16, description="side of the HR tiles in pixels; the data set's own by default")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Dataset":
+        if (self.module is None) == (self.images is None):
+            raise ValueError("give either `module` or `images`")
+        if self.images is not None and self.split is None:
+            raise ValueError("`images` and `split` go together")
+        given = [key for key in ("root", "subset", "split") if getattr(self, key)]
+        if self.module not in PUBLISHED and set(given) - ({"split"} if self.images else set()):
+            raise ValueError(f"`{given[0]}` is for the published data sets: {', '.join(PUBLISHED)}")
+        return self
+
+
+class Step(Block):
+    """A step of a degradation: one of blur, reduce, noise and jpeg."""
+
+    blur: float | None = Field(None, gt=0, description="sigma of a Gaussian, in pixels of the image at that step")
+    size: int | None = Field(None, ge=3, description="side of the blur's window, odd; by default it ends at 3 sigma")
+    reduce: Literal["nearest", "bilinear", "bicubic", "lanczos"] | None = Field(
+        None, description="kernel of MATLAB's imresize; once in each degradation"
+    )
+    antialias: bool = Field(True, description="whether the reduction stretches its kernel; OpenCV's does not")
+    noise: float | None = Field(None, gt=0, description="sigma of Gaussian noise in levels of 8 bits, a seed an image")
+    jpeg: int | None = Field(None, ge=1, le=100, description="quality of a JPEG file that the image goes through")
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "Step":
+        if sum(getattr(self, name) is not None for name in STEPS) != 1:
+            raise ValueError(f"a step has one of {', '.join(STEPS)}")
+        if self.size is not None and (self.blur is None or self.size % 2 == 0):
+            raise ValueError("`size` is odd and goes with `blur`")
+        if not self.antialias and self.reduce is None:
+            raise ValueError("`antialias` goes with `reduce`")
+        return self

@@ -1,0 +1,47 @@
+"""How quality and cost are measured and shown, in the configuration."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from rssr.config.block import Block
+
+
+class Metric(Block):
+    """A column of the quality table."""
+
+    required: bool = Field(True, description="false: a metric whose weights cannot be had is a column of dashes")
+
+
+class Profile(Block):
+    """How cost is measured."""
+
+    size: tuple[int, int] = Field((128, 128), description="height and width of the LR input that the tables show")
+    further_sizes: tuple[tuple[int, int], ...] = Field((), description="LR inputs that latency is measured at besides")
+    batch: int = Field(1, ge=1, description="images per call")
+    warmup: int = Field(20, ge=0, description="most calls that are not counted; fewer where their times are steady")
+    samples: int = Field(50, ge=3, description="timed calls, or as many as fit in `seconds`")
+    seconds: float = Field(10, gt=0, description="time after which no further call is timed; three are in any case")
+    precision: Literal["fp32", "bf16", "fp16"] = Field("fp32", description="dtype of autocast; fp32: none")
+    compile: Literal["default", "reduce-overhead", "max-autotune"] | None = Field(
+        None, description="mode of torch.compile; by default nothing is compiled"
+    )
+
+
+class Statistics(Block):
+    """How intervals are computed."""
+
+    resamples: int = Field(10000, ge=100, description="bootstrap resamples of the images")
+    confidence: float = Field(0.95, gt=0, lt=1, description="level of the intervals")
+    seed: int = Field(0, description="of the resampling")
+    reference: str | None = Field(
+        None, description="model that the table `significance` compares the others with; the first by default"
+    )
+
+
+class Audit(Block):
+    """The same weights under every combination of the measuring protocol."""
+
+    datasets: tuple[str, ...] = Field(min_length=1, description="test sets, by name")
+    models: tuple[str, ...] = Field(min_length=1, description="models, by name")
+    images: int = Field(100, ge=1, description="how many of a test set, taken evenly")

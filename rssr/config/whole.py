@@ -1,0 +1,91 @@
+"""The whole configuration: its blocks, and that their names fit together."""
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from rssr.config.block import Block, Name
+from rssr.config.data import Dataset, Step
+from rssr.config.measuring import Audit, Metric, Profile, Statistics
+from rssr.config.models import Model, Recipe
+from rssr.datasets.degradations import DEGRADATIONS
+from rssr.errors import nearest
+from rssr.metrics.registry import METRICS
+
+
+class Config(Block):
+    """The whole configuration."""
+
+    scale: Literal[2, 3, 4] | tuple[Literal[2, 3, 4], ...] = Field(
+        4, description="upscaling factor, or several; `{scale}` in a model's entry stands for it"
+    )
+    degradations: dict[Name, tuple[Step, ...]] = Field(
+        {"bicubic": (Step(reduce="bicubic"),)},
+        min_length=1,
+        description="from HR to LR, name -> steps; networks are trained on the first. A list of names stands for steps "
+        f"that the suite knows: {', '.join(DEGRADATIONS)}",
+    )
+    crop: int | None = Field(None, ge=0, description="border pixels that metrics leave out; the scale by default")
+    datasets: dict[Name, Dataset] = Field(min_length=1, description="data sets by name")
+    models: dict[Name, Model] = Field(min_length=1, description="methods by name, in the order of the tables")
+    training: dict[Name, Recipe] = Field({}, description="recipes by name")
+    metrics: dict[Literal[tuple(METRICS)], Metric] = Field(
+        {"psnr_y": Metric()}, min_length=1, description="metrics by name"
+    )
+    weights_dir: str = Field(
+        "downloads/metrics",
+        description="folder of the weights of perceptual metrics, fetched into it where they are not there; a machine "
+        "without a network takes one that was filled elsewhere",
+    )
+    profile: Profile = Field(Profile(), description="how cost is measured")
+    statistics: Statistics = Field(Statistics(), description="how intervals are computed")
+    audit: Audit | None = Field(None, description="measure how far the protocol moves the scores; by default not done")
+
+    @field_validator("degradations", mode="before")
+    @classmethod
+    def _known_steps(cls, given: Any) -> Any:
+        """Fill in the steps of names that the suite knows."""
+        named = given if isinstance(given, dict) else dict.fromkeys(given) if isinstance(given, list | tuple) else None
+        if named is None:
+            raise ValueError("a list of names or a mapping of names to steps is expected")
+        for name, steps in named.items():
+            if steps is None and name not in DEGRADATIONS:
+                raise ValueError(f"'{name}' is unknown{nearest(str(name), DEGRADATIONS)}")
+        return {name: DEGRADATIONS[name] if steps is None else steps for name, steps in named.items()}
+
+    @field_validator("degradations")
+    @classmethod
+    def _reduced_once(cls, given: dict[str, tuple[Step, ...]]) -> dict[str, tuple[Step, ...]]:
+        for name, steps in given.items():
+            if sum(step.reduce is not None for step in steps) != 1:
+                raise ValueError(f"'{name}' has to `reduce` once")
+        return given
+
+    @property
+    def scales(self) -> tuple[int, ...]:
+        """The upscaling factors, in order."""
+        return self.scale if isinstance(self.scale, tuple) else (self.scale,)
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> "Config":
+        if len(set(self.scales)) != len(self.scales) or not self.scales:
+            raise ValueError("`scale` needs one or more different factors")
+        if self.audit is not None:
+            for key, known in (("datasets", self.datasets), ("models", self.models)):
+                for name in getattr(self.audit, key):
+                    if name not in known:
+                        raise ValueError(f"audit.{key} names '{name}'{nearest(name, known)}")
+        reference = self.statistics.reference
+        if reference is not None and reference not in self.models:
+            raise ValueError(f"statistics.reference names the model '{reference}'{nearest(reference, self.models)}")
+        for name, model in self.models.items():
+            if model.train_on is not None and model.train_on not in self.datasets:
+                raise ValueError(
+                    f"models.{name}.train_on names the data set '{model.train_on}'"
+                    + nearest(model.train_on, self.datasets)
+                )
+            if model.train is not None and model.train not in self.training:
+                raise ValueError(
+                    f"models.{name}.train names the recipe '{model.train}'{nearest(model.train, self.training)}"
+                )
+        return self
