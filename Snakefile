@@ -14,17 +14,19 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/weights.smk"
 include: "workflow/rules/score.smk"
-include: "workflow/rules/render.smk"
+include: "workflow/rules/tables.smk"
+include: "workflow/rules/figures.smk"
 include: "workflow/rules/audit.smk"
+include: "workflow/rules/provenance.smk"
 
 
 rule all:
     default_target: True
     input:
-        targets,
+        wanted,
         "results/provenance.json",
 
 
 rule weights:
     input:
-        dag.weights_of(dag.used_sets()),
+        targets.weights_of(dag, dag.used_sets()),

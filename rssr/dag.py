@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -84,24 +84,18 @@ class Dag:
         """The models whose measuring protocol is audited."""
         return list(self.config.audit.models) if self.config.audit else []
 
+    def audited_sets(self) -> list[str]:
+        """The test sets whose measuring protocol is audited, at the first scale."""
+        sets = [self.first(source) for source in (self.config.audit.datasets if self.config.audit else ())]
+        for dataset in sets:
+            if "test" not in self.data_sets[dataset].splits:
+                raise UserError(f"audit.datasets: '{self.base_of(dataset)}' has no test split", "name another data set")
+        return sets
+
     @property
     def audited_images(self) -> int:
         """How many images of a test set an audit takes."""
         return self.config.audit.images if self.config.audit else 0
-
-    def audits(self) -> list[str]:
-        """What the audit of the measuring protocol leaves, at the first scale."""
-        files = []
-        for source in self.config.audit.datasets if self.config.audit else ():
-            dataset = self.first(source)
-            if "test" not in self.data_sets[dataset].splits:
-                raise UserError(f"audit.datasets: '{source}' has no test split", "name another data set")
-            measured = [f"results/audit/{dataset}/{model}" for model in self.audited_models]
-            figures = [f"results/figures/audit_{dataset}_{model}" for model in self.audited_models]
-            files += [f"{stem}.{suffix}" for stem in measured for suffix in ("csv", "json")]
-            files += [f"results/tables/audit_{dataset}.{suffix}" for suffix in ("csv", "md", "tex")]
-            files += [f"{stem}.{suffix}" for stem in figures for suffix in ("png", "pdf")]
-        return files
 
     # Entries, as the scripts take them: an entry alone, so that changing one remakes what depends on it.
 
@@ -294,7 +288,7 @@ class Dag:
         """Whether a model has no weights at all."""
         return self.config.models[model].arch in INTERPOLATIONS
 
-    # Targets.
+    # The test sets, and what is trained on.
 
     def test_sets(self) -> list[str]:
         """The data sets that have a test split."""
@@ -304,64 +298,6 @@ class Dag:
         """The data sets that networks are tested on or learn from."""
         return [name for name, data_set in self.data_sets.items() if {"train", "test"} & set(data_set.splits)]
 
-    def each(self, *patterns: str) -> list[str]:
-        """The patterns filled with every test set, degradation and model, each file once, in order."""
-        values = [
-            {"dataset": dataset, "degradation": degradation, "model": model}
-            | {"scale": (scale := self.scale_of(dataset)), "measured": self.at(model, scale), "at": self.at("", scale)}
-            for dataset in self.test_sets()
-            for degradation in self.config.degradations
-            for model in self.config.models
-        ]
-        return list(dict.fromkeys(pattern.format(**value) for pattern in patterns for value in values))
-
-    def everything(self) -> list[str]:
-        """Every result, not the last ones only: Snakemake makes a deleted file again if it is asked for by name."""
-        per_test_set = self.each(
-            "results/data/{dataset}/test/manifest.csv",
-            "results/data/{dataset}/test/LR/x{scale}-{degradation}/manifest.csv",
-            "results/sr/{dataset}/{degradation}/{model}/manifest.csv",
-            "results/scores/{dataset}/{degradation}/{model}.csv",
-            "results/scores/{dataset}/{degradation}/{model}.json",
-            "results/profile/{measured}.json",
-            *(f"results/tables/quality_{{dataset}}_{{degradation}}.{suffix}" for suffix in ("csv", "md", "tex")),
-            *(f"results/tables/significance_{{dataset}}_{{degradation}}.{suffix}" for suffix in ("csv", "md", "tex")),
-            *(f"results/tables/complexity{{at}}.{suffix}" for suffix in ("csv", "md", "tex")),
-            *(f"results/figures/quality_cost_{{dataset}}_{{degradation}}.{suffix}" for suffix in ("png", "pdf")),
-            *(f"results/figures/qualitative_{{dataset}}_{{degradation}}.{suffix}" for suffix in ("png", "pdf")),
-        )
-        # Drawn from a committed file, which whoever deletes results/ deletes as well.
-        measured = Path("results/reference/mlstm_growth.csv").exists()
-        growth = [f"results/figures/mlstm_growth.{suffix}" for suffix in ("png", "pdf") if measured]
-        validation = self.data(self.test_sets(), "val")
-        return per_test_set + growth + validation + self.audits() + self.weights_of(self.test_sets())
-
-    def data(self, datasets: Iterable[str], *splits: str) -> list[str]:
-        """The prepared images of data sets: of all their splits, or of those named."""
-        files = []
-        for dataset in datasets:
-            for split in self.data_sets[dataset].splits:
-                if not splits or split in splits:
-                    folder = f"results/data/{dataset}/{split}"
-                    names = [f"x{self.scale_of(dataset)}-{name}" for name in self.config.degradations]
-                    lr = [f"{folder}/LR/{name}/manifest.csv" for name in names]
-                    files += [f"{folder}/manifest.csv", *lr]
-        return files
-
-    def weights_of(self, datasets: Iterable[str]) -> list[str]:
-        """The weights of every network for some data sets, with what they were made from and what tells of it."""
-        files = []
-        for dataset in datasets:
-            for model in self.config.models:
-                for weights in self.weights(model, dataset):
-                    stem = weights.removesuffix(".safetensors")
-                    files += [weights, f"{stem}.json"]
-                    if model in self.trained:
-                        home = self.home(model, dataset)
-                        train, lr = f"results/data/{home}/train", self.training_lr(home)
-                        files += [f"{stem}.csv", f"{train}/manifest.csv", f"{train}/LR/{lr}/manifest.csv"]
-        return list(dict.fromkeys(files))
-
     def training_lr(self, dataset: str) -> str:
         """The LR folder that networks are trained on."""
         return f"x{self.scale_of(dataset)}-{self.training_degradation}"
@@ -370,11 +306,6 @@ class Dag:
     def training_degradation(self) -> str:
         """The degradation that networks are trained on: the first."""
         return next(iter(self.config.degradations))
-
-    def published(self) -> list[str]:
-        """What the repository keeps of a run."""
-        kept = ("results/tables/", "results/figures/", "results/scores/", "results/profile/")
-        return [file for file in self.everything() if file.startswith(kept)] + ["results/provenance.json"]
 
     # State.
 

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from rssr import targets
 from rssr.dag import Dag, prepare_environment
 from rssr.errors import UserError
 from rssr.lock import clear_stale_locks
@@ -13,7 +14,7 @@ ALL_CORES = 256
 prepare_environment()
 try:
     dag = Dag(config, ", ".join(map(str, workflow.configfiles)))
-    targets = dag.everything()
+    wanted = targets.everything(dag)
 except UserError as error:
     sys.exit(f"error: {error}")
 if workflow.is_main_process:  # not in a cluster's jobs

@@ -70,7 +70,7 @@ rule degrade_images:
 
 rule data:
     input:
-        dag.data(dag.data_sets),
+        targets.data(dag, dag.data_sets),
 
 
 rule data_status:
