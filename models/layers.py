@@ -1,9 +1,12 @@
 """Layers that several networks of this folder share."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+DF2K_MEAN = (0.4488, 0.4371, 0.4040)  # RGB; LSTMConvSR and MambaIRv2 subtract it
 UCMERCED_MEAN = (0.4916, 0.4991, 0.4565)  # RGB; HSENet and TransENet subtract it, whatever they are trained on
 
 
@@ -18,6 +21,21 @@ class Residual(nn.Sequential):
 def conv3x3(channels: int, out: int) -> nn.Conv2d:
     """A 3x3 convolution that keeps the size of the map."""
     return nn.Conv2d(channels, out, 3, padding=1)
+
+
+def initialise_linear(model: nn.Module) -> None:
+    """Every linear layer a truncated normal of 0.02, biases zero, as transformers are begun."""
+    for module in model.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.trunc_normal_(module.weight, std=0.02)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+
+def check_choice(network: str, name: str, value: object, choices: Sequence) -> None:
+    """ValueError for an argument of a network that is none of its choices."""
+    if value not in choices:
+        raise ValueError(f"{network}: {name} {value!r} is unknown, use one of {', '.join(map(str, choices))}")
 
 
 def feed_forward(channels: int, hidden: int) -> Residual:

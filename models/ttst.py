@@ -16,10 +16,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
 
-from rssr.models.layers import Residual, conv3x3, feed_forward, from_windows, pad_to_multiple, upsampling, windows
+from rssr.models.layers import (
+    Residual,
+    conv3x3,
+    feed_forward,
+    from_windows,
+    initialise_linear,
+    pad_to_multiple,
+    windows,
+)
 from rssr.models.released import load_released, translate_arguments
+from rssr.models.tail import released_tail_keys, tail
 
-TAIL_CHANNELS = 64  # whatever the width of the network
 KEPT = ((1, 2), (2, 3), (3, 4), (4, 5))  # of the scores in a row, as fractions
 
 _ARGUMENTS = {
@@ -67,9 +75,6 @@ _KEYS = (
     (r"\.(project_out|proj)\.", ".out."),
     (r"\.fc1\.", ".1."),
     (r"\.fc2\.", ".3."),
-    (r"^conv_before_upsample\.0\.", "tail.0."),
-    (r"^upsample\.", "tail.2."),
-    (r"^conv_last\.", "tail.3."),
 )
 
 
@@ -280,17 +285,8 @@ class TTST(nn.Module):
         self.groups = nn.Sequential(*(group(*sizes) for sizes in zip(depths, heads, strict=True)))
         self.norm_last = nn.LayerNorm(channels)
         self.conv_after_body = conv3x3(channels, channels)
-        self.tail = nn.Sequential(
-            conv3x3(channels, TAIL_CHANNELS),
-            nn.LeakyReLU(0.01),
-            upsampling(TAIL_CHANNELS, scale),
-            conv3x3(TAIL_CHANNELS, 3),
-        )
-        for module in self.modules():
-            if isinstance(module, nn.Linear):
-                nn.init.trunc_normal_(module.weight, std=0.02)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
+        self.tail = tail("classical", channels, scale)
+        initialise_linear(self)
 
     @classmethod
     def from_released(cls, config: Mapping[str, Any], state_dict: Mapping[str, Tensor]) -> "TTST":
@@ -312,7 +308,7 @@ class TTST(nn.Module):
                 ours[f"{stem}mix"] = torch.cat([state_dict[f"{stem}attn{n}"] for n in range(1, len(KEPT) + 1)])
             elif not key.startswith("relative_position_index_") and not key.endswith((".attn2", ".attn3", ".attn4")):
                 ours[key] = value
-        return load_released(model, ours, _KEYS)
+        return load_released(model, ours, (*_KEYS, *released_tail_keys("classical", model.scale)))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 3, h, w) in [0, 1] -> (B, 3, scale * h, scale * w), unclamped."""

@@ -33,7 +33,7 @@ def test_published_sizes(channels, parameters):
     assert sum(p.numel() for p in LSTMConvSR(channels=channels).parameters()) == parameters
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     tokens=st.integers(1, 150),
     chunk=st.sampled_from([1, 7, 32, 64]),

@@ -231,7 +231,7 @@ def outcome(inputs, name):
     return out, *torch.autograd.grad(out.sin().sum(), inputs)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     batch=st.integers(1, 3),
     per_group=st.integers(1, 19),
@@ -250,7 +250,8 @@ def test_backends_agree(batch, per_group, groups, states, tokens, spread, dtype,
     for name in runnable()[1:]:
         for found, wanted in zip(outcome(narrowed, name), expected, strict=True):
             assert found.dtype == dtype and found.shape == wanted.shape
-            assert (found - wanted).norm() <= limit * wanted.norm() + 1e-12 * wanted.numel()
+            # Sums of terms of order one, which may cancel: a small result is no more exact than they are.
+            assert (found - wanted).norm() <= limit * max(wanted.norm(), 1)
 
 
 @pytest.mark.parametrize("name", runnable())

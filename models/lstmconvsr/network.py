@@ -11,17 +11,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rssr.models.layers import DF2K_MEAN, check_choice, initialise_linear
 from rssr.models.lstmconvsr.mlstm import FORMS
-from rssr.models.lstmconvsr.released import arguments_from_released, state_dict_from_released
+from rssr.models.lstmconvsr.released import arguments_from_released, keys_from_released
 from rssr.models.lstmconvsr.traversal import TRAVERSALS
 from rssr.models.lstmconvsr.vil import REDUCTIONS, ViLG, ViLLayer
+from rssr.models.released import load_released
+from rssr.models.tail import TAILS
+from rssr.models.tail import tail as make_tail
 
 ORDERS = ("paper", "released")
-TAILS = ("classical", "light")
 REVISITS = ("concat", "sum", "none")
 INITIALISATIONS = ("released", "vision_lstm")
-DF2K_MEAN = (0.4488, 0.4371, 0.4040)
-TAIL_CHANNELS = 64  # between conv_before_upsample and conv_last, whatever the width of the network
 
 
 class ARRB(nn.Module):
@@ -126,14 +127,14 @@ class LSTMConvSR(nn.Module):
         mean: Sequence[float] = DF2K_MEAN,
     ) -> None:
         super().__init__()
-        _check_choice("order", order, ORDERS)
-        _check_choice("tail", tail, TAILS)
-        _check_choice("init", init, INITIALISATIONS)
-        _check_choice("mlstm_form", mlstm_form, FORMS)
-        _check_choice("reduce", reduce, REDUCTIONS)
-        _check_choice("revisit", revisit, REVISITS)
+        check_choice("LSTMConvSR", "order", order, ORDERS)
+        check_choice("LSTMConvSR", "tail", tail, TAILS)
+        check_choice("LSTMConvSR", "init", init, INITIALISATIONS)
+        check_choice("LSTMConvSR", "mlstm_form", mlstm_form, FORMS)
+        check_choice("LSTMConvSR", "reduce", reduce, REDUCTIONS)
+        check_choice("LSTMConvSR", "revisit", revisit, REVISITS)
         for traversal in traversals:
-            _check_choice("traversals", traversal, TRAVERSALS)
+            check_choice("LSTMConvSR", "traversals", traversal, TRAVERSALS)
 
         def block() -> NeuralBlock:
             long_range = ViLG(channels, mlp_ratio, traversals, reduce, lsa, mlstm_form) if vilg else nn.Identity()
@@ -145,7 +146,7 @@ class LSTMConvSR(nn.Module):
         self.conv_first = nn.Conv2d(3, channels, 3, padding=1)
         self.body = nn.Sequential(*(ResidualGroup([block() for _ in range(blocks)], channels) for blocks in groups))
         self.conv_after_body = nn.Conv2d(channels, channels, 3, padding=1)
-        self.tail = _classical_tail(channels, scale) if tail == "classical" else _light_tail(channels, scale)
+        self.tail = make_tail(tail, channels, scale)
         _initialise(self, init)
 
     @classmethod
@@ -161,10 +162,9 @@ class LSTMConvSR(nn.Module):
             ValueError: for an argument that has no counterpart here.
             RuntimeError: for keys or shapes that do not fit, by name.
         """
-        model = cls(**arguments_from_released(config), order=order)
-        model.load_state_dict(state_dict_from_released(state_dict))
-        dtypes = {t.dtype for t in state_dict.values() if t.is_floating_point()}
-        return model.to(dtypes.pop()).eval() if len(dtypes) == 1 else model.eval()
+        arguments = arguments_from_released(config)
+        model = cls(**arguments, order=order)
+        return load_released(model, state_dict, keys_from_released(arguments.get("tail", "classical"), model.scale))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 3, h, w) in [0, 1] -> (B, 3, scale * h, scale * w), unclamped."""
@@ -208,33 +208,13 @@ class LSTMConvSR(nn.Module):
         return {name: out[..., : x.shape[-2], : x.shape[-1]] for name, out in found.items()}
 
 
-def _classical_tail(channels: int, scale: int) -> nn.Sequential:
-    layers: list[nn.Module] = [nn.Conv2d(channels, TAIL_CHANNELS, 3, padding=1), nn.LeakyReLU(0.01)]
-    for factor in [3] if scale == 3 else [2] * (scale.bit_length() - 1):
-        layers += [nn.Conv2d(TAIL_CHANNELS, TAIL_CHANNELS * factor**2, 3, padding=1), nn.PixelShuffle(factor)]
-    return nn.Sequential(*layers, nn.Conv2d(TAIL_CHANNELS, 3, 3, padding=1))
-
-
-def _light_tail(channels: int, scale: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(channels, 3 * scale**2, 3, padding=1), nn.PixelShuffle(scale))
-
-
-def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise ValueError(f"LSTMConvSR: {name} {value!r} is unknown, use one of {', '.join(choices)}")
-
-
 def _initialise(model: nn.Module, init: str) -> None:
     """Linear layers as the authors leave them; `vision_lstm` then gives the gates their memory back.
 
     The authors' last step resets every nn.Linear, the gates included, so that a memory starts with a half-life of one
     token. Vision-LSTM (vision_lstm.py of github.com/NX-AI/vision-lstm) starts the forget biases at 3 to 6.
     """
-    for module in model.modules():
-        if isinstance(module, nn.Linear):
-            nn.init.trunc_normal_(module.weight, std=0.02)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
+    initialise_linear(model)
     if init == "vision_lstm":
         for module in model.modules():
             if isinstance(module, ViLLayer):

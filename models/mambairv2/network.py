@@ -10,16 +10,15 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from rssr.models.layers import conv3x3, upsampling
+from rssr.models.layers import DF2K_MEAN, check_choice, conv3x3, initialise_linear
 from rssr.models.mambairv2.layers import ASSM, FEED_FORWARDS, ConvFeedForward, GatedFeedForward, Layer, WindowAttention
 from rssr.models.mambairv2.released import arguments_from_released, keys_from_released, tensors_from_released
 from rssr.models.mambairv2.selective_scan import backend
 from rssr.models.released import load_released
+from rssr.models.tail import TAILS
+from rssr.models.tail import tail as make_tail
 
 ROUTINGS = ("sampled", "argmax")
-TAILS = ("classical", "light")
-DF2K_MEAN = (0.4488, 0.4371, 0.4040)
-TAIL_CHANNELS = 64  # of the classical tail, whatever the width of the network
 
 
 class ResidualGroup(nn.Module):
@@ -83,10 +82,10 @@ class MambaIRv2(nn.Module):
         mean: Sequence[float] = DF2K_MEAN,
     ) -> None:
         super().__init__()
-        _check_choice("scale", scale, (2, 3, 4))
-        _check_choice("feed_forward", feed_forward, FEED_FORWARDS)
-        _check_choice("tail", tail, TAILS)
-        _check_choice("routing", routing, ROUTINGS)
+        check_choice("MambaIRv2", "scale", scale, (2, 3, 4))
+        check_choice("MambaIRv2", "feed_forward", feed_forward, FEED_FORWARDS)
+        check_choice("MambaIRv2", "tail", tail, TAILS)
+        check_choice("MambaIRv2", "routing", routing, ROUTINGS)
         if channels % heads:
             raise ValueError(f"MambaIRv2: {channels} channels are no multiple of {heads} heads")
         inner = int(channels * mlp_ratio)
@@ -105,7 +104,7 @@ class MambaIRv2(nn.Module):
         self.body = nn.ModuleList(ResidualGroup([layer(i) for i in range(count)], channels) for count in groups)
         self.norm = nn.LayerNorm(channels)
         self.conv_after_body = conv3x3(channels, channels)
-        self.tail = _classical_tail(channels, scale) if tail == "classical" else _light_tail(channels, scale)
+        self.tail = make_tail(tail, channels, scale)
         _initialise(self)
 
     @classmethod
@@ -126,7 +125,7 @@ class MambaIRv2(nn.Module):
         """
         arguments = arguments_from_released(arch, config)
         model = cls(**arguments, routing=routing)
-        keys = keys_from_released(arguments.get("tail", "classical"))
+        keys = keys_from_released(arguments.get("tail", "classical"), model.scale)
         return load_released(model, tensors_from_released(state_dict, model.window), keys)
 
     def seed(self, value: int) -> bool:
@@ -179,27 +178,9 @@ def _on_pixels(norm: nn.LayerNorm, x: Tensor) -> Tensor:
     return norm(x.movedim(1, -1)).movedim(-1, 1)
 
 
-def _classical_tail(channels: int, scale: int) -> nn.Sequential:
-    before = conv3x3(channels, TAIL_CHANNELS), nn.LeakyReLU(0.01)
-    return nn.Sequential(*before, upsampling(TAIL_CHANNELS, scale), conv3x3(TAIL_CHANNELS, 3))
-
-
-def _light_tail(channels: int, scale: int) -> nn.Sequential:
-    return nn.Sequential(conv3x3(channels, 3 * scale**2), nn.PixelShuffle(scale))
-
-
-def _check_choice(name: str, value: object, choices: Sequence) -> None:
-    if value not in choices:
-        raise ValueError(f"MambaIRv2: {name} {value!r} is unknown, use one of {', '.join(map(str, choices))}")
-
-
 def _initialise(model: nn.Module) -> None:
     """Linear layers a truncated normal of 0.02 with zero bias, but the step sizes of the scans as Mamba begins."""
-    for module in model.modules():
-        if isinstance(module, nn.Linear):
-            nn.init.trunc_normal_(module.weight, std=0.02)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
+    initialise_linear(model)
     for module in model.modules():
         if isinstance(module, ASSM):
             module.initialise_steps()

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from rssr.models.mambairv2.layers import relative_index
 from rssr.models.released import Keys, translate_arguments
+from rssr.models.tail import RELEASED_TAILS, released_tail_keys
 
 _FEED_FORWARDS = {"MambaIRv2": "conv", "MambaIRv2Light": "gated"}
-_TAILS = {"pixelshuffle": "classical", "pixelshuffledirect": "light"}
 _ARGUMENTS = {
     "upscale": "scale",
     "embed_dim": "channels",
@@ -49,14 +49,6 @@ _KEYS = (
     (r"\.sg\.norm\.", ".norm."),
     (r"\.sg\.conv\.", ".depthwise."),
 )
-_TAIL_KEYS = {
-    "classical": (
-        (r"^conv_before_upsample\.", "tail."),
-        (r"^upsample\.", "tail.2."),
-        (r"^conv_last\.", "tail.3."),
-    ),
-    "light": ((r"^upsample\.", "tail."),),
-}
 
 
 def arguments_from_released(arch: str, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,15 +61,15 @@ def arguments_from_released(arch: str, config: Mapping[str, Any]) -> dict[str, A
             raise ValueError(f"MambaIRv2: num_heads={arguments['heads']} has no counterpart: one number for all groups")
         arguments["heads"] = arguments["heads"][0]
     if "tail" in arguments:
-        if arguments["tail"] not in _TAILS:
+        if arguments["tail"] not in RELEASED_TAILS:
             raise ValueError(f"MambaIRv2: upsampler={arguments['tail']!r} has no counterpart here")
-        arguments["tail"] = _TAILS[arguments["tail"]]
+        arguments["tail"] = RELEASED_TAILS[arguments["tail"]]
     return arguments | {"feed_forward": _FEED_FORWARDS[arch]}
 
 
-def keys_from_released(tail: str) -> Keys:
+def keys_from_released(tail: str, scale: int) -> Keys:
     """Patterns of the authors' keys and what they are here, for load_released()."""
-    return *_KEYS, *_TAIL_KEYS[tail]
+    return *_KEYS, *released_tail_keys(tail, scale)
 
 
 def tensors_from_released(state_dict: Mapping[str, Tensor], window: int) -> dict[str, Tensor]:
