@@ -36,6 +36,7 @@ def prepare_hr(
     """Cut the HR tiles of a split into out_dir/HR and write out_dir/manifest.csv last.
 
     TIFF files are read one row of tiles at a time, by as many threads as there are jobs.
+    The tiles are stored uncompressed: degradation, training and scoring read them again and again.
 
     Args:
         data_set: where the images come from.
@@ -70,7 +71,8 @@ def prepare_hr(
             box = _cut_off(box, multiple)
             name = stem if tile is None else f"{stem}_x{box[0]}_y{box[1]}"
             out = out_dir / "HR" / f"{name}.png"
-            digest = write_image(out, pixels[box[1] - top : box[3] - top, box[0] - left : box[2] - left])
+            tile_pixels = pixels[box[1] - top : box[3] - top, box[0] - left : box[2] - left]
+            digest = write_image(out, tile_pixels, compress=False)
             sides = dict(zip(("left", "top", "right", "bottom"), box, strict=True))
             origin = {"image": name, "source": source, "source_sha256": source_sha256(path)}
             rows.append(origin | sides | {"sha256": digest})
@@ -109,7 +111,10 @@ def _read(path: Path, box: Box) -> np.ndarray:
             pixels = raster.read((1, 2, 3), window=Window(left, top, right - left, bottom - top))
     except RasterioIOError as error:
         raise UserError(f"{path} cannot be read as an image ({error}): replace it or take it out") from None
-    return np.ascontiguousarray(pixels.transpose(1, 2, 0))
+    interleaved = np.empty((*pixels.shape[1:], 3), np.uint8)
+    for channel, plane in enumerate(pixels):  # four times faster than copying the transposed array
+        interleaved[..., channel] = plane
+    return interleaved
 
 
 def _raster(path: Path) -> rasterio.DatasetReader | None:

@@ -1,6 +1,7 @@
 """Files that are whole or absent."""
 
 import io
+import itertools
 import os
 import subprocess
 import sys
@@ -84,10 +85,11 @@ def test_wrong_checksum_is_named(tmp_path):
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (9, 1), (40, 33)])
 def test_png_keeps_every_pixel(shape):
     noise = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
-    for pixels in (noise, np.full_like(noise, 7)):
-        with Image.open(io.BytesIO(encode_png(pixels))) as image:
+    for pixels, compress in itertools.product((noise, np.full_like(noise, 7)), (True, False)):
+        file = encode_png(pixels, compress)
+        with Image.open(io.BytesIO(file)) as image:
             image.verify()
-        np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(encode_png(pixels)))), pixels)
+        np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(file))), pixels)
     with pytest.raises(ValueError, match="uint8 is expected"):
         encode_png(noise.astype(float))
 
