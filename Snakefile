@@ -18,6 +18,7 @@ include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/audit.smk"
 include: "workflow/rules/provenance.smk"
+include: "workflow/rules/report.smk"
 
 
 rule all:
@@ -25,6 +26,8 @@ rule all:
     input:
         wanted,
         "results/provenance.json",
+        "results/report/index.html",
+        "results/report/files",
 
 
 rule weights:

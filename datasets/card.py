@@ -88,6 +88,7 @@ class DataSet:
         archive: regular expression for an archive within an archive that holds the images.
         sha256: source -> digest of its file, where known.
         root: a folder of the user's that has the images.
+        classes: regular expression whose group is the class in the name of a prepared image; empty: there are none.
         part: what titles must say of a data set that is not taken whole; empty: it is.
     """
 
@@ -99,6 +100,7 @@ class DataSet:
     archive: str = "(?!)"
     sha256: Mapping[str, str] = field(default_factory=dict)
     root: str | None = None
+    classes: str = ""
     part: str = ""
 
     @property

@@ -64,4 +64,5 @@ DATA_SET = DataSet(
         Layout("{aGrass,...,gParking}/{a...g}{001...400}.jpg", rf"({'|'.join(CLASSES)})/([a-g]\d{{3}})\.jpg", r"\1/\2"),
     ),
     sha256=_sha256(),
+    classes=rf"({'|'.join(CLASSES)})_",
 )

@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,8 +12,6 @@ from tqdm import tqdm
 
 from rssr.datasets.degrade import gaussian_blur, imresize, to_uint8
 from rssr.metrics.fidelity import colour_planes, psnr_of_planes, ssim_of_planes
-from rssr.metrics.registry import METRICS
-from rssr.tables import Column, Table
 
 # The first of each choice is the stated protocol of the field.
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -55,6 +52,12 @@ _REDUCTIONS: dict[str, Callable[[Tensor, int, bool], Tensor]] = {
     "blur 2.0": lambda hr, scale, _: imresize(gaussian_blur(hr, 2.0), 1 / scale),
     "nearest": lambda hr, scale, _: imresize(hr, 1 / scale, "nearest", antialias=False),
 }
+
+
+def evenly(names: Sequence[str], count: int) -> list[str]:
+    """`count` of the names at equal distances, since a manifest lists class after class; all where there are fewer."""
+    count = min(count, len(names))
+    return [names[number * len(names) // count] for number in range(count)]
 
 
 def audit(model: nn.Module, images: Mapping[str, Tensor], scale: int, device: str = "cpu") -> pd.DataFrame:
@@ -133,57 +136,3 @@ def nearest(measured: pd.DataFrame, psnr: float, ssim: float | None, count: int 
     if ssim is not None:
         distance = distance + ((measured["ssim"] - ssim) / measured["ssim"].std()) ** 2
     return measured.loc[distance.nsmallest(count).index]
-
-
-def render(
-    measured: Mapping[str, pd.DataFrame],
-    models: Mapping[str, Mapping[str, Any]],
-    title: str,
-    published: Sequence[Mapping[str, str]],
-) -> Table:
-    """The table of the audit of one test set.
-
-    Args:
-        measured: model -> its combinations, of audit().
-        models: model -> `label`.
-        title: what was upscaled, for the caption.
-        published: what papers print of the data set, see published.for_table().
-    """
-    rows = []
-    for name, frame in measured.items():
-        for row in one_choice_at_a_time(frame).to_dict("records"):
-            protocol = f"{row['choice']} {row['option']}".strip()
-            rows.append({"model": name, "label": models[name]["label"], "protocol": protocol} | row)
-    columns = [
-        Column("protocol", "Protocol", None),
-        Column("psnr", "PSNR (dB)", 2),
-        Column("psnr_moved", "moved by (dB)", 2),
-        Column("ssim", "SSIM", 4),
-        Column("ssim_moved", "moved by", 4),
-    ]
-    stated = ", ".join(f"{choice} {option}" for choice, option in BASE.items())
-    caption = (
-        f"{title}: the same weights under other protocols. The stated protocol is {stated}; the other rows change one "
-        "choice of it. All combinations are in results/audit/."
-    )
-    notes = [
-        f"{METRICS[value['metric']].label} {value['value']} is published for {value['model']} ({value['source']})."
-        for value in published
-        if value["metric"] in ("psnr_y", "ssim_y")
-    ]
-    for printed in _pairs(published):
-        for name, frame in measured.items():
-            near = [
-                f"{', '.join(row[list(CHOICES)])} ({row['psnr']:.2f} dB, {row['ssim']:.4f})"
-                for _, row in nearest(frame, **printed).iterrows()
-            ]
-            notes.append(f"{models[name]['label']} comes nearest to that under: {'; '.join(near)}.")
-    return Table(pd.DataFrame(rows), columns, caption, notes)
-
-
-def _pairs(published: Sequence[Mapping[str, str]]) -> list[dict[str, float | None]]:
-    """PSNR and SSIM that are published of one method, once for each method with a PSNR."""
-    by_model: dict[str, dict[str, float]] = {}
-    for value in published:
-        by_model.setdefault(value["model"], {})[value["metric"]] = float(value["value"])
-    return [{"psnr": v["psnr_y"], "ssim": v.get("ssim_y")} for v in by_model.values() if "psnr_y" in v]

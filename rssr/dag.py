@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,13 @@ from rssr.errors import PARENT, UserError
 from rssr.files import read_csv
 from rssr.metrics.registry import METRICS, fetch_weights
 from rssr.models.names import INTERPOLATIONS, NETWORKS
+from rssr.published import load as load_published
 
 SCRIPTS = ROOT / "workflow" / "scripts"
 # Tables of names: a new name changes nothing of what there is, and what a name stands for is an input of its own.
 _NAMES = {ROOT / "models" / "names.py", *(ROOT / "datasets" / f"{name}.py" for name in ("registry", "degradations"))}
 # Keys of a model's entry that are shown, or that decide its weights, whose checksum stands for them.
-_NOT_OF_PIXELS = ("label", "note", "train", "train_on", "licence", "source", "published")
+_NOT_OF_PIXELS = ("label", "note", "train", "train_on", "ablates", "licence", "source", "published")
 
 
 class Dag:
@@ -62,6 +63,10 @@ class Dag:
     def scale_of(self, dataset: str) -> int:
         """The scale of a data set's LR images."""
         return self._homes[dataset][1]
+
+    def classes(self, dataset: str) -> str:
+        """The pattern that finds the class in an image's name; empty for a data set without classes."""
+        return self.data_sets[dataset].classes
 
     def first(self, source: str) -> str:
         """A data set of the configuration at its first scale."""
@@ -160,21 +165,90 @@ class Dag:
 
     def title(self, dataset: str, degradation: str) -> str:
         """What a quality table shows."""
-        label, part = self._entry(dataset).label, self.data_sets[dataset].part
+        return f"{self._label(dataset)}, {self._conditions(dataset, degradation)}"
+
+    def _conditions(self, dataset: str, degradation: str) -> str:
         steps = describe([_plain(step) for step in self.config.degradations[degradation]])
-        return f"{label}{f' ({part})' if part else ''}, x{self.scale_of(dataset)}, LR by {steps}, 8 bit"
+        return f"x{self.scale_of(dataset)}, LR by {steps}, 8 bit, border crop {self.crop(dataset)}"
+
+    def _label(self, dataset: str) -> str:
+        label, part = self._entry(dataset).label, self.data_sets[dataset].part
+        return f"{label} ({part})" if part else label
+
+    @property
+    def set_names(self) -> str:
+        """What renderings call the data sets, as JSON, with the scale where there are several."""
+        return json.dumps(
+            {name: self._label(name) + self.at("", self.scale_of(name)).replace("_", ", ") for name in self.data_sets}
+        )
+
+    def compared(self, *scales: int) -> list[tuple[str, str]]:
+        """(test set, degradation) of each quality table, of all scales or of those given."""
+        sets = [name for name in self.test_sets() if self.scale_of(name) in (scales or self.scales)]
+        return [(dataset, degradation) for dataset in sets for degradation in self.config.degradations]
+
+    def quality_tables(self, *scales: int) -> list[str]:
+        """The numbers of the quality tables of compared()."""
+        return [
+            f"results/tables/quality_{dataset}_{degradation}.csv" for dataset, degradation in self.compared(*scales)
+        ]
+
+    def compared_sets(self, *scales: int) -> str:
+        """What renderings show of compared(), as JSON, in its order."""
+        names = json.loads(self.set_names)
+        several = len(self.config.degradations) > 1
+        shown = [
+            {
+                "dataset": self.base_of(dataset),
+                "label": self._label(dataset),
+                "name": f"{names[dataset]}, {degradation}" if several else names[dataset],
+                "scale": self.scale_of(dataset),
+                "degradation": degradation,
+                "conditions": self._conditions(dataset, degradation),
+                "protocol": json.loads(self.protocol(dataset, degradation)),
+            }
+            for dataset, degradation in self.compared(*scales)
+        ]
+        return json.dumps(shown)
+
+    @property
+    def published_sets(self) -> list[str]:
+        """The test sets that papers print values of."""
+        known = {value.dataset for value in load_published()}
+        return [name for name in self.test_sets() if self._entry(name).module in known]
+
+    def ablation(self, measured: str) -> tuple[int, list[str]]:
+        """The scale of a measured model, and the model with those that ablate it."""
+        full, scale = self.measured[measured]
+        return scale, [full, *(name for name, model in self.config.models.items() if model.ablates == full)]
+
+    @property
+    def ablated(self) -> list[str]:
+        """The models that others are variants of."""
+        return list(dict.fromkeys(model.ablates for model in self.config.models.values() if model.ablates))
 
     def protocol(self, dataset: str, degradation: str) -> str:
         """How a quality table's values are measured, as JSON: what published values are compared by."""
         entry, steps = self._entry(dataset), json.loads(self.degradation(degradation))
         own = entry.split is not None or entry.subset or entry.tile is not None
+        known = [name for name, its_steps in DEGRADATIONS.items() if list(its_steps) == steps]
         measured = {
             "scale": self.scale_of(dataset),
-            "degradation": next((name for name, known in DEGRADATIONS.items() if list(known) == steps), degradation),
+            "degradation": known[0] if known else describe(steps),  # whatever a configuration calls it
             "crop": self.crop(dataset),
             "split": "own" if own else "paper",
         }
         return json.dumps({"dataset": entry.module or "folder", "measured": measured})
+
+    @property
+    def tested(self) -> str:
+        """Every test set at every degradation, as JSON: `dataset`, `degradation`, `scale` and `title`."""
+        sets = [
+            {"dataset": name, "degradation": steps, "scale": self.scale_of(name), "title": self.title(name, steps)}
+            for name in self.test_sets()
+            for steps in self.config.degradations
+        ]
+        return json.dumps(sets)
 
     # Inputs.
 
@@ -190,6 +264,12 @@ class Dag:
                 files |= used_files(path)
         files -= _NAMES
         return sorted(os.path.relpath(file) for file in files)
+
+    @property
+    def page_files(self) -> list[str]:
+        """What the report's page is made of besides code: its template, style and scripts."""
+        folder = ROOT / "rssr" / "report"
+        return sorted(os.path.relpath(path) for path in (folder / "page.html", *(folder / "assets").iterdir()))
 
     def arch_module(self, name: str) -> str:
         """The module of a model's class, for code()."""
@@ -251,6 +331,16 @@ class Dag:
             return []
         return [f"results/weights/{model}/{self.home(model, dataset)}.safetensors"]
 
+    def weights_records(self) -> list[str]:
+        """What tells of the weights of every network for every test set, each file once."""
+        files = [
+            file
+            for model in self.config.models
+            for dataset in self.test_sets()
+            for file in self.weights(model, dataset)
+        ]
+        return list(dict.fromkeys(file.replace(".safetensors", ".json") for file in files))
+
     def home(self, model: str, dataset: str) -> str:
         """The data set that a model's weights for a data set come from: another one where the entry says `train_on`."""
         entry = self.config.models[model]
@@ -273,9 +363,9 @@ class Dag:
         """Name of a profile -> the model and the scale that it is of."""
         return {self.at(model, scale): (model, scale) for scale in self.scales for model in self.config.models}
 
-    def profiles(self, scale: int) -> list[str]:
-        """The costs of all models at a scale."""
-        return [f"results/profile/{self.at(model, scale)}.json" for model in self.config.models]
+    def profiles(self, scale: int, models: Iterable[str] = ()) -> list[str]:
+        """The costs of some models, or of all, at a scale."""
+        return [f"results/profile/{self.at(model, scale)}.json" for model in models or self.config.models]
 
     def profile_weights(self, measured: str) -> list[str]:
         """A checkpoint's architecture is known from its weights alone; the other models are measured without."""

@@ -37,7 +37,12 @@ def everything(dag: Dag) -> list[str]:
 def tables(dag: Dag) -> list[str]:
     """Every table, in its three renderings."""
     stems = each(dag, "quality_{dataset}_{degradation}", "significance_{dataset}_{degradation}", "complexity{at}")
+    stems += [f"classes_{dataset}_{degradation}" for dataset, degradation in dag.compared() if dag.classes(dataset)]
+    stems += [f"ablation_{dag.at(model, scale)}" for model in dag.ablated for scale in dag.scales]
     stems += [f"audit_{dataset}" for dataset in dag.audited_sets()]
+    stems += ["quality"] if dag.test_sets() else []
+    stems += ["published"] if dag.published_sets else []
+    stems += ["training"] if dag.weights_records() else []
     return [f"results/tables/{stem}.{suffix}" for stem in stems for suffix in ("csv", "md", "tex")]
 
 

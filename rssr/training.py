@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import math
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -105,6 +106,7 @@ class Trainer:
         self.average = {k: v.detach().clone() for k, v in self._weights().items()} if recipe["ema"] else {}
         self.total = recipe["iterations"] or max(1, recipe["epochs"] * len(patches.hr) // recipe["batch"])
         self.done, self.window, self.curve, self.seconds = 0, 0.0, [], 0.0
+        self.peak_memory_mb: float | None = None
         self._resume()
 
     def run(self) -> dict[str, Tensor]:
@@ -119,6 +121,7 @@ class Trainer:
                 self._log(loss)
                 if self.done % self.recipe["checkpoint_every"] == 0 or self.done == self.total:
                     self.seconds = time.monotonic() - started
+                    self.peak_memory_mb = _peak_memory_mb(self.accelerator.device, self.peak_memory_mb)
                     self._save()
         return self.average or self._weights()
 
@@ -164,6 +167,7 @@ class Trainer:
             "window": self.window,
             "curve": self.curve,
             "seconds": self.seconds,
+            "peak_memory_mb": self.peak_memory_mb,
             "network": self._weights(),
             "optimiser": self.optimiser.state_dict(),
             "scaler": self.accelerator.scaler.state_dict() if self.accelerator.scaler else {},
@@ -185,11 +189,26 @@ class Trainer:
         self.average = state["average"]
         self.done, self.window = state["done"], state["window"]
         self.curve, self.seconds = state["curve"], state["seconds"]
+        self.peak_memory_mb = state["peak_memory_mb"]
         tqdm.write(f"resumed after iteration {self.done} of {self.total}")
 
     def write_curve(self, path: Path) -> None:
         """Write the loss curve: iteration, mean loss since the last row, learning rate."""
         write_csv(path, self.curve)
+
+
+def _peak_memory_mb(device: torch.device, before: float | None) -> float | None:
+    """Peak memory until now in MiB, at least that of the runs before: allocated on a GPU, else the process's resident.
+
+    None where the system does not keep the peak of a process.
+    """
+    if device.type == "cuda":
+        peak = torch.cuda.max_memory_allocated(device) / 2**20
+    elif (status := Path("/proc/self/status")).exists():
+        peak = int(re.search(r"VmHWM:\s+(\d+)", status.read_text())[1]) / 1024
+    else:
+        return None
+    return max(peak, before or 0.0)
 
 
 def _channels_first(image: np.ndarray) -> np.ndarray:

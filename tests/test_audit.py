@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
-from rssr.audit import CHOICES, audit, nearest, one_choice_at_a_time, render
+from rssr.audit import CHOICES, audit, evenly, nearest, one_choice_at_a_time
 from rssr.datasets.degrade import degrade, to_uint8
 from rssr.figures.protocol import protocol_heat_map
 from rssr.figures.style import save
@@ -14,6 +14,7 @@ from rssr.files import read_image
 from rssr.metrics.fidelity import psnr, ssim
 from rssr.models.interpolation import Interpolation
 from rssr.published import FILE, for_table
+from rssr.tables.protocol import audit as audit_table
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +23,13 @@ def measured():
     small = torch.rand(2, 3, 12, 12, generator=drawn)
     images = to_uint8(torch.nn.functional.interpolate(small, scale_factor=4, mode="bicubic"))
     return images, audit(Interpolation(), dict(enumerate(images)), 4)
+
+
+def test_images_are_taken_evenly():
+    names = [f"{kind}{number}" for kind in "abc" for number in range(50)]
+    assert {kind: [name[0] for name in evenly(names, 100)].count(kind) for kind in "abc"} == {"a": 34, "b": 33, "c": 33}
+    assert evenly(names, 3) == ["a0", "b0", "c0"]
+    assert evenly(names, 150) == evenly(names, 999) == names
 
 
 def test_every_combination_once(measured):
@@ -58,7 +66,7 @@ def test_table_and_heat_map(measured, tmp_path):
     published = for_table(
         FILE, "rsscn7", {"scale": 4, "degradation": "bicubic", "crop": 4, "split": "own", "images": 2}
     )
-    table = render({"bicubic": rows}, {"bicubic": {"label": "Bicubic"}}, "A set", published)
+    table = audit_table({"bicubic": rows}, {"bicubic": {"label": "Bicubic"}}, "A set", published)
     text = table.markdown()
     assert "stated protocol" in text and "degradation blur 2.0" in text and "26.36 is published for lstmconvsr" in text
     assert "Bicubic comes nearest to that under: " in text

@@ -88,6 +88,9 @@ CHANGES = {
     "statistics.reference names the model 'edsr', did you mean 'edsr_xs'?": lambda c: c.update(
         statistics={"reference": "edsr"}
     ),
+    "models.edsr_xs.ablates names the model 'lstmconvsr_x', did you mean 'lstmconvsr_xs'?": lambda c: c["models"][
+        "edsr_xs"
+    ].update(ablates="lstmconvsr_x"),
     "'scale': 5 is unknown": lambda c: c.update(scale=5),
     "'models.edsr_xs': a network needs either `weights` or `train`": lambda c: c["models"]["edsr_xs"].pop("weights"),
     "'training.minute.batch': input should be a valid integer": lambda c: c["training"]["minute"].update(batch="all"),

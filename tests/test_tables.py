@@ -1,5 +1,6 @@
 """Tables: means and intervals by closed form, marks of the best, three renderings of one source."""
 
+import re
 import shutil
 import subprocess
 
@@ -7,10 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rssr.datasets import rsscn7
 from rssr.metrics.statistics import mean_interval
-from rssr.tables.cost import complexity
-from rssr.tables.quality import quality, significance
+from rssr.tables.cost import ablation, complexity
+from rssr.tables.protocol import published_against_measured
+from rssr.tables.quality import classes, quality, side_by_side, significance
 from rssr.tables.table import Column, Table, ranks
+from rssr.tables.training import training
 
 SETTINGS = {"resamples": 2000, "confidence": 0.95, "seed": 0}
 
@@ -69,13 +73,148 @@ def test_three_renderings_of_one_source(tmp_path):
         assert part in latex
 
 
-@pytest.mark.skipif(not shutil.which("pdflatex"), reason="no TeX engine on this machine")
-def test_latex_compiles(tmp_path):
-    table().write(tmp_path / "t")
-    document = r"\documentclass{article}\usepackage{booktabs}\begin{document}\input{t}\end{document}"
-    (tmp_path / "d.tex").write_text(document)
-    result = subprocess.run(["pdflatex", "-halt-on-error", "d.tex"], cwd=tmp_path, capture_output=True, text=True)
+def test_marks_are_given_within_a_group_and_it_is_named_once():
+    numbers = pd.DataFrame({"part": ["x", "x", "y", "y"], "label": list("ABAB"), "v": [1.0, 2.0, 4.0, 3.0]})
+    made = Table(numbers, [Column("v", "V", 0, "higher")], "C", group=Column("part", "Part", None))
+    rows = [line.split("|")[1:4] for line in made.markdown().splitlines()[4:]]
+    assert [[cell.strip() for cell in row] for row in rows] == [
+        ["x", "A", "<u>1</u>"],
+        ["", "B", "**2**"],
+        ["y", "A", "**4**"],
+        ["", "B", "<u>3</u>"],
+    ]
+    assert made.latex("t").count(r"\midrule") == 2
+
+
+def test_titles_above_and_signs():
+    numbers = pd.DataFrame({"label": ["A"], "a": [0.5], "b": [-0.5]})
+    columns = [Column("a", "Moved", 1, over="S_1", signed=True), Column("b", "Moved", 1, over="S_1", signed=True)]
+    made = Table(numbers, columns, "C")
+    assert made.markdown().count("S_1<br>Moved") == 2 and "+0.5" in made.markdown() and "-0.5" in made.markdown()
+    assert r"\multicolumn{1}{c}{} & \multicolumn{2}{c}{S\_1} \\" in made.latex("t")
+    assert r"\cmidrule(lr){2-3}" in made.latex("t")
+
+
+def compiled(folder, stems):
+    """What pdflatex prints of a document with tables of a folder, a page each."""
+    pages = "".join(rf"\input{{{stem}}}\clearpage " for stem in stems)
+    packages = r"\documentclass{article}\usepackage{booktabs,graphicx}"
+    (folder / "document.tex").write_text(rf"{packages}\begin{{document}}{pages}\end{{document}}")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "document.tex"]
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace")
     assert result.returncode == 0, result.stdout[-2000:]
+    return result.stdout
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="no TeX engine on this machine")
+def test_latex_compiles_whatever_a_label_has_in_it(tmp_path):
+    made = table()
+    made.numbers["label"] = [r"a_b & c% #1 {x} $ ~ ^ \d", "Δ ↑ ↓ – °", "< 0.1 | > 2"]
+    made.columns = [*made.columns, Column("label", "A long title of a column", None, over="Over %")] * 6
+    made.write(tmp_path / "wide")
+    assert "Overfull" not in compiled(tmp_path, ["wide"])
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="no TeX engine on this machine")
+def test_every_table_of_a_run_compiles_and_fits_the_page(finished, tmp_path):
+    stems = [shutil.copy2(path, tmp_path) and path.stem for path in (finished / "results/tables").glob("*.tex")]
+    kinds = {re.match("[a-z]+", stem)[0] for stem in stems}
+    assert kinds == {"quality", "classes", "significance", "complexity", "ablation", "training", "audit"}
+    published_table().write(tmp_path / "published")
+    assert "Overfull" not in compiled(tmp_path, [*stems, "published"])
+
+
+def quality_numbers(**psnr):
+    return pd.DataFrame({"model": list(psnr), "label": [n.upper() for n in psnr], "images": 7, "psnr_y": psnr.values()})
+
+
+def a_test_set(name, degradation="bicubic", scale=4):
+    return {
+        **{"dataset": name, "label": name.upper(), "name": f"{name.upper()}, {degradation}"},
+        **{"degradation": degradation, "scale": scale, "conditions": f"x{scale}, LR by {degradation}"},
+    }
+
+
+NO_NOTES = {name: {"label": name.upper(), "notes": []} for name in ("a", "b", "c")}
+
+
+def test_quality_by_class():
+    images = ["p_1", "q_1", "p_2", "q_2"]
+    scores = {
+        "a": pd.DataFrame({"image": images, "psnr_y": [30.0, 20.0, 32.0, 24.0]}),
+        "b": pd.DataFrame({"image": images, "psnr_y": [29.0, 21.0, 31.0, 25.0]}),
+    }
+    made = classes(scores, NO_NOTES, "A set", SETTINGS, "([pq])_")
+    assert made.numbers[["class", "model", "images", "psnr_y"]].values.tolist() == [
+        *(["p", "a", 2, 31], ["p", "b", 2, 30]),
+        *(["q", "a", 2, 22], ["q", "b", 2, 23]),
+    ]
+    text = made.markdown()
+    assert "**31.00** [30.00, 32.00]" in text and "**23.00**" in text and "<u>22.00</u>" in text
+    assert "A set, by class" in text and "peak 255" in text
+
+
+def test_every_image_of_rsscn7_has_its_class():
+    for sources in rsscn7.DATA_SET.splits.values():
+        found = pd.Series(sources).str.replace("/", "_").str.extract(rsscn7.DATA_SET.classes, expand=False)
+        assert (found == [source.partition("/")[0] for source in sources]).all()
+
+
+def test_all_test_sets_side_by_side():
+    numbers = [quality_numbers(a=30.0, b=31.0), quality_numbers(a=20.0, b=np.nan)]
+    made = side_by_side(numbers, [a_test_set("s"), a_test_set("t")], NO_NOTES)
+    assert made.numbers[["s_psnr_y", "t_psnr_y"]].to_numpy().tolist()[0] == [30, 20]
+    text = made.markdown()
+    assert "All test sets, x4, LR by bicubic." in text and "S (7 images)<br>PSNR-Y (dB) ↑" in text
+    assert "| 20.00 |" in re.sub(" +", " ", text) and "| – |" in re.sub(" +", " ", text)
+    several = side_by_side(numbers, [a_test_set("s"), a_test_set("s", "hard", 2)], NO_NOTES)
+    assert several.numbers["conditions"].tolist() == ["x4 bicubic"] * 2 + ["x2 hard"] * 2
+    assert "- x2 hard: x2, LR by hard." in several.markdown()
+    missing = side_by_side([quality_numbers(a=np.nan)], [a_test_set("s")], NO_NOTES).markdown()
+    assert "PSNR-Y (dB): not computed; results/metrics/psnr_y.json says what to do" in missing
+
+
+def test_ablation_is_the_difference_from_the_full_network():
+    profiles = {"b": profile([2.0] * 3), "a": profile([1.0] * 3)}
+    made = ablation(profiles, NO_NOTES, [quality_numbers(a=30.0, b=30.5, c=40.0)], [a_test_set("s")], ["psnr_y"])
+    assert made.numbers["model"].tolist() == ["b", "a"]
+    assert made.numbers["s_bicubic_psnr_y_difference"].tolist() == [0, -0.5]
+    text = made.markdown()
+    assert "Ablation of B" in text and "minus that of B" in text and "-0.50" in text and "**1.0**" in text
+    assert "C" not in made.numbers["label"].tolist()
+
+
+def published_table():
+    value = {"model": "a", "metric": "psnr_y", "value": "30.5", "source": "a paper, page 3", "agrees": "no"}
+    values = [value | {"why": "crop 0 there, 4 here"}, value | {"model": "net_z", "agrees": "yes", "why": ""}]
+    return published_against_measured([quality_numbers(a=30.25)], [a_test_set("s")], [values], NO_NOTES)
+
+
+def test_published_values_of_models_that_are_run_or_not():
+    made = published_table()
+    assert made.numbers["difference"][0] == -0.25 and np.isnan(made.numbers["difference"][1])
+    rows = [re.sub(" +", " ", line) for line in made.markdown().splitlines()]
+    assert "| S, bicubic | A | PSNR-Y (dB) | 30.5 | 30.2 | -0.2 | no: crop 0 there, 4 here | [1] |" in rows
+    assert "| | net_z | PSNR-Y (dB) | 30.5 | – | – | yes | [1] |" in rows
+    assert "- [1]: a paper, page 3." in rows
+
+
+def test_training_table():
+    run = {
+        **{"recipe": {"iterations": None, "batch": 4, "patch": 24, "precision": "no", "loss": "l1"}, "iterations": 50},
+        **{"trained_on": "results/data/s/train", "seconds": 10.0, "device": "cpu", "final_loss": 0.25},
+        **{"machine": {"processor": "A chip", "gpu": None}, "sha256": "1"},
+    }
+    loaded = {"loaded_from": ["one", "two"], "sha256": "2", "training": run}
+    unknown = {"loaded_from": "file", "sha256": "3", "training": "not stated"}
+    made = training([("a", run), ("b", loaded), ("b", loaded), ("c", unknown)], NO_NOTES, {"s": "Set"})
+    assert made.numbers["model"].tolist() == ["a", "b", "c"], "the same weights for a second data set are no row"
+    first = made.numbers.iloc[0]
+    assert first[["trained_on", "iterations", "images_per_s", "device"]].tolist() == ["Set", 50, 20, "A chip"]
+    text = made.markdown()
+    assert "- B: loaded from one or two; the row is what the record of its training says" in text
+    assert "- C: loaded from file; its training is not recorded" in text
+    assert [cell.strip() for cell in text.splitlines()[6].split("|")[2:-1]] == ["–"] * 11
 
 
 def test_quality_table():
@@ -109,7 +248,7 @@ def test_published_values_stand_beside_the_measured_ones():
     made = quality(scores, models, "A set", SETTINGS, published=[value, value | {"metric": "lpips"}])
     assert made.numbers["psnr_y_difference"][0] == 0.5 and np.isnan(made.numbers["psnr_y_difference"][1])
     text = made.markdown()
-    assert "PSNR-Y published" in text and "| 30.50 | 0.50 | no |" in " ".join(text.split())
+    assert "PSNR-Y published" in text and "| 30.50 | +0.50 | no |" in " ".join(text.split())
     assert "- A, PSNR-Y (dB): 30.50 published (a paper). Protocols agree: no (crop 0)." in text
     assert "LPIPS" not in text and "published" not in quality(scores, models, "A set", SETTINGS).markdown()
 
@@ -154,15 +293,19 @@ def profile(samples, **changes):
 def test_complexity_table():
     profiles = {"a": profile([1.0, 2.0, 1.1]), "b": profile([3.0, 3.0, 3.0]), "c": profile([4.0, 4.0, 4.0], threads=1)}
     models = {name: {"label": name.upper(), "notes": []} for name in profiles}
-    assert "Published" not in complexity(profiles, models).markdown()
+    assert "Published" not in complexity(profiles, models, "a").markdown()
     models["a"]["published"] = {"parameters_m": "0.0", "source": "a paper", "without": ["table"]}
-    text = complexity(profiles, models).markdown()
+    made = complexity(profiles, models, "a")
+    text = made.markdown()
     assert (
         "Published (M)" in text and "| 0.0 |" in " ".join(text.split()) and "A: parameters published in a paper" in text
     )
     assert "1x3x16x16, float32, on A chip, 2 threads, PyTorch 2.14.1" in text
     assert "0.004" in text and "**1.1** [1.0, 1.9]" in text and "<u>3.0</u>" in text
     assert "C was measured at" in text and "1 threads" in text and "not comparable" in text
-    assert "its calls spread" not in text
-    disturbed = complexity({"a": profile([1.0, 1.0, 9.0])}, models).markdown()
-    assert "A: its calls spread from 1.0 to 8.2 ms" in disturbed
+    assert "not steady" not in text
+    assert made.numbers["times_as_fast"].tolist() == [1, pytest.approx(1.1 / 3), pytest.approx(1.1 / 4)]
+    profiles["a"] |= {"parameters": 0}
+    assert "Times as fast" not in complexity(profiles, models, "a").markdown(), "an interpolation is no measure"
+    disturbed = complexity({"a": profile([1.0, 1.0, 9.0])}, models, "a").markdown()
+    assert "A: its calls were not steady (1.0 to 8.2 ms)" in disturbed

@@ -17,8 +17,12 @@ from rssr.files import read_image, sha256
 
 RENDERINGS = {
     *("render_quality", "render_significance", "render_complexity", "render_quality_cost", "render_qualitative"),
-    *("render_audit", "write_provenance"),
+    *("render_classes", "render_side_by_side", "render_ablation", "render_training"),
+    *("render_audit", "write_provenance", "render_report"),
 }
+
+
+LSTMCONVSRS = {"lstmconvsr_test", "lstmconvsr_test_without_hwd"}
 
 
 def rules(jobs):
@@ -60,7 +64,8 @@ def test_contracts_hold(finished):
         assert (results / f"tables/quality_synthetic_bicubic.{suffix}").stat().st_size
         assert (results / f"tables/significance_synthetic_bicubic.{suffix}").stat().st_size
         assert (results / f"tables/audit_synthetic.{suffix}").stat().st_size
-        assert (results / f"tables/complexity.{suffix}").stat().st_size
+        for table in ("complexity", "quality", "training", "ablation_lstmconvsr_test", "classes_synthetic_bicubic"):
+            assert (results / f"tables/{table}.{suffix}").stat().st_size
     for figure in ("quality_cost", "qualitative"):
         for suffix in ("png", "pdf"):
             assert (results / f"figures/{figure}_synthetic_bicubic.{suffix}").stat().st_size
@@ -93,6 +98,8 @@ def test_running_again_does_nothing(project):
         ("results/profile/edsr_test.json", {"profile_model"}),
         ("results/tables/complexity.md", {"render_complexity"}),
         ("results/figures/qualitative_synthetic_bicubic.png", {"render_qualitative"}),
+        ("results/report/index.html", {"render_report"}),
+        ("results/report/files", {"render_report"}),
     ],
 )
 def test_what_is_deleted_is_made_again(project, name, expected):
@@ -176,6 +183,7 @@ def test_hr_images_are_cut_off_to_a_multiple_of_the_scale(project):
     project.edit("config/test.yaml", "datasets:", entry)
     for model in ("lstmconvsr", "basicsr:EDSR"):
         project.edit("config/test.yaml", f"arch: {model}", f"arch: {model}\n    train_on: synthetic")
+    project.edit("config/test.yaml", "    ablates:", "    train_on: synthetic\n    ablates:")
     result = project.snakemake("--", "results/data/mine/test/LR/x4-bicubic/manifest.csv")
     assert result.returncode == 0, result.stdout[-3000:]
     assert np.array_equal(read_image(project.folder / "results/data/mine/test/HR/a.png"), pixels[:48, :44])
@@ -204,6 +212,11 @@ def test_several_scales_run_the_chain_for_each(project):
     assert profiles[0]["parameters"] < profiles[1]["parameters"]
 
 
+def test_what_a_model_is_a_variant_of_remakes_its_table_only(project):
+    project.edit("config/test.yaml", "ablates: lstmconvsr_test", "ablates: edsr_test")
+    assert rules(project.jobs()) == {"render_ablation", "write_provenance", "render_report"}
+
+
 def test_a_changed_label_remakes_renderings_only(project):
     project.edit("config/test.yaml", "label: EDSR (test)", "label: EDSR (renamed)")
     assert rules(project.jobs()) == RENDERINGS
@@ -219,7 +232,7 @@ def test_changed_metric_code_remakes_scores_not_images(project):
 def test_changed_network_code_remakes_that_network(project):
     project.edit("models/lstmconvsr/vil.py", "HEADS = 4", "HEADS = 2")
     jobs = project.jobs()
-    assert models(jobs, "train_model") == models(jobs, "upscale_images") == {"lstmconvsr_test"}
+    assert models(jobs, "train_model") == models(jobs, "upscale_images") == LSTMCONVSRS
 
 
 def test_changed_code_of_a_network_without_weights_changes_its_images(project):

@@ -22,7 +22,9 @@ class Profile(Block):
     warmup: int = Field(20, ge=0, description="most calls that are not counted; fewer where their times are steady")
     samples: int = Field(50, ge=3, description="timed calls, or as many as fit in `seconds`")
     seconds: float = Field(10, gt=0, description="time after which no further call is timed; three are in any case")
-    precision: Literal["fp32", "bf16", "fp16"] = Field("fp32", description="dtype of autocast; fp32: none")
+    precision: Literal["fp32", "tf32", "bf16", "fp16"] = Field(
+        "fp32", description="bf16 and fp16 by autocast; tf32 needs a GPU, where fp32 does without it"
+    )
     compile: Literal["default", "reduce-overhead", "max-autotune"] | None = Field(
         None, description="mode of torch.compile; by default nothing is compiled"
     )
@@ -45,3 +47,14 @@ class Audit(Block):
     datasets: tuple[str, ...] = Field(min_length=1, description="test sets, by name")
     models: tuple[str, ...] = Field(min_length=1, description="models, by name")
     images: int = Field(100, ge=1, description="how many of a test set, taken evenly")
+
+
+class Report(Block):
+    """What results/report shows beside the tables and figures."""
+
+    images: int = Field(
+        24, ge=1, description="images of a test set: those where methods differ most, and others evenly"
+    )
+    lossless: bool = Field(
+        False, description="show SR and HR images as the pixels that were scored, at 3.5 times the size"
+    )

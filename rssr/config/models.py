@@ -66,6 +66,7 @@ class Model(Block):
     checkpoint: File | None = Field(
         None, description="a file whose architecture spandrel recognises, instead of `arch`"
     )
+    ablates: str | None = Field(None, description="model that this is a variant of, for the table `ablation_{model}`")
     range: Literal[1, 255] = Field(1, description="the network's input and output span 0 to this")
     multiple_of: int = Field(1, ge=1, description="input sides are reflected up to a multiple of this, then cropped")
     strict: bool = Field(True, description="false: weights that do not fit are left out, and listed in the record")

@@ -6,7 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from rssr.config.block import Block, Name
 from rssr.config.data import Dataset, Step
-from rssr.config.measuring import Audit, Metric, Profile, Statistics
+from rssr.config.measuring import Audit, Metric, Profile, Report, Statistics
 from rssr.config.models import Model, Recipe
 from rssr.datasets.degradations import DEGRADATIONS
 from rssr.errors import nearest
@@ -40,6 +40,7 @@ class Config(Block):
     profile: Profile = Field(Profile(), description="how cost is measured")
     statistics: Statistics = Field(Statistics(), description="how intervals are computed")
     audit: Audit | None = Field(None, description="measure how far the protocol moves the scores; by default not done")
+    report: Report = Field(Report(), description="what results/report shows beside the tables and figures")
 
     @field_validator("degradations", mode="before")
     @classmethod
@@ -79,13 +80,10 @@ class Config(Block):
         if reference is not None and reference not in self.models:
             raise ValueError(f"statistics.reference names the model '{reference}'{nearest(reference, self.models)}")
         for name, model in self.models.items():
-            if model.train_on is not None and model.train_on not in self.datasets:
-                raise ValueError(
-                    f"models.{name}.train_on names the data set '{model.train_on}'"
-                    + nearest(model.train_on, self.datasets)
-                )
-            if model.train is not None and model.train not in self.training:
-                raise ValueError(
-                    f"models.{name}.train names the recipe '{model.train}'{nearest(model.train, self.training)}"
-                )
+            others = [other for other in self.models if other != name]
+            named = {"train_on": self.datasets, "train": self.training, "ablates": others}
+            for (key, known), kind in zip(named.items(), ("data set", "recipe", "model"), strict=True):
+                given = getattr(model, key)
+                if given is not None and given not in known:
+                    raise ValueError(f"models.{name}.{key} names the {kind} '{given}'{nearest(given, known)}")
         return self

@@ -1,7 +1,10 @@
 """A table: one data frame of numbers, rendered as CSV, Markdown and LaTeX."""
 
-from collections.abc import Mapping, Sequence
+import itertools
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -13,8 +16,15 @@ _MARKUP = {
     "markdown": {1: "**{}**", 2: "<u>{}</u>"},
     "latex": {1: r"\textbf{{{}}}", 2: r"\underline{{{}}}"},
 }
-_DASH = {"markdown": "–", "latex": "--"}
-_SPREAD = {"markdown": "Δ", "latex": r"$\Delta$"}
+_ESCAPED = {
+    "markdown": str.maketrans({"|": r"\|"}),
+    "latex": str.maketrans(
+        {character: rf"\{character}" for character in "%_&#${}"}
+        | {character: f"${character}$" for character in "<>|"}
+        | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+        | {"↑": r"$\uparrow$", "↓": r"$\downarrow$", "–": "--", "Δ": r"$\Delta$", "/": r"/\allowbreak{}"}
+    ),
+}
 
 
 @dataclass
@@ -26,12 +36,16 @@ class Column:
         label: its title, with the unit.
         digits: decimals; None to show a text as it is.
         better: "higher" or "lower" to mark the best and the second, None to mark nothing.
+        over: a title above this column and its neighbours of the same one, such as the data set.
+        signed: whether positive numbers have a plus.
     """
 
     key: str
     label: str
     digits: int | None
     better: str | None = None
+    over: str = ""
+    signed: bool = False
 
 
 @dataclass
@@ -43,12 +57,14 @@ class Table:
         columns: the columns to show.
         caption: what is shown, with the protocol.
         notes: remarks below the table.
+        group: the column, shown first, whose equal values make groups of rows; marks are given within a group.
     """
 
     numbers: pd.DataFrame
     columns: Sequence[Column]
     caption: str
     notes: list[str] = field(default_factory=list)
+    group: Column | None = None
 
     def write(self, stem: Path) -> None:
         """Write stem.csv (numbers in full precision), stem.md and stem.tex (as shown)."""
@@ -60,45 +76,97 @@ class Table:
 
     def markdown(self) -> str:
         """The table with caption and notes, for GitHub and the README."""
-        shown = self._shown("markdown")
-        body = shown.to_markdown(index=False, disable_numparse=True, colalign=["left"] + ["right"] * len(self.columns))
+        titles = ["<br>".join(filter(None, (column.over, column.label))) for column in self._shown()]
+        shown = pd.DataFrame(self._rows("markdown"), columns=titles)
+        alignment = ["left" if column.digits is None else "right" for column in self._shown()]
+        body = shown.to_markdown(index=False, disable_numparse=True, colalign=alignment)
         notes = "".join(f"\n- {note}" for note in self.notes)
         return f"{self.caption}\n\n{body}\n" + (f"{notes}\n" if notes else "")
 
     def latex(self, name: str) -> str:
-        """The table as a float with booktabs rules; notes below it."""
-        shown = self._shown("latex")
-        shown.columns = [_escape(column) for column in shown.columns]
-        body = shown.to_latex(
-            index=False, escape=False, column_format="l" + "r" * len(self.columns), caption=_escape(self.caption),
-            label=f"tab:{name}", position="t",
-        )  # fmt: skip
-        notes = "".join(f"\\par\\footnotesize {_escape(note)}\n" for note in self.notes)
-        return body.replace("\\end{table}", f"{notes}\\end{{table}}")
+        """The table as a float, shrunk to the width of the line; needs the packages booktabs and graphicx."""
+        shown, rows = self._shown(), self._rows("latex")
+        lines = [r"\toprule", *self._titles_above(shown)]
+        sides = ["l" if column.digits is None else "r" for column in shown]
+        titles = [
+            _stacked(column.label, 10, f"[b]{{@{{}}{side}@{{}}}}") for column, side in zip(shown, sides, strict=True)
+        ]
+        lines += [_latex_row(titles), r"\midrule"]
+        for number, row in enumerate(rows):
+            if self.group and number and row[0]:
+                lines.append(r"\midrule")
+            lines.append(_latex_row(row))
+        lines.append(r"\bottomrule")
+        float_ = "table*" if any(column.over for column in shown) else "table"  # across both columns of a page
+        return "\n".join(
+            [
+                rf"\begin{{{float_}}}[t]",
+                r"\centering",
+                rf"\caption{{{_escape(self.caption, 'latex')}}}",
+                rf"\label{{tab:{name}}}",
+                r"\par\medskip\setlength{\tabcolsep}{4pt}",
+                r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+                rf"\begin{{tabular}}{{{''.join(sides)}}}",
+                *lines,
+                r"\end{tabular}}",
+                *(rf"\par\smallskip{{\footnotesize\raggedright {_escape(note, 'latex')}\par}}" for note in self.notes),
+                rf"\end{{{float_}}}",
+                "",
+            ]
+        )
 
-    def _shown(self, kind: str) -> pd.DataFrame:
-        labels = [_escape(label) if kind == "latex" else label for label in self.numbers["label"]]
-        cells = {"Method": labels} | {column.label: self._cells(column, kind) for column in self.columns}
-        return pd.DataFrame(cells)
+    def _shown(self) -> list[Column]:
+        return [*([self.group] if self.group else []), Column("label", "Method", None), *self.columns]
+
+    def _rows(self, kind: str) -> list[tuple[str, ...]]:
+        cells = [self._cells(column, kind) for column in self._shown()]
+        if self.group:  # named once
+            names = cells[0]
+            cells[0] = [name if i == 0 or name != names[i - 1] else "" for i, name in enumerate(names)]
+        return list(zip(*cells, strict=True))
 
     def _cells(self, column: Column, kind: str) -> list[str]:
+        dash = _escape("–", kind)
         if column.digits is None:
-            return [_DASH[kind] if pd.isna(text) else str(text) for text in self.numbers[column.key]]
+            texts = [None if pd.isna(text) else str(text) for text in self.numbers[column.key]]
+            show = partial(_stacked, width=40) if kind == "latex" else partial(_escape, kind=kind)
+            return [dash if text is None else show(text) for text in texts]
         values = pd.to_numeric(self.numbers[column.key])
-        rank = ranks(values, column.digits, column.better)
+        rank = self._ranks(values, column)
+        number = f"{'+' if column.signed else ''}.{column.digits}f"
         cells = []
         for i, value in enumerate(values):
             if pd.isna(value):
-                cells.append(_DASH[kind])
+                cells.append(dash)
                 continue
-            text = _MARKUP[kind].get(rank[i], "{}").format(f"{value:.{column.digits}f}")
+            text = _MARKUP[kind].get(rank[i], "{}").format(f"{value:{number}}")
             if f"{column.key}_low" in self.numbers:
                 low, high = (self.numbers[f"{column.key}_{end}"].iloc[i] for end in ("low", "high"))
-                text += f" [{low:.{column.digits}f}, {high:.{column.digits}f}]"
+                text += f" [{low:{number}}, {high:{number}}]"
             if pd.notna(spread := self.numbers.get(f"{column.key}_spread", {}).get(i)):
-                text += f" {_SPREAD[kind]}{spread:.{column.digits + 1}f}"
+                text += _escape(f" Δ{spread:.{column.digits + 1}f}", kind)
             cells.append(text)
         return cells
+
+    def _ranks(self, values: pd.Series, column: Column) -> list[int]:
+        if self.group is None:
+            return ranks(values, column.digits, column.better)
+        found = pd.Series(0, values.index)
+        for _, part in values.groupby(self.numbers[self.group.key]):
+            found[part.index] = ranks(part, column.digits, column.better)
+        return found.tolist()
+
+    @staticmethod
+    def _titles_above(shown: Sequence[Column]) -> list[str]:
+        if not any(column.over for column in shown):
+            return []
+        cells, rules, end = [], [], 0
+        for title, columns in itertools.groupby(shown, lambda column: column.over):
+            count = len(list(columns))
+            start, end = end + 1, end + count
+            cells.append(rf"\multicolumn{{{count}}}{{c}}{{{_escape(title, 'latex')}}}")
+            rules += [rf"\cmidrule(lr){{{start}-{end}}}"] if title else []
+        return [_latex_row(cells), "".join(rules)]
 
 
 def ranks(values: pd.Series, digits: int, better: str | None) -> list[int]:
@@ -114,7 +182,15 @@ def model_notes(models: Mapping[str, Mapping]) -> list[str]:
     return [f"{model['label']}: {'; '.join(model['notes'])}" for model in models.values() if model["notes"]]
 
 
-def _escape(text: str) -> str:
-    for plain, escaped in (("%", r"\%"), ("_", r"\_"), ("&", r"\&"), ("#", r"\#")):
-        text = text.replace(plain, escaped)
-    return text.replace("↑", r"$\uparrow$").replace("↓", r"$\downarrow$").replace("–", "--").replace("Δ", r"$\Delta$")
+def _stacked(text: str, width: int, form: str = "[t]{@{}l@{}}") -> str:
+    """LaTeX's text in lines of at most `width` characters, words being kept whole."""
+    lines = [_escape(line, "latex") for line in textwrap.wrap(text, width, break_long_words=False) or [""]]
+    return rf"\begin{{tabular}}{form}" + r" \\ ".join(lines) + r"\end{tabular}" if len(lines) > 1 else lines[0]
+
+
+def _latex_row(cells: Iterable[str]) -> str:
+    return " & ".join(cells) + r" \\"
+
+
+def _escape(text: str, kind: str) -> str:
+    return text.translate(_ESCAPED[kind])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from rssr.audit import CHOICES, audit
+from rssr.audit import CHOICES, audit, evenly
 from rssr.errors import run
 from rssr.files import read_csv, read_image, sha256, write_csv, write_json
 from rssr.models.registry import build, seed
@@ -26,8 +26,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    names = [row["image"] for row in read_csv(arguments.split_dir / "manifest.csv")]
-    names = names[:: max(1, len(names) // arguments.images)][: arguments.images]
+    names = evenly([row["image"] for row in read_csv(arguments.split_dir / "manifest.csv")], arguments.images)
     images = {
         name: torch.from_numpy(read_image(arguments.split_dir / "HR" / f"{name}.png").copy()).permute(2, 0, 1)
         for name in names

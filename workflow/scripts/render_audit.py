@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from rssr.audit import CHOICES, render
+from rssr.audit import CHOICES
 from rssr.errors import run
 from rssr.figures.protocol import protocol_heat_map
 from rssr.figures.style import save
 from rssr.files import read_json
 from rssr.published import for_table
+from rssr.tables.protocol import audit
 
 
 def main() -> None:
@@ -32,7 +33,7 @@ def main() -> None:
     protocol = arguments.protocol["measured"] | {"images": images}
     published = for_table(arguments.published, arguments.protocol["dataset"], protocol)
     title = f"{arguments.title}, {images} images"
-    render(measured, arguments.models, title, published).write(arguments.table)
+    audit(measured, arguments.models, title, published).write(arguments.table)
     for name, frame in measured.items():
         figure = protocol_heat_map(frame, CHOICES, f"{arguments.models[name]['label']} on {title}")
         save(figure, arguments.figures.with_name(f"{arguments.figures.name}_{name}"))

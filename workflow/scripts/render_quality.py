@@ -8,9 +8,8 @@ import pandas as pd
 
 from rssr.errors import run
 from rssr.files import read_json
-from rssr.metrics.registry import METRICS
 from rssr.published import for_table
-from rssr.tables.quality import quality
+from rssr.tables.quality import not_computed, quality
 
 
 def main() -> None:
@@ -32,15 +31,11 @@ def main() -> None:
         for name, path in zip(arguments.models, arguments.scores, strict=True)
     }
     facts = next(iter(all_facts.values()))
-    title = f"{arguments.title}, border crop {facts['crop']}"
     draws = {name: facts["draws"] for name, facts in all_facts.items()}
     measured = arguments.protocol["measured"] | {"images": len(next(iter(scores.values())))}
     published = for_table(arguments.published, arguments.protocol["dataset"], measured)
-    table = quality(scores, arguments.models, title, arguments.statistics, draws, published)
-    table.notes += [
-        f"{METRICS[metric].label}: not computed, because {reason}; results/metrics/{metric}.json says what to do"
-        for metric, reason in facts["absent"].items()
-    ]
+    table = quality(scores, arguments.models, arguments.title, arguments.statistics, draws, published)
+    table.notes += not_computed(facts["absent"])
     table.write(arguments.out)
 
 

@@ -51,7 +51,10 @@ def main() -> None:
         parameters=sum(p.numel() for p in model.parameters()),
         device=str(trainer.accelerator.device),
         threads=arguments.threads,
-        seconds=round(trainer.seconds, 1),
+        seconds=round(trainer.seconds, 3),
+        iterations=trainer.done,
+        final_loss=trainer.curve[-1]["loss"],
+        peak_memory_mb=trainer.peak_memory_mb,
     )
     write_json(arguments.weights.with_suffix(".json"), facts)
 

@@ -1,0 +1,501 @@
+"""The report: what it says of a small run, and how its page behaves in a browser."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+from rssr.files import read_image, sha256, write_image, write_json
+from rssr.metrics.statistics import paired
+from rssr.report.images import chosen, spread, write_webp
+from rssr.report.page import write_report
+from rssr.report.results import Run
+from rssr.report.written import Cell, read_table
+from rssr.tables.table import Column, Table
+
+MODELS = {"bicubic": "Bicubic", "better": "Better", "other": "<script>alert(1)</script> | other"}
+NAMES = [f"a{kind}_{index:02}" for kind in ("Field", "Wood") for index in range(30)]
+SETS = [
+    {"dataset": "tiny", "degradation": name, "scale": 4, "title": f"Tiny & small, x4, LR by {name}, 8 bit"}
+    for name in ("bicubic", "hard")
+]
+COMMAND = "snakemake results/scores/tiny/bicubic/better.csv --cores all --configfile 'my own.yaml'"
+SIDE = 48
+
+
+def scores_of(model: str, degradation: str) -> np.ndarray:
+    """PSNR of each image: `better` is ahead of `bicubic` by 0.01 dB more on every image than on the one before."""
+    psnr = 24 + np.random.default_rng(len(degradation)).normal(0, 2, len(NAMES))
+    return psnr + {"bicubic": 0, "better": 0.5, "other": -1}[model] + (model == "better") * 0.01 * np.arange(len(NAMES))
+
+
+def write_fake_run(folder: Path) -> None:
+    """The files of a run that the report reads, in a folder."""
+    (folder / "results/tables").mkdir(parents=True)
+    (folder / "results/figures").mkdir()
+    made = {
+        "code": "1a2b3c",
+        "libraries": {"torch": "2.0"},
+        "machine": {"processor": "A, 2 cores", "gpu": None, "system": "L"},
+    }
+    random = np.random.default_rng(0)
+    for name in NAMES:
+        hr = random.integers(0, 256, (SIDE, SIDE, 3), np.uint8)
+        write_image(folder / f"results/data/tiny/test/HR/{name}.png", hr)
+        for entry in SETS:
+            lr = folder / f"results/data/tiny/test/LR/x4-{entry['degradation']}/{name}.png"
+            write_image(lr, np.ascontiguousarray(hr[::4, ::4]))
+            for model in MODELS:
+                write_image(folder / f"results/sr/tiny/{entry['degradation']}/{model}/{name}.png", hr // 2)
+    for entry in SETS:
+        steps, rows = entry["degradation"], []
+        for model, label in MODELS.items():
+            psnr = scores_of(model, steps)
+            stem = folder / f"results/scores/tiny/{steps}/{model}"
+            stem.parent.mkdir(parents=True, exist_ok=True)
+            pd.DataFrame({"image": NAMES, "psnr_y": psnr, "lpips": np.nan}).to_csv(f"{stem}.csv", index=False)
+            facts = {"crop": 4, "metrics": {"psnr_y": "PSNR on Y"}, "absent": {"lpips": "there is no network"}}
+            write_json(Path(f"{stem}.json"), facts | made)
+            mean = psnr.mean()
+            rows.append(
+                {
+                    "model": model,
+                    "label": label,
+                    "psnr": mean,
+                    "psnr_low": mean - 1,
+                    "psnr_high": mean + 1,
+                    "no": np.nan,
+                }
+            )
+        columns = [Column("psnr", "PSNR-Y (dB) ↑", 2, "higher"), Column("no", "LPIPS ↓", 4, "lower")]
+        Table(pd.DataFrame(rows), columns, f"{entry['title']}. Everything.", ["A remark."]).write(
+            folder / f"results/tables/quality_tiny_{steps}"
+        )
+    for model in MODELS:
+        write_json(folder / f"results/profile/{model}.json", {"macs": {"not_counted": {"aten::add": 3}}} | made)
+    costs = pd.DataFrame({"model": list(MODELS), "label": list(MODELS.values()), "ms": [1.0, 20.0, 3.0]})
+    Table(costs, [Column("ms", "Latency (ms) ↓", 1, "lower")], "Cost of a call.").write(
+        folder / "results/tables/complexity"
+    )
+    for suffix in ("png", "pdf"):
+        Image.new("RGB", (300, 150), "white").save(folder / f"results/figures/win_rate_tiny_hard.{suffix}")
+    (folder / "win_rate.rst").write_text("Wins on {{ snakemake.wildcards.dataset }}.\n")
+    write_record(folder)
+
+
+def write_record(folder: Path, **report) -> None:
+    """results/provenance.json of what is in results/."""
+    configuration = {
+        "datasets": {"tiny": {"label": "Tiny & small", "images": "images", "split": {"test": "*.png"}}},
+        "degradations": {"bicubic": [{"reduce": "bicubic"}], "hard": [{"reduce": "nearest"}]},
+        "models": {name: {"label": label, "arch": "bicubic", "note": f"{name}!"} for name, label in MODELS.items()},
+        "metrics": {"psnr_y": {}, "lpips": {"required": False}},
+        "statistics": {"resamples": 200},
+        "report": {"images": 8} | report,
+    }
+    kept = ("tables", "figures", "scores", "profile")
+    found = sorted(path for name in kept for path in (folder / "results" / name).rglob("*") if path.is_file())
+    files = {str(path.relative_to(folder)): sha256(path) for path in found}
+    machine = {"processor": "A, 2 cores", "gpu": None, "system": "Linux"}
+    record = {"configuration": configuration, "files": files, "code": "1a2b3c", "libraries": {"torch": "2.0"}}
+    write_json(folder / "results/provenance.json", record | {"machine": machine})
+
+
+def read_run(folder: Path) -> Run:
+    record = json.loads((folder / "results/provenance.json").read_text())
+    return Run(record, SETS, [folder / "win_rate.rst"], ["--configfile", "my own.yaml"])
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory) -> Path:
+    """A folder with a fake run and its report; not to be changed."""
+    folder = tmp_path_factory.mktemp("fake")
+    write_fake_run(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        write_report(read_run(folder), Path("results/report"))
+    return folder
+
+
+@pytest.fixture
+def fake(rendered, tmp_path, monkeypatch) -> Path:
+    """A copy of the fake run, from which the test runs."""
+    shutil.copytree(rendered, tmp_path / "fake")
+    monkeypatch.chdir(tmp_path / "fake")
+    return tmp_path / "fake"
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(folder)): sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+# What it says.
+
+
+def test_a_written_table_is_read_as_it_is_shown(tmp_path):
+    numbers = pd.DataFrame(
+        {
+            "model": ["a", "b"],
+            "label": ["A | 1", "B"],
+            "x": [24.0, 23.5],
+            "x_low": [23.0, -1.5],
+            "x_high": [25.0, 24.25],
+        }
+    )
+    numbers["p"] = ["< 0.001", None]
+    columns = [Column("x", "X (dB) ↑", 2, "higher"), Column("p", "p", None)]
+    Table(numbers, columns, "A caption.", ["A note.", "Another."]).write(tmp_path / "t")
+    table = read_table(tmp_path / "t.md")
+    assert (table.caption, table.notes) == ("A caption.", ["A note.", "Another."])
+    assert (table.columns, table.keys) == (["Method", "X (dB) ↑", "p"], ["a", "b"])
+    assert table.rows[0] == [Cell("A | 1"), Cell("24.00", 24, ("23.00", "25.00"), 1), Cell("< 0.001", 0.001)]
+    assert table.rows[1] == [Cell("B"), Cell("23.50", 23.5, ("-1.50", "24.25"), 2), Cell("–")]
+    assert table.interval(0, 1) == (92.5, 96.2, 100.0)  # of the span from -1.5 to 25
+    assert table.interval(0, 2) is None
+    assert [table.numeric(column) for column in range(3)] == [False, True, True]
+
+
+def test_rows_of_a_group_all_have_its_name(tmp_path):
+    (tmp_path / "t.md").write_text("C.\n\n| Class | Method |\n|:--|:--|\n| a | A |\n|  | B |\n| b | A |\n")
+    (tmp_path / "t.csv").write_text("class\na\na\nb\n")
+    assert [row[0].text for row in read_table(tmp_path / "t.md").rows] == ["a", "a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("3D-Net", None), ("1e-05", 1e-5), ("inf", np.inf), ("+0.26", 0.26), ("–", None)]
+)
+def test_only_numbers_are_sorted_as_numbers(tmp_path, text, value):
+    (tmp_path / "t.md").write_text(f"C.\n\n| A |\n|---|\n| {text} |\n")
+    (tmp_path / "t.csv").write_text("a\n1\n")
+    assert read_table(tmp_path / "t.md").rows == [[Cell(text, value)]]
+
+
+def test_half_of_the_images_are_those_where_methods_differ_most():
+    apart = spread({"a": np.array([0.0, 0, 0, 0, 0, 0, np.nan, 9]), "b": np.array([0.0, 3, 0, 0, 0, 5, 1, 9])})
+    assert list(apart) == [0, 3, 0, 0, 0, 5, 0, 0]
+    assert chosen(apart, 4) == [0, 1, 5, 7]  # 5 and 1 differ most; 0 and 7 are the ends of the others
+    assert chosen(apart, 8) == chosen(apart, 100) == list(range(8))
+    assert chosen(apart, 1) == [5]
+
+
+def test_images_without_losses_are_the_scored_pixels(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 40, 3), np.uint8)
+    write_image(tmp_path / "a.png", pixels)
+    assert write_webp(tmp_path / "a.png", tmp_path / "a.webp", lossless=True) == np.inf
+    assert (read_image(tmp_path / "a.webp") == pixels).all()
+    kept = write_webp(tmp_path / "a.png", tmp_path / "b.webp", lossless=False)
+    error = np.mean((read_image(tmp_path / "b.webp").astype(float) - pixels) ** 2)
+    assert kept == pytest.approx(10 * np.log10(255**2 / error))
+
+
+def test_methods_stand_by_their_mean_and_are_compared_image_by_image(fake):
+    run = read_run(fake)
+    rows = run.standings(run.sets[0])
+    assert [row["model"] for row in rows] == ["better", "bicubic", "other"]
+    assert rows[0]["mean"] == pytest.approx(scores_of("better", "bicubic").mean())
+    # 0.5 and 0.01 an image, of 60 images: 0.5 + 0.01 * 29.5
+    assert rows[1]["difference"] == pytest.approx(-0.795)
+    expected = paired(
+        scores_of("bicubic", "bicubic"),
+        scores_of("better", "bicubic"),
+        "higher",
+        {"resamples": 200, "confidence": 0.95, "seed": 0},
+    )
+    assert rows[1]["difference_low"] == pytest.approx(expected["difference_low"])
+    assert rows[1]["won"] == 0
+    zero, low, middle, high = rows[2]["drawn"]
+    assert (zero, low) == (100, 0) and low < middle < high < zero
+
+
+def test_every_number_has_the_command_that_makes_it(fake):
+    run = read_run(fake)
+    tables = {table.stem: table for table in run.tables()}
+    assert run.row_commands(tables["quality_tiny_bicubic"])[1] == COMMAND
+    assert run.row_commands(tables["complexity"])[0].startswith("snakemake results/profile/bicubic.json --cores all")
+    assert run.command() == "snakemake --cores all --configfile 'my own.yaml'"
+
+
+def test_titles_and_captions_name_what_a_figure_is_of(fake):
+    run = read_run(fake)
+    (figure,) = run.figures()
+    assert figure == {"stem": "win_rate_tiny_hard", "caption": "Wins on tiny.", "width": 300, "height": 150}
+    assert run.title("win_rate_tiny_hard") == "Win rate: Tiny & small, x4, hard"
+    assert run.title("mlstm_growth") == "mLSTM growth"
+    assert (run.set_of("win_rate_tiny_hard"), run.set_of("complexity")) == ("tiny_hard", None)
+
+
+def test_the_same_run_gives_the_same_bytes(fake, rendered):
+    write_report(read_run(fake), Path("again"))
+    assert digests(Path("again")) == digests(rendered / "results/report")
+
+
+def test_a_report_that_fails_leaves_the_one_before(fake):
+    before = digests(Path("results/report"))
+    Path(f"results/sr/tiny/hard/other/{NAMES[-1]}.png").unlink()
+    with pytest.raises(Exception, match=NAMES[-1]):
+        write_report(read_run(fake), Path("results/report"))
+    assert digests(Path("results/report")) == before
+
+
+def test_it_is_small_and_has_what_it_shows(rendered):
+    files = rendered / "results/report/files"
+    images = list((files / "images").rglob("*.webp"))
+    assert len(images) == 8 * (1 + 2 * len(MODELS))  # HR once, for both degradations
+    assert len(list((files / "images").rglob("*.png"))) == 8 * 2
+    for name in ("tables", "figures"):
+        assert digests(files / name) == digests(rendered / "results" / name)
+    total = sum(path.stat().st_size for path in files.rglob("*") if path.parent.name not in ("tables", "figures"))
+    assert total < 60_000 + 3 * SIDE * SIDE * len(images)  # page and scripts, and images below a byte a value
+
+
+def test_lossless_is_said(fake):
+    write_record(fake, lossless=True)
+    write_report(read_run(fake), Path("results/report"))
+    assert "these are the pixels that were scored" in Path("results/report/index.html").read_text()
+    image = sorted(Path("results/report/files/images/tiny/HR").iterdir())[0]
+    assert (read_image(image) == read_image(Path("results/data/tiny/test/HR", f"{image.stem}.png"))).all()
+
+
+# How it behaves in a browser.
+
+
+@pytest.fixture(scope="module")
+def browser():
+    names = ("chromium", "chromium-browser", "google-chrome")
+    executable = next(filter(None, map(shutil.which, names)), None)
+    if executable is None:
+        pytest.skip(f"none of {', '.join(names)} is installed")
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        browser = playwright.chromium.launch(executable_path=executable, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(browser, rendered):
+    """A function that opens the report; in the end nothing was complained of and nothing was asked for outside it."""
+    folder, complaints, contexts = rendered / "results/report", [], []
+
+    def open_page(width: int = 1024, theme: str = "light"):
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url}"))
+        inside = (folder.as_uri(), "data:")
+        page.on(
+            "request", lambda request: request.url.startswith(inside) or complaints.append(f"outside: {request.url}")
+        )
+        page.goto((folder / "index.html").as_uri())
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def column(page, table: str, index: int) -> list[str]:
+    cells = page.locator(f"{table} tbody tr:visible > :nth-child({index})")
+    return [text.strip() for text in cells.all_inner_texts()]
+
+
+LEADERBOARD = "#results [data-set='tiny_bicubic'] table"
+
+
+def test_first_screen_says_who_leads_and_by_how_much(opened):
+    page = opened()
+    top = page.locator(".standing:visible")
+    assert page.locator("h1").inner_text() == "3 methods on 60 images of Tiny & small"
+    assert top.locator(".who").inner_text() == "Better"
+    assert f"{scores_of('better', 'bicubic').mean():.2f} dB PSNR-Y" in top.inner_text()
+    assert "0.795 dB ahead of Bicubic, and the interval of the difference leaves zero out" in top.inner_text()
+
+
+def test_labels_are_text_whatever_is_in_them(opened):
+    page = opened()
+    page.on("dialog", lambda dialog: pytest.fail(dialog.message))
+    assert MODELS["other"] in page.locator(LEADERBOARD).inner_text()
+    assert MODELS["other"] in page.locator("#image-table thead").inner_text()
+    page.select_option("#left", "other")
+    assert page.locator("#left-tag").inner_text() == MODELS["other"]
+
+
+def test_tables_are_sorted_and_filtered(opened):
+    page = opened()
+    assert column(page, LEADERBOARD, 1) == list(MODELS.values())
+    title = page.locator(f"{LEADERBOARD} thead th").nth(1)
+    for direction, expected in (
+        ("descending", ["Better", "Bicubic", MODELS["other"]]),
+        ("ascending", [MODELS["other"], "Bicubic", "Better"]),
+    ):
+        title.get_by_role("button").click()
+        assert title.get_attribute("aria-sort") == direction
+        assert column(page, LEADERBOARD, 1) == expected
+    page.locator("#image-filter").fill("WOOD")
+    assert len(column(page, "#image-table", 1)) == 30
+    assert all(name.startswith("aWood") for name in column(page, "#image-table", 1))
+
+
+def test_images_are_sorted_by_the_difference_of_two_methods(opened):
+    page = opened()
+    assert column(page, "#image-table", 1) == NAMES[:9:-1]  # 50 of 60, the largest difference first
+    assert column(page, "#image-table", 2)[0] == "+1.09"
+    page.get_by_role("button", name="Show all").click()
+    assert column(page, "#image-table", 1) == NAMES[::-1]
+    page.locator("#image-table thead button").nth(1).click()
+    assert column(page, "#image-table", 1) == NAMES
+    page.select_option("#subtrahend", "other")
+    assert column(page, "#image-table", 2)[0] == "+1.50"
+    page.locator("#image-table tbody tr.opens").first.click()
+    assert page.locator("#left").input_value() == "other"
+    assert page.locator("#right").input_value() == "better"
+    assert (
+        page.locator("#image").input_value()
+        == page.locator("#image-table tbody tr.opens").first.inner_text().split()[0]
+    )
+
+
+def test_divider_follows_the_pointer_and_the_keys(opened):
+    page = opened()
+    slider = page.get_by_role("slider")
+    value = lambda: int(slider.get_attribute("aria-valuenow"))  # noqa: E731
+    assert value() == 50
+    slider.scroll_into_view_if_needed()
+    box, stage = slider.bounding_box(), page.locator("#stage").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(stage["x"] + stage["width"] / 4, box["y"] + 20)
+    page.mouse.up()
+    assert value() == 25
+    clip = page.evaluate("getComputedStyle(document.querySelector('.clip')).clipPath")
+    assert clip == "inset(0px 0px 0px 25%)"
+    slider.focus()
+    for key, expected in (
+        ("ArrowRight", 27),
+        ("ArrowLeft", 25),
+        ("PageUp", 35),
+        ("End", 100),
+        ("ArrowUp", 100),
+        ("Home", 0),
+    ):
+        page.keyboard.press(key)
+        assert value() == expected
+    assert slider.get_attribute("aria-valuetext") == "0 % Bicubic, 100 % Better"
+
+
+def test_zoom_and_pan_are_the_same_for_every_method(opened):
+    page = opened()
+
+    def transforms() -> set[str]:
+        # Of images of different sizes: in parts of their own.
+        script = """[...document.querySelectorAll('#stage img, #contact img')].map((image) => {
+          const {a, e, f} = new DOMMatrix(getComputedStyle(image).transform);
+          return [a, e / image.offsetWidth, f / image.offsetHeight].map((x) => x.toFixed(2)).join(' ');
+        })"""
+        found = page.evaluate(script)
+        assert len(found) == 2 + len(MODELS) + 2
+        return set(found)
+
+    assert transforms() == {"1.00 0.00 0.00"}
+    page.get_by_role("slider").focus()
+    page.keyboard.press("+")
+    assert transforms() == {"1.50 -0.25 -0.25"}  # about the middle
+    page.keyboard.press("Shift+ArrowRight")
+    assert transforms() == {"1.50 -0.35 -0.25"}
+    page.locator("#stage").scroll_into_view_if_needed()
+    stage = page.locator("#stage").bounding_box()
+    x, y = stage["x"] + stage["width"] * 0.8, stage["y"] + stage["height"] * 0.5
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + stage["width"] * 0.1, y + stage["height"] * 0.2)
+    page.mouse.up()
+    assert transforms() == {"1.50 -0.25 -0.05"}
+    assert page.get_by_role("slider").get_attribute("aria-valuenow") == "50"  # the image was dragged, not the divider
+    for _ in range(12):
+        page.locator("#zoom-in").click()
+    assert page.locator("#zoom").inner_text() == "32.0 ×"
+    page.locator("#fit").click()
+    assert transforms() == {"1.00 0.00 0.00"}
+
+
+def test_any_pair_can_be_compared(opened):
+    page = opened()
+    page.select_option("#left", "LR")
+    page.select_option("#right", "HR")
+    shown = [page.locator(f"#{side}-image").evaluate("image => image.src") for side in ("left", "right")]
+    assert "/tiny/bicubic/LR/" in shown[0] and shown[0].endswith(".png") and "/tiny/HR/" in shown[1]
+    page.get_by_label("Swap left and right").click()
+    assert page.locator("#left-tag").inner_text() == "HR"
+    page.locator("#contact button").nth(2).click()
+    assert page.locator("#right-tag").inner_text() == "Better"
+    page.select_option("#set", "tiny_hard")
+    assert page.locator("#left-image").evaluate("image => image.src").find("/tiny/hard/bicubic/") > 0
+    assert page.locator(".standing:visible h2").inner_text() == SETS[1]["title"]
+    assert page.locator("#figures figure:visible").count() == 1
+    page.select_option("#set", "tiny_bicubic")
+    assert page.locator("#figures figure:visible").count() == 0
+
+
+@pytest.mark.parametrize("clipboard", [True, False])
+def test_a_command_is_copied(opened, clipboard):
+    page = opened()
+    page.evaluate(
+        "(works) => Object.defineProperty(navigator, 'clipboard', {value: {writeText: async (text) => {"
+        "  if (!works) throw new Error('not allowed'); window.copied = text; }}})",
+        clipboard,
+    )
+    page.evaluate("document.addEventListener('copy', () => { window.copied = document.activeElement.value; })")
+    page.locator(f"{LEADERBOARD} tbody tr").nth(1).get_by_role("button").click()
+    page.wait_for_function("window.copied !== undefined")
+    assert page.evaluate("window.copied") == COMMAND
+    assert page.locator("#toast").inner_text() == f"Copied: {COMMAND}"
+
+
+def test_theme_is_switched_and_remembered(opened):
+    page = opened(theme="dark")
+    paper = lambda: page.evaluate("getComputedStyle(document.body).backgroundColor")  # noqa: E731
+    dark, switch = paper(), page.locator("#theme")
+    assert switch.get_attribute("aria-pressed") == "true"
+    switch.click()
+    assert paper() != dark and switch.get_attribute("aria-pressed") == "false"
+    light = paper()
+    page.reload()
+    assert paper() == light
+    assert opened(theme="light").evaluate("getComputedStyle(document.body).backgroundColor") == light
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_nothing_is_wider_than_the_page_and_all_is_accessible(opened, theme):
+    for width in (390, 1024, 1920):
+        page = opened(width, theme)
+        page.locator("details").evaluate_all("all => all.forEach((details) => (details.open = true))")
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        if width != 1024:
+            # Its preload asks for the style sheet by XMLHttpRequest, which files may not.
+            results = Axe().run(page, options={"resultTypes": ["violations"], "preload": False})
+            assert results.violations_count == 0, results.generate_report()
+
+
+def test_the_run_of_the_whole_workflow_has_its_report(finished, browser):
+    record = json.loads((finished / "results/provenance.json").read_text())
+    page = browser.new_page()
+    complaints = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto((finished / "results/report/index.html").as_uri())
+    links = set(page.locator("a[href^='files/']").evaluate_all("all => all.map((link) => link.getAttribute('href'))"))
+    for name in record["files"]:
+        if name.startswith(("results/tables/", "results/figures/")) and not name.endswith(".md"):
+            assert name.replace("results/", "files/") in links
+    assert all((finished / "results/report" / link).is_file() for link in links)
+    assert complaints == []
+    page.close()
