@@ -12,28 +12,15 @@ import torch
 from torch import nn
 
 # Operators that move or name numbers and compute nothing; every other one is counted or listed.
-_MOVES = {
-    *("arange", "cat", "chunk", "contiguous", "copy_", "detach", "dropout", "empty", "expand", "expand_as", "fill_"),
-    *(
-        "flatten",
-        "flip",
-        "full",
-        "full_like",
-        "gather",
-        "index",
-        "index_put_",
-        "index_select",
-        "linspace",
-        "lift_fresh",
-    ),
-    *("mT", "masked_fill", "meshgrid", "movedim", "narrow", "new_empty", "new_full", "new_zeros", "new_ones", "ones"),
-    *("ones_like", "pad", "constant_pad_nd", "reflection_pad2d", "replication_pad2d", "permute", "pixel_shuffle"),
-    *("pixel_unshuffle", "repeat", "reshape", "roll", "scatter", "select", "slice", "split", "split_with_sizes"),
-    *("squeeze", "stack", "swapaxes", "swapdims", "t", "to", "transpose", "tril", "triu", "unbind", "unflatten"),
-    *("unfold", "unsqueeze", "view", "view_as", "where", "zeros", "zeros_like", "clone", "type_as", "alias", "im2col"),
-    *("size", "Int", "ScalarImplicit", "len", "__getitem__", "floor_divide", "remainder", "resolve_conj"),
-    *("empty_like", "real", "imag", "view_as_real", "view_as_complex", "complex", "numel", "dim", "col2im"),
-}
+_MOVES = """
+alias arange cat chunk clone complex constant_pad_nd contiguous copy_ detach dim dropout empty empty_like expand
+expand_as fill_ flatten flip full full_like gather __getitem__ im2col imag index index_put_ index_select Int len
+lift_fresh linspace masked_fill meshgrid movedim mT narrow new_empty new_full new_ones new_zeros numel numpy_T
+ones ones_like pad permute pixel_shuffle pixel_unshuffle real reflection_pad2d repeat replication_pad2d reshape
+resolve_conj roll ScalarImplicit scatter select size slice split split_with_sizes squeeze stack swapaxes swapdims
+t to transpose tril triu type_as unbind unflatten unfold unsqueeze view view_as view_as_complex view_as_real where
+zeros zeros_like
+"""
 
 
 def count_parameters(model: nn.Module) -> int:
@@ -62,7 +49,9 @@ def count_macs(model: nn.Module, x: torch.Tensor) -> dict[str, Any]:
         warnings.simplefilter("ignore")  # tracing warns of every shape that it fixes; the shape here is meant to be
         analysis = FlopCountAnalysis(model, x)
         analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
-        analysis._ignored_ops = {f"aten::{name}" for name in _MOVES}  # fvcore's own list hides sums and products too
+        analysis._ignored_ops = {
+            f"aten::{name}" for name in _MOVES.split()
+        }  # fvcore's own list hides sums and products too
         for name, handle in HANDLES.items():
             analysis.set_op_handle(name, handle)
         return {
@@ -95,6 +84,14 @@ def _attention(inputs: list[Any], outputs: list[Any]) -> int:
     return math.prod(q[:-1]) * k[-2] * (q[-1] + v[-1])
 
 
+def _matmul(inputs: list[Any], outputs: list[Any]) -> int:
+    """Each number of the product sums as many terms as the first operand is wide; either may be broadcast or a vector.
+
+    Fvcore's own handle takes the leading dimensions of the first operand alone, and no vectors.
+    """
+    return math.prod(_shape(outputs[0])) * _shape(inputs[0])[-1]
+
+
 def _baddbmm(inputs: list[Any], outputs: list[Any]) -> int:
     return math.prod(_shape(inputs[1])) * _shape(inputs[2])[-1]
 
@@ -106,8 +103,8 @@ def _einsum(inputs: list[Any], outputs: list[Any]) -> int:
 def einsum_macs(equation: str, shapes: Sequence[Sequence[int]]) -> int:
     """MACs of torch.einsum, which contracts its operands from left to right.
 
-    Joining two operands multiplies once for every value of every index that either has; an index of neither the
-    output nor a later operand is summed there. A single operand is only moved or summed: none.
+    Joining two operands multiplies once for every value of every index that both have, or that the output or a later
+    operand needs: any other index is summed before. A single operand is only moved or summed: none.
     """
     terms, _, output = equation.replace(" ", "").partition("->")
     names = terms.split(",")
@@ -126,9 +123,9 @@ def einsum_macs(equation: str, shapes: Sequence[Sequence[int]]) -> int:
         output = "".join(letter for letter in sorted(counts) if counts[letter] == 1)
     total, joined = 0, set(names[0])
     for number, name in enumerate(names[1:], 2):
-        joined |= set(name)
-        total += math.prod(sizes[letter] for letter in joined)
-        joined &= set(output).union(*names[number:])
+        later = set(output).union(*names[number:])
+        total += math.prod(sizes[letter] for letter in joined & set(name) | (joined | set(name)) & later)
+        joined = (joined | set(name)) & later
     return total
 
 
@@ -167,6 +164,7 @@ def _scan(inputs: list[Any], outputs: list[Any]) -> int:
 
 HANDLES: dict[str, Callable[[list[Any], list[Any]], int]] = {
     "aten::layer_norm": _layer_norm,
+    "aten::matmul": _matmul,
     "aten::scaled_dot_product_attention": _attention,
     "aten::baddbmm": _baddbmm,
     "aten::einsum": _einsum,

@@ -139,7 +139,7 @@ def ergas(sr: Tensor, hr: Tensor, crop: int, source: Source) -> Tensor:
         source: its scale is the ratio of the pixel sizes.
 
     Returns:
-        (B,) float64, from 0; infinity where a band of HR is black.
+        (B,) float64, from 0; infinity where a band of HR is black, and not a number where SR's is black, too.
     """
     a, b = _planes(sr, hr, crop, "rgb")
     relative = (a - b).square().mean((2, 3)) / b.mean((2, 3)).square()
@@ -254,8 +254,8 @@ def luma(image: Tensor) -> Tensor:
 def colour_planes(image: Tensor, space: str) -> Tensor:
     """RGB in [0, 255], (B, 3, H, W) of any type, in a colour space of COLOURS, (B, 1 or 3, H, W) float64.
 
-    "y" is the BT.601 luma from 16 to 235, as BasicSR's; "y_full" the same luma from 0 to 255; "yiq" the first plane of
-    YIQ as pyiqa takes it by default, which is "y_full" rounded to 8 bits.
+    "y" is the BT.601 luma from 16 to 235, as BasicSR's; "y_full" the same luma from 0 to 255, which is the first plane
+    of YIQ, as pyiqa's PSNR takes it by default; "yiq" that plane rounded to 8 bits, as pyiqa's SSIM takes it.
     """
     if COLOURS[space] is None:
         # NumPy converts on one thread; for PyTorch's many the work is too small to wait for each other.
@@ -273,13 +273,18 @@ def colour_planes(image: Tensor, space: str) -> Tensor:
 def _planes(sr: Tensor, hr: Tensor, crop: int, channel: str) -> tuple[Tensor, Tensor]:
     if channel not in CHANNELS:
         raise ValueError(f"channel {channel!r} is unknown: use one of {', '.join(CHANNELS)}")
+    return tuple(colour_planes(image, channel) for image in cropped(sr, hr, crop))
+
+
+def cropped(sr: Tensor, hr: Tensor, crop: int) -> tuple[Tensor, Tensor]:
+    """Both images without their border; UserError unless they are uint8, of one size and larger than that."""
     if sr.shape != hr.shape or sr.dtype != torch.uint8 or hr.dtype != torch.uint8:
         raise UserError(
             f"SR is {tuple(sr.shape)} {sr.dtype} and HR {tuple(hr.shape)} {hr.dtype}: two uint8 images of one size are "
             "expected"
         )
     window = _inside(sr, crop)
-    return colour_planes(sr[window], channel), colour_planes(hr[window], channel)
+    return sr[window], hr[window]
 
 
 def _inside(image: Tensor, crop: int) -> tuple:

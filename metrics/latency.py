@@ -6,8 +6,8 @@ import re
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from rssr.errors import UserError
 STEADY = 0.05  # warm-up ends when the medians of the last calls and of those before them agree within this
 WINDOW = 3  # calls that such a median is of
 SPREAD = 2  # the 95th percentile over the 5th from which a measurement says that it was disturbed
-DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}  # of autocast
+DTYPES = {"fp32": None, "tf32": None, "bf16": torch.bfloat16, "fp16": torch.float16}  # of autocast
 
 
 def measure(model: nn.Module, x: torch.Tensor, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -42,14 +42,17 @@ def measure(model: nn.Module, x: torch.Tensor, settings: Mapping[str, Any]) -> d
         before and after, `threads`, `backend`, `precision`, `tf32`, `warmup_ms`.
 
     Raises:
-        UserError: if the model, its input and its output are not all on one device.
+        UserError: if the model, its input and its output are not all on one device; for TF32 on a CPU.
     """
     _check_devices(x, *model.parameters(), *model.buffers())
+    precision = settings.get("precision", "fp32")
+    if precision == "tf32" and x.device.type != "cuda":
+        raise UserError("profile.precision: tf32 is a precision of NVIDIA's GPUs", "set fp32 to measure the CPU")
     if settings.get("compile"):
         model = torch.compile(model, mode=None if settings["compile"] == "default" else settings["compile"])
-    dtype = DTYPES[settings.get("precision", "fp32")]
+    dtype = DTYPES[precision]
     autocast = nullcontext() if dtype is None else torch.autocast(x.device.type, dtype)
-    with torch.inference_mode(), autocast:
+    with torch.inference_mode(), _tf32(precision == "tf32"), autocast:
         out = model(x)  # compiles where compiling is asked for
         _check_devices(x, out)
         pixels = out.shape[0] * out.shape[2] * out.shape[3]
@@ -60,8 +63,22 @@ def measure(model: nn.Module, x: torch.Tensor, settings: Mapping[str, Any]) -> d
         "megapixels_per_s": pixels / found["median_ms"] / 1000,
         "input_shape": list(x.shape),
         "backend": f"PyTorch {settings.get('compile') or 'eager'}, {_kernels(x.device)}",
-        "precision": settings.get("precision", "fp32"),
+        "precision": precision,
     }
+
+
+@contextmanager
+def _tf32(allowed: bool) -> Iterator[None]:
+    """On a GPU, fp32 products and convolutions both in TF32 or both in full; PyTorch's default is one of each."""
+    backends = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = [backend.allow_tf32 for backend in backends]
+    try:
+        for backend in backends:
+            backend.allow_tf32 = allowed
+        yield
+    finally:
+        for backend, value in zip(backends, before, strict=True):
+            backend.allow_tf32 = value
 
 
 def timed(call: Callable[[], object], device: torch.device, settings: Mapping[str, Any]) -> dict[str, Any]:

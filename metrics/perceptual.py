@@ -9,12 +9,15 @@ from torchvision.models import AlexNet_Weights
 
 from rssr.errors import UserError
 from rssr.fetch import check_digest, download
+from rssr.metrics.fidelity import cropped
 from rssr.models.weights import read_weights
 
 _TORCHVISION = AlexNet_Weights.IMAGENET1K_V1.url.rpartition("/")[0] + "/"  # where torchvision has all its weights
 _PYIQA = "https://huggingface.co/chaofengc/IQA-PyTorch-Weights/resolve/main/"
 _CLIP = "https://openaipublic.azureedge.net/clip/models/"
 _RN50 = "afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762"
+
+SMALLEST = 32  # pixels a side that every one of the networks takes
 
 # Metric -> its files, each by its path in the weights' folder, which is laid out as torch.hub's: where it comes from,
 # and the first digits of its sha256. torchvision and pyiqa put the first eight into the name.
@@ -72,10 +75,19 @@ def perceptual(sr: Tensor, hr: Tensor, crop: int, weights_dir: str, metric: str)
 
     Returns:
         (B,) float64, from 0; CLIPIQA up to 1.
+
+    Raises:
+        UserError: if the images differ in size, or fewer than SMALLEST pixels a side are left.
     """
+    pair = cropped(sr, hr, crop)
+    height, width = pair[0].shape[-2:]
+    if min(height, width) < SMALLEST:
+        raise UserError(
+            f"{metric} needs at least {SMALLEST} pixels a side after the crop, but {width}x{height} are left",
+            "leave the metric out or use larger images",
+        )
     network = load(metric, str(Path(weights_dir).resolve()), str(sr.device))
-    window = (..., slice(crop, sr.shape[2] - crop), slice(crop, sr.shape[3] - crop))
-    images = [image[window].float() / 255 for image in ((sr,) if metric == "clipiqa" else (sr, hr))]
+    images = [image.float() / 255 for image in (pair[:1] if metric == "clipiqa" else pair)]
     with torch.inference_mode():
         return network(*images).double().flatten()
 

@@ -99,13 +99,13 @@ def _line(found: dict[str, Any]) -> str:
 
 
 def _networks(device: torch.device, quick: bool) -> Iterator[Item]:
-    """Whole networks at the paper's LR input, in fp32 and, for one of them, the other precisions and sizes."""
+    """Whole networks at the paper's LR input, in fp32, and for some of them other precisions and sizes."""
     for name, entry in ({"bicubic": NETWORKS["bicubic"], "tiny": _TINY} if quick else NETWORKS).items():
         yield f"{name}_{16 if quick else 128}", partial(_network, entry, 16 if quick else 128, device, quick)
     if not quick:
         for side in (64, 256, 512):
             yield f"lstmconvsr_{side}", partial(_network, NETWORKS["lstmconvsr"], side, device, quick)
-        for precision in ("bf16", "fp16"):
+        for precision in ("tf32", "bf16", "fp16"):
             options = {"precision": precision}
             for name in ("lstmconvsr", "mambairv2"):
                 yield f"{name}_128_{precision}", partial(_network, NETWORKS[name], 128, device, quick, options)

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from rssr.code import ROOT
+from rssr.datasets.registry import MODULES
 from rssr.errors import UserError
 from rssr.metrics.registry import METRICS
 
@@ -20,11 +21,13 @@ class Value(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    dataset: str = Field(description="module of datasets/")
+    dataset: Literal[MODULES] = Field(description="module of datasets/")
     model: str = Field(description="name of the entry in `models` that is the same method")
     metric: Literal[tuple(METRICS)] = Field(description="what it is a value of")
     value: str = Field(pattern=r"^\d+(\.\d+)?$", description="with the digits that are printed")
-    source: str = Field(min_length=10, description="where it is printed; nothing is entered without")
+    source: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(
+        min_length=10, description="where it is printed; nothing is entered without"
+    )
     protocol: dict[Literal["scale", "degradation", "crop", "images", "split"], int | str | None] = Field(
         description="what was stated of the measurement; null where it was not"
     )
@@ -32,16 +35,19 @@ class Value(BaseModel):
 
 def load(path: Path = FILE) -> list[Value]:
     """Read the file of published values; UserError names the entry that is wrong."""
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    values = []
-    for number, entry in enumerate(content, 1):
+    values: dict[tuple[str, ...], Value] = {}
+    for number, entry in enumerate(yaml.safe_load(path.read_text(encoding="utf-8")) or (), 1):
         try:
-            values.append(Value.model_validate(entry))
+            value = Value.model_validate(entry)
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(map(str, first["loc"]))
             raise UserError(f"{path}: entry {number}: '{key}': {first['msg'].lower()}") from None
-    return values
+        of = (value.dataset, value.model, value.metric)
+        if of in values:
+            raise UserError(f"{path}: entry {number}: {', '.join(of)} has a value already: leave one of the two")
+        values[of] = value
+    return list(values.values())
 
 
 def compare(published: Protocol, measured: Protocol) -> tuple[str, str]:

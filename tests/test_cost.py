@@ -4,6 +4,7 @@ import importlib.util
 import json
 import platform
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,11 +16,12 @@ from torchvision.ops import deform_conv2d
 from rssr.code import ROOT
 from rssr.errors import UserError
 from rssr.metrics.complexity import count_macs, count_parameters, einsum_macs, mlstm_macs
-from rssr.metrics.latency import cpu_peak_mb, measure, noisy
+from rssr.metrics.latency import clocks_mhz, cpu_peak_mb, measure, noisy
 from rssr.models.lstmconvsr import LSTMConvSR, mlstm
 from rssr.models.lstmconvsr.traversal import TRAVERSALS
 from rssr.models.lstmconvsr.vil import ViLG
 from rssr.models.mambairv2.selective_scan import backend, selective_scan
+from rssr.models.registry import build
 
 NETWORK = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.SiLU(), nn.Conv2d(8, 4, 1), nn.PixelShuffle(2)).eval()
 X = torch.rand(1, 3, 10, 12)
@@ -35,6 +37,29 @@ def test_parameters_and_macs_of_convolutions():
 def test_macs_of_matrix_products():
     linear = nn.Linear(6, 5).eval()
     assert count_macs(linear, torch.rand(7, 6))["total"] == 7 * 6 * 5
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "expected"),
+    [
+        ((5, 7), (3, 7, 4), 3 * 5 * 7 * 4),  # the left one is broadcast
+        ((3, 1, 5, 7), (2, 7, 4), 3 * 2 * 5 * 7 * 4),
+        ((3, 5, 7), (7,), 3 * 5 * 7),
+        ((7,), (3, 7, 4), 3 * 7 * 4),
+        ((7,), (7,), 7),
+    ],
+)
+def test_macs_of_broadcast_matrix_products(left, right, expected):
+    other = torch.rand(right)
+    assert macs_of(lambda x: x @ other, torch.rand(left))["total"] == expected
+
+
+def test_macs_of_bicubic_interpolation():
+    """A banded matrix times all three planes, which it is broadcast over."""
+    network, x = build({"arch": "bicubic", "scale": 4}), torch.rand(1, 3, 32, 32)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(x)
+    assert 2 * count_macs(network, x)["total"] == counter.get_total_flops()
 
 
 def test_our_network_can_be_traced():
@@ -77,6 +102,7 @@ def test_macs_of_attention():
         ("ij,jk,kl->il", [(2, 3), (3, 4), (4, 5)], 2 * 3 * 4 + 2 * 4 * 5),
         ("...ij,jk->...ik", [(7, 2, 3, 4), (4, 5)], 7 * 2 * 3 * 4 * 5),
         ("ij,jk", [(2, 3), (3, 4)], 2 * 3 * 4),
+        ("ij,jk->", [(2, 3), (3, 4)], 3),  # each is summed over its own index before
         ("ij->ji", [(2, 3)], 0),
     ],
 )
@@ -142,9 +168,36 @@ def test_agrees_with_pytorch_where_both_see_everything():
     assert 2 * count_macs(network, X)["total"] == counter.get_total_flops()
 
 
+@pytest.mark.parametrize("form", ["chunkwise", "parallel"])
+def test_agrees_with_pytorch_on_our_network(form):
+    """PyTorch counts products and convolutions alone."""
+    network = LSTMConvSR(channels=8, groups=(1,), arrbs=1, mlp_ratio=1, tail="light", mlstm_form=form).eval()
+    x = torch.rand(2, 3, 12, 10)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(x)
+    macs = count_macs(network, x)
+    others = sum(macs["by_operator"][name] for name in ("layer_norm", "upsample_bilinear2d"))
+    assert 2 * (macs["total"] - others) == counter.get_total_flops()
+
+
 def test_what_is_not_counted_is_listed():
     listed = macs_of(lambda x: torch.exp(x * 2 + 1).cumsum(-1).softmax(-1), X)["not_counted"]
     assert listed == {"aten::add": 1, "aten::cumsum": 1, "aten::exp": 1, "aten::mul": 1, "aten::softmax": 1}
+    fold = nn.functional.fold
+    listed = macs_of(lambda x: fold(nn.functional.unfold(x, 3), (10, 12), 3).remainder(2), X)["not_counted"]
+    assert listed == {"aten::col2im": 1, "aten::remainder": 1}  # sums of overlapping patches; unfolding only moves
+
+
+class Square(torch.autograd.Function):
+    """An operator of somebody's own."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x * x
+
+
+def test_operators_of_somebodys_own_are_listed():
+    assert macs_of(Square.apply, X)["not_counted"] == {"prim::PythonOp.Square": 1}
 
 
 SETTINGS = {"warmup": 2, "samples": 4, "seconds": 10}
@@ -185,6 +238,25 @@ def test_autocast_is_measured_and_named():
     assert found["precision"] == "bf16" and set(seen) == {torch.bfloat16}
 
 
+def test_fp32_is_not_tf32_behind_the_readers_back():
+    """PyTorch's convolutions are in TF32 by default, on a GPU."""
+    seen = []
+    convolutions, products = torch.backends.cudnn, torch.backends.cuda.matmul
+    network = Call(lambda x: (seen.append((convolutions.allow_tf32, products.allow_tf32)), x)[1])
+    before = convolutions.allow_tf32, products.allow_tf32
+    assert measure(network, X, SETTINGS)["tf32"] is False and set(seen) == {(False, False)}
+    assert (convolutions.allow_tf32, products.allow_tf32) == before
+    with pytest.raises(UserError, match="tf32 is a precision of NVIDIA's GPUs"):
+        measure(network, X, SETTINGS | {"precision": "tf32"})
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("precision", ["fp32", "tf32"])
+def test_the_precision_of_a_gpu_is_the_one_that_is_named(precision):
+    found = measure(nn.Conv2d(3, 3, 1).cuda(), X.cuda(), SETTINGS | {"precision": precision})
+    assert found["tf32"] is (precision == "tf32") and found["device_type"] == "cuda" and found["driver"]
+
+
 def test_what_lies_on_two_devices_is_refused():
     with pytest.raises(UserError, match="tensors are on cpu and meta"):
         measure(nn.Conv2d(3, 3, 1, device="meta"), X, SETTINGS)
@@ -198,6 +270,21 @@ def test_disturbed_measurements_say_so():
     assert not noisy(quiet) and not noisy([10.0, 11.0, 12.0])
     assert noisy([10.0, 10.0, 40.0])
     assert noisy(np.concatenate([quiet, quiet + 2]))  # it slowed down on its way
+
+
+@pytest.mark.parametrize(("told", "clock"), [("1980", 1980.0), ("[N/A]", None), (None, None)])
+def test_clocks_and_driver_of_a_gpu_are_the_drivers_own(tmp_path, monkeypatch, told, clock):
+    """A driver's tool of ours, which answers for one GPU only; None: there is no tool."""
+    tool = tmp_path / "nvidia-smi"
+    if told is not None:
+        tool.write_text(f'#!/bin/sh\n[ "$1" = --id=GPU-77aa ] && [ "$2" = --query-gpu=clocks.sm ] && echo "{told}"\n')
+        tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    gpu = SimpleNamespace(uuid="77aa")
+    monkeypatch.setattr("torch.cuda.get_device_properties", lambda _: gpu)
+    assert clocks_mhz(torch.device("cuda")) == clock
+    gpu.uuid = "other"
+    assert clocks_mhz(torch.device("cuda")) is None
 
 
 @pytest.mark.skipif(platform.system() != "Linux", reason="the peak of a process is known on Linux only")

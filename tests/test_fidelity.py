@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pyiqa
 import pytest
 import torch
 from basicsr.metrics import calculate_psnr, calculate_ssim
@@ -51,6 +52,8 @@ def test_psnr_of_a_constant_offset(offset):
 def test_equal_images(channel):
     assert psnr(NEAR, NEAR, channel=channel).tolist() == [math.inf, math.inf]
     assert ssim(NEAR, NEAR, channel=channel).tolist() == pytest.approx([1, 1], abs=1e-12)
+    assert psnr(flat(0), flat(0), channel=channel).item() == math.inf
+    assert ssim(flat(0), flat(0), channel=channel).item() == pytest.approx(1, abs=1e-12)
 
 
 def test_only_the_inside_counts():
@@ -129,6 +132,15 @@ def test_colour_spaces_by_closed_form():
     assert torch.equal(rounded, rounded.round()) and (rounded - colour_planes(NEAR, "y_full")).abs().max() <= 0.5
 
 
+def test_colour_spaces_are_those_of_pyiqa():
+    inside = [image[..., 4:-4, 4:-4] for image in PAIRS[0]]
+    for name, ours, space, within in (("psnry", psnr_of_planes, "y_full", 1e-3), ("ssim", ssim_of_planes, "yiq", 1e-5)):
+        theirs = pyiqa.create_metric(name, test_y_channel=True, device="cpu")
+        expected = theirs(*(image.float() / 255 for image in inside)).flatten()
+        found = ours(*(colour_planes(image, space) for image in inside))
+        assert found.tolist() == pytest.approx(expected.tolist(), abs=within)
+
+
 def test_spectral_angle_by_closed_form():
     red, yellow = flat(0), flat(0)
     red[:, 0], yellow[:, :2] = 200, 200
@@ -142,6 +154,7 @@ def test_ergas_by_closed_form():
     source = Source(flat(0), (), 4)
     assert ergas(flat(110), flat(100), 4, source).item() == pytest.approx(100 / 4 * 0.1, abs=1e-12)
     assert ergas(NEAR, NEAR, 4, source).tolist() == [0, 0]
+    assert ergas(flat(1), flat(0), 4, source).item() == math.inf and ergas(flat(0), flat(0), 4, source).isnan().all()
 
 
 def test_consistency_with_the_input():

@@ -66,6 +66,18 @@ def test_lpips_equals_the_package_on_the_same_seeded_weights(tmp_path, monkeypat
     assert hub != str(tmp_path), "the folder of the weights stayed PyTorch's own"
 
 
+def test_images_that_it_cannot_compare_are_refused(tmp_path):
+    put(tmp_path, "lpips", alexnet().state_dict(), linear_layers("alex"))
+    metric = function("lpips", 4, str(tmp_path))
+    sr, hr = images(2)
+    side = perceptual.SMALLEST + 2 * 4
+    assert metric(sr[..., :side, :side], hr[..., :side, :side], None).shape == (2,)
+    with pytest.raises(UserError, match="lpips needs at least 32 pixels a side after the crop, but 31x64 are left"):
+        metric(sr[..., : side - 1], hr[..., : side - 1], None)
+    with pytest.raises(UserError, match="two uint8 images of one size"):  # AlexNet's maps may be of one size still
+        metric(sr, hr[..., 1:], None)
+
+
 def test_lpips_squeeze_has_the_published_values(tmp_path, shared):
     """The examples of torchmetrics' documentation, with the trunk that torchvision publishes."""
     trunk = squeezenet1_1().state_dict()  # LPIPS does not use the classifier
@@ -84,6 +96,8 @@ def test_lpips_squeeze_has_the_published_values(tmp_path, shared):
     drawn = torch.Generator().manual_seed(42)
     pair = [torch.rand(2, 3, 100, 100, generator=drawn) for _ in range(2)]
     assert value(*pair) == [0.1024, 0.0938]
+    side = perceptual.SMALLEST
+    assert 0 < value(pair[0][..., :side, :side], pair[1][..., :side, :side])[0] < 1
 
 
 def test_a_damaged_or_another_file_is_refused(tmp_path):
@@ -127,6 +141,8 @@ def test_dists_runs_on_seeded_weights(tmp_path):
     sr, hr = images(4)
     same, other = (function("dists", 0, str(tmp_path))(sr, image, None) for image in (sr, hr))
     assert same.tolist() == pytest.approx([0, 0], abs=1e-5) and (other > 1e-3).all()
+    smallest = (..., slice(perceptual.SMALLEST), slice(perceptual.SMALLEST))
+    assert function("dists", 0, str(tmp_path))(sr[smallest], hr[smallest], None).isfinite().all()
 
 
 def test_clipiqa_runs_on_seeded_weights(tmp_path, monkeypatch):
@@ -144,3 +160,5 @@ def test_clipiqa_runs_on_seeded_weights(tmp_path, monkeypatch):
     scores = function("clipiqa", 4, str(tmp_path))(sr, hr, None)
     assert ((scores > 0) & (scores < 1)).all()
     assert torch.equal(scores, function("clipiqa", 4, str(tmp_path))(sr, sr, None)), "it looks at SR alone"
+    smallest = (..., slice(perceptual.SMALLEST), slice(perceptual.SMALLEST))
+    assert function("clipiqa", 0, str(tmp_path))(sr[smallest], hr[smallest], None).isfinite().all()
