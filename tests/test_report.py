@@ -226,6 +226,7 @@ def test_titles_and_captions_name_what_a_figure_is_of(fake):
     (figure,) = run.figures()
     assert figure == {"stem": "win_rate_tiny_hard", "caption": "Wins on tiny.", "width": 300, "height": 150}
     assert run.title("win_rate_tiny_hard") == "Win rate: Tiny & small, x4, hard"
+    assert run.title("win_rate_better_x2") == "Win rate: Better, x2"
     assert run.title("mlstm_growth") == "mLSTM growth"
     assert (run.set_of("win_rate_tiny_hard"), run.set_of("complexity")) == ("tiny_hard", None)
 

@@ -169,7 +169,7 @@ class Run:
         return next((test.key for test in self.sets if stem.endswith(f"_{test.key}")), None)
 
     def _kind(self, stem: str) -> tuple[str, dict[str, str]]:
-        """The name of the caption of a table or figure, and the data set, degradation and model that follow it."""
+        """The name of the caption of a table or figure, and what follows it: data set, degradation, model, other."""
         kinds = [kind for kind in self._captions if f"{stem}_".startswith(f"{kind}_")]
         kind = max(kinds, key=len, default=stem)
         values = {
@@ -177,16 +177,19 @@ class Run:
             "degradation": {test.degradation for test in self.sets},
             "model": set(self.labels),
         }
-        parts = (f"(?:_(?P<{key}>{'|'.join(map(re.escape, names))}))?" for key, names in values.items())
-        found = re.fullmatch("".join(parts), stem.removeprefix(kind))
-        return kind, {key: name for key, name in found.groupdict().items() if name} if found else {}
+        parts = [
+            f"(?:_(?P<{key}>{'|'.join(map(re.escape, sorted(names, key=len, reverse=True)))}))?"
+            for key, names in values.items()
+        ]
+        found = re.fullmatch("".join([*parts, "(?:_(?P<other>.+))?"]), stem.removeprefix(kind))
+        return kind, {key: name for key, name in found.groupdict().items() if name}
 
     def _shown(self, key: str, name: str) -> str:
         if key == "dataset":
             return next(test.title.partition(", LR")[0] for test in self.sets if test.dataset == name)
         if key == "degradation":  # said where there are several
             return name.replace("_", " ") if len(self.config.degradations) > 1 else ""
-        return self.labels[name]
+        return self.labels[name] if key == "model" else name.replace("_", " ")
 
     def not_counted(self) -> dict[str, dict[str, int]]:
         """Label of a method -> operators that its MACs leave out -> their calls."""
