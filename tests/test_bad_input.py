@@ -75,6 +75,7 @@ def own_images(project):
     project.edit("config/test.yaml", "models:\n", mine)
     for model in ("lstmconvsr", "basicsr:EDSR"):
         project.edit("config/test.yaml", f"arch: {model}", f"arch: {model}\n    train_on: synthetic")
+    project.edit("config/test.yaml", "    ablates:", "    train_on: synthetic\n    ablates:")
     return project
 
 
