@@ -10,9 +10,9 @@ from rssr.files import sha256
 
 
 def kept(project):
-    """Checksums of what a run has computed."""
-    results = project.folder / "results"
-    files = [*results.rglob("scores/**/*.csv"), *results.rglob("*.png"), *results.rglob("*.checkpoint")]
+    """Checksums of what a run has computed; renderings may follow the configuration before the error is met."""
+    patterns = ("scores/**/*.csv", "data/**/*.png", "sr/**/*.png", "**/*.checkpoint")
+    files = [path for pattern in patterns for path in (project.folder / "results").glob(pattern)]
     return {path: sha256(path) for path in files}
 
 
