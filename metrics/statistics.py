@@ -52,12 +52,33 @@ def paired(values: np.ndarray, reference: np.ndarray, better: str, settings: Map
     with np.errstate(invalid="ignore"):  # infinity minus itself
         differences = np.where(values == reference, 0.0, values - reference)
     mean, low, high = mean_interval(differences, settings)
-    gains = differences if better == "higher" else -differences
     # Ranks only: an infinite difference is the largest.
     finite = np.nan_to_num(differences, posinf=np.finfo(float).max, neginf=-np.finfo(float).max)
     p = float(wilcoxon(finite).pvalue) if finite.any() else 1.0
-    won = float((gains > 0).mean() + (gains == 0).mean() / 2)
-    return {"difference": mean, "difference_low": low, "difference_high": high, "p": p, "won": won}
+    shares = {"p": p, "won": won(values, reference, better)}
+    return {"difference": mean, "difference_low": low, "difference_high": high} | shares
+
+
+def won(values: np.ndarray, reference: np.ndarray, better: str) -> float:
+    """The share of images, 0 to 1, on which `values` are better than `reference`; an equal image is half won."""
+    ahead = values > reference if better == "higher" else values < reference
+    return float(ahead.mean() + (values == reference).mean() / 2)
+
+
+def win_rates(scores: np.ndarray, better: str) -> np.ndarray:
+    """won() of every method against every other.
+
+    Args:
+        scores: a row a method, a column an image, (M, N).
+        better: "higher" or "lower".
+
+    Returns:
+        (M, M), the row's method against the column's; not a number on the diagonal and where a score is missing.
+    """
+    missing = np.isnan(scores).any(axis=1)
+    rates = np.array([[won(row, other, better) for other in scores] for row in scores])
+    rates[missing[:, None] | missing | np.eye(len(scores), dtype=bool)] = np.nan
+    return rates
 
 
 def holm(p: Sequence[float]) -> list[float]:

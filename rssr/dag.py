@@ -227,6 +227,11 @@ class Dag:
         """The models that others are variants of."""
         return list(dict.fromkeys(model.ablates for model in self.config.models.values() if model.ablates))
 
+    def crops(self, dataset: str) -> str:
+        """The crops that the qualitative page of a test set is asked for, as JSON: `image` and `square`."""
+        asked = (crop for crop in self.config.figures.crops if crop.dataset == self.base_of(dataset))
+        return json.dumps([crop.model_dump(mode="json", exclude={"dataset"}) for crop in asked])
+
     def protocol(self, dataset: str, degradation: str) -> str:
         """How a quality table's values are measured, as JSON: what published values are compared by."""
         entry, steps = self._entry(dataset), json.loads(self.degradation(degradation))
@@ -340,6 +345,11 @@ class Dag:
             for file in self.weights(model, dataset)
         ]
         return list(dict.fromkeys(file.replace(".safetensors", ".json") for file in files))
+
+    def curves(self, home: str) -> list[str]:
+        """The records of the trainings on a data set, of the networks that some test set is upscaled with."""
+        trained = [model for model in self.trained if home in {self.home(model, name) for name in self.test_sets()}]
+        return [f"results/weights/{model}/{home}.csv" for model in trained]
 
     def home(self, model: str, dataset: str) -> str:
         """The data set that a model's weights for a data set come from: another one where the entry says `train_on`."""

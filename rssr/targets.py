@@ -27,6 +27,7 @@ def everything(dag: Dag) -> list[str]:
         "results/sr/{dataset}/{degradation}/{model}/manifest.csv",
         "results/scores/{dataset}/{degradation}/{model}.csv",
         "results/scores/{dataset}/{degradation}/{model}.json",
+        "results/spectra/{dataset}/{degradation}/{model}.csv",
         "results/profile/{measured}.json",
     )
     validation = data(dag, dag.test_sets(), "val")
@@ -48,7 +49,9 @@ def tables(dag: Dag) -> list[str]:
 
 def figures(dag: Dag) -> list[str]:
     """Every figure, as PNG and PDF."""
-    stems = each(dag, "qualitative_{dataset}_{degradation}", "quality_cost_{dataset}_{degradation}")
+    kinds = ("qualitative", "quality_cost", "distributions", "win_rate", "spectra")
+    stems = each(dag, *(f"{kind}_{{dataset}}_{{degradation}}" for kind in kinds))
+    stems += [f"training_curves_{dataset}" for dataset in dag.used_sets() if dag.curves(dataset)]
     stems += [f"audit_{dataset}_{model}" for dataset in dag.audited_sets() for model in dag.audited_models]
     # Drawn from a committed file, which whoever deletes results/ deletes as well.
     stems += ["mlstm_growth"] if Path("results/reference/mlstm_growth.csv").exists() else []

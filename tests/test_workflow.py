@@ -17,11 +17,12 @@ from rssr.files import read_image, sha256
 
 RENDERINGS = {
     *("render_quality", "render_significance", "render_complexity", "render_quality_cost", "render_qualitative"),
-    *("render_classes", "render_side_by_side", "render_ablation", "render_training"),
+    *("render_classes", "render_side_by_side", "render_ablation", "render_training", "render_training_curves"),
+    *("render_distributions", "render_win_rate", "render_spectra"),
     *("render_audit", "write_provenance", "render_report"),
 }
 
-
+MEASUREMENTS = {"upscale_images", "score_images", "measure_spectrum", "profile_model"}
 LSTMCONVSRS = {"lstmconvsr_test", "lstmconvsr_test_without_hwd"}
 
 
@@ -146,8 +147,8 @@ def test_a_new_baseline_is_one_entry(project, entry):
         "config/test.yaml", "\ntraining:\n", f"\n  mine:\n    label: Mine\n    {entry}\n    train: test\ntraining:\n"
     )
     jobs = project.jobs()
-    assert rules(jobs) == {"train_model", "upscale_images", "score_images", "profile_model"} | RENDERINGS
-    for rule in ("train_model", "upscale_images", "score_images", "profile_model"):
+    assert rules(jobs) == {"train_model"} | MEASUREMENTS | RENDERINGS
+    for rule in {"train_model"} | MEASUREMENTS:
         assert models(jobs, rule) == {"mine"}
     result = project.snakemake()
     assert result.returncode == 0, result.stdout[-3000:]
@@ -158,8 +159,8 @@ def test_a_changed_argument_remakes_one_model(project):
     project.edit("config/test.yaml", "num_feat: 8", "num_feat: 9")
     jobs = project.jobs()
     renderings = RENDERINGS - {"render_audit"}  # which is of another model
-    assert rules(jobs) == {"train_model", "upscale_images", "score_images", "profile_model"} | renderings
-    for rule in ("train_model", "upscale_images", "score_images", "profile_model"):
+    assert rules(jobs) == {"train_model"} | MEASUREMENTS | renderings
+    for rule in {"train_model"} | MEASUREMENTS:
         assert models(jobs, rule) == {"edsr_test"}
 
 
@@ -168,7 +169,7 @@ def test_tiles_remake_images_and_cost_but_no_weights(project):
         "config/test.yaml", "    label: EDSR (test)", "    label: EDSR (test)\n    tile: {size: 16, overlap: 4}"
     )
     jobs = project.jobs()
-    assert rules(jobs) == {"upscale_images", "score_images", "profile_model"} | RENDERINGS
+    assert rules(jobs) == MEASUREMENTS | RENDERINGS
     assert models(jobs, "upscale_images") == models(jobs, "profile_model") == {"edsr_test"}
     result = project.snakemake("--", "results/sr/synthetic/bicubic/edsr_test/manifest.csv")
     assert result.returncode == 0, result.stdout

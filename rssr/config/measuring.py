@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from rssr.config.block import Block
 
@@ -47,6 +47,27 @@ class Audit(Block):
     datasets: tuple[str, ...] = Field(min_length=1, description="test sets, by name")
     models: tuple[str, ...] = Field(min_length=1, description="models, by name")
     images: int = Field(100, ge=1, description="how many of a test set, taken evenly")
+
+
+class Crop(Block):
+    """A crop of the qualitative page of a test set."""
+
+    dataset: str = Field(description="test set, by name")
+    image: str = Field(description="its name in results/data/{dataset}/test/manifest.csv")
+    square: tuple[NonNegativeInt, NonNegativeInt, PositiveInt] = Field(description="left, top and side, in HR pixels")
+
+
+class Figures(Block):
+    """What the figures show."""
+
+    images: int = Field(
+        3,
+        ge=1,
+        description="images of a qualitative page: those where methods differ most, of different sources first; fewer "
+        "where a page has no room",
+    )
+    side: int = Field(96, ge=16, description="side of their crops in HR pixels")
+    crops: tuple[Crop, ...] = Field((), description="crops that the page of a test set shows instead")
 
 
 class Report(Block):

@@ -6,7 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from rssr.config.block import Block, Name
 from rssr.config.data import Dataset, Step
-from rssr.config.measuring import Audit, Metric, Profile, Report, Statistics
+from rssr.config.measuring import Audit, Figures, Metric, Profile, Report, Statistics
 from rssr.config.models import Model, Recipe
 from rssr.datasets.degradations import DEGRADATIONS
 from rssr.errors import nearest
@@ -40,6 +40,7 @@ class Config(Block):
     profile: Profile = Field(Profile(), description="how cost is measured")
     statistics: Statistics = Field(Statistics(), description="how intervals are computed")
     audit: Audit | None = Field(None, description="measure how far the protocol moves the scores; by default not done")
+    figures: Figures = Field(Figures(), description="what the figures show")
     report: Report = Field(Report(), description="what results/report shows beside the tables and figures")
 
     @field_validator("degradations", mode="before")
@@ -71,14 +72,6 @@ class Config(Block):
     def _names_exist(self) -> "Config":
         if len(set(self.scales)) != len(self.scales) or not self.scales:
             raise ValueError("`scale` needs one or more different factors")
-        if self.audit is not None:
-            for key, known in (("datasets", self.datasets), ("models", self.models)):
-                for name in getattr(self.audit, key):
-                    if name not in known:
-                        raise ValueError(f"audit.{key} names '{name}'{nearest(name, known)}")
-        reference = self.statistics.reference
-        if reference is not None and reference not in self.models:
-            raise ValueError(f"statistics.reference names the model '{reference}'{nearest(reference, self.models)}")
         for name, model in self.models.items():
             others = [other for other in self.models if other != name]
             named = {"train_on": self.datasets, "train": self.training, "ablates": others}
@@ -86,4 +79,19 @@ class Config(Block):
                 given = getattr(model, key)
                 if given is not None and given not in known:
                     raise ValueError(f"models.{name}.{key} names the {kind} '{given}'{nearest(given, known)}")
+        return self
+
+    @model_validator(mode="after")
+    def _shown_names_exist(self) -> "Config":
+        asked = {"figures.crops": (self.datasets, [crop.dataset for crop in self.figures.crops])}
+        if self.audit is not None:
+            asked["audit.datasets"] = (self.datasets, self.audit.datasets)
+            asked["audit.models"] = (self.models, self.audit.models)
+        for key, (known, names) in asked.items():
+            for name in names:
+                if name not in known:
+                    raise ValueError(f"{key} names '{name}'{nearest(name, known)}")
+        reference = self.statistics.reference
+        if reference is not None and reference not in self.models:
+            raise ValueError(f"statistics.reference names the model '{reference}'{nearest(reference, self.models)}")
         return self

@@ -1,0 +1,275 @@
+"""Figures: every text is inside, read in print and clear of the others, with few methods and with many; the bytes."""
+
+import itertools
+import re
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.backends.backend_agg import RendererAgg
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
+from PIL import Image
+
+from rssr.audit import CHOICES
+from rssr.errors import UserError
+from rssr.figures.cost import mlstm_growth, quality_cost
+from rssr.figures.images import Sample, configured_box, differing_box, differing_images, qualitative
+from rssr.figures.protocol import protocol_heat_map
+from rssr.figures.scores import distributions, win_rate
+from rssr.figures.spectra import spectra
+from rssr.figures.style import HEIGHT, WIDTH, log_ticks, logarithmic, save, style_of, wrapped
+from rssr.figures.training import training_curves
+from rssr.metrics.spectra import frequencies
+
+LABELS = (
+    *("Bicubic", "EDSR", "A method whose authors gave it a long name (trained on two data sets, one minute)"),
+    *("a_name_without_a_space_that_is_longer_than_all_room_there_is", "$x$ & 50 %", "LSTMConvSR-S", "SwinIR"),
+    *("MambaIRv2", "LSTMConvSR-XXS (one minute)", "HAT", "Lanczos", "Nearest neighbours"),
+)
+
+
+class Case:
+    """What figures of a number of methods are drawn from. The first method has no parameters."""
+
+    def __init__(self, count: int) -> None:
+        random = np.random.default_rng(0)
+        self.models = {f"m{index}": {"label": label} for index, label in enumerate(LABELS[:count])}
+        hard = random.normal(27, 3, 24)
+        self.scores = {
+            name: pd.DataFrame({"image": np.arange(24), "psnr_y": hard + 0.4 * index + random.normal(0, 0.3, 24)})
+            for index, name in enumerate(self.models)
+        }
+        self.quality = pd.DataFrame(
+            {"model": name, "psnr_y": mean, "psnr_y_low": mean - 1, "psnr_y_high": mean + 1}
+            for name, mean in ((name, rows["psnr_y"].mean()) for name, rows in self.scores.items())
+        )
+        self.profiles = {
+            name: {
+                "parameters": index * 10 ** (4 + index // 2),
+                "macs": {"total": index * 10**9},
+                "latency": {"p5_ms": t - 0.1, "median_ms": t, "p95_ms": 2 * t, "device": "NVIDIA H100 80GB HBM3"},
+            }
+            for index, (name, t) in enumerate((name, 0.5 * 3**index) for index, name in enumerate(self.models))
+        }
+        power = 1e6 * np.exp(-20 * frequencies())
+        self.spectra = {
+            name: pd.DataFrame({"frequency": frequencies(), "hr": power, "sr": power * np.exp(-frequencies() * index)})
+            for index, name in enumerate(self.models)
+        }
+        steps = np.arange(10, 1010, 10)
+        self.curves = {
+            name: pd.DataFrame(
+                {
+                    "iteration": steps,
+                    "loss": 0.1 + random.random(100) / steps,
+                    "learning_rate": np.linspace(1e-3, 0, 100),
+                }
+            )
+            for name in self.models
+        }
+        self.samples = [sample(name, list(self.models)) for name in ("a", "scene_with_a_rather_long_name_x400", "b")]
+
+
+def sample(name: str, models: list[str], height: int = 96, width: int = 128) -> Sample:
+    random = np.random.default_rng(0)
+    lr, hr, *srs = (
+        random.integers(0, 256, (height // part, width // part, 3), dtype="uint8")
+        for part in (4, *[1] * (1 + len(models)))
+    )
+    return Sample(name, lr, hr, dict(zip(models, srs, strict=True)), (8, 16, 72, 80))
+
+
+def audited(case: Case) -> plt.Figure:
+    rows = [dict(zip(CHOICES, combination, strict=True)) for combination in itertools.product(*CHOICES.values())]
+    random = np.random.default_rng(0)
+    measured = pd.DataFrame(rows).assign(psnr=random.normal(27, 4, len(rows)), ssim=random.uniform(0.2, 0.9, len(rows)))
+    return protocol_heat_map(measured, CHOICES, f"{LABELS[len(case.models) % 4]} on A set (part), 100 images")
+
+
+def grown(_: Case) -> plt.Figure:
+    columns = [f"{passes}_{unit}" for passes in ("forward", "forward_backward") for unit in ("s", "peak_mb")]
+    rows = [
+        {"form": form, "tokens": tokens} | dict.fromkeys(columns, factor * tokens**power)
+        for form, factor, power in (("parallel", 1e-8, 2), ("chunkwise", 1e-5, 1))
+        for tokens in (256, 1024, 4096, 16384)
+    ]
+    return mlstm_growth(pd.DataFrame(rows))
+
+
+FIGURES = {
+    "quality_cost": lambda case: quality_cost(case.quality, case.profiles, case.models, "psnr_y"),
+    "qualitative": lambda case: qualitative(case.samples, case.models),
+    "distributions": lambda case: distributions(case.scores, case.models, "m0", "psnr_y"),
+    "win_rate": lambda case: win_rate(case.scores, case.models, "psnr_y"),
+    "spectra": lambda case: spectra(case.spectra, case.models, 4),
+    "training_curves": lambda case: training_curves(case.curves, case.models),
+    "audit": audited,
+    "mlstm_growth": grown,
+}
+
+
+def drawn_texts(figure: plt.Figure, monkeypatch) -> list[tuple[Text, Bbox]]:
+    """Every text that is drawn, with its box in pixels."""
+    found: dict[int, tuple[Text, Bbox]] = {}
+    draw = Text.draw
+
+    def recording(text: Text, renderer: RendererAgg, *arguments, **keywords) -> None:
+        draw(text, renderer, *arguments, **keywords)
+        if text.get_visible() and text.get_text().strip():
+            found[id(text)] = (text, text.get_window_extent(renderer))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Text, "draw", recording)
+        figure.canvas.draw()
+    return list(found.values())
+
+
+def check_texts(figure: plt.Figure, monkeypatch) -> None:
+    """Every text lies on the figure and on no other text, and none is below 7 pt; the figure fits on a page."""
+    assert figure.get_figwidth() <= WIDTH + 1e-9 and figure.get_figheight() <= HEIGHT + 1e-9
+    texts = drawn_texts(figure, monkeypatch)
+    assert texts
+    for text, box in texts:
+        assert text.get_fontsize() >= 7, text
+        assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1, (text, box)
+    for (text, box), (other, beside) in itertools.combinations(texts, 2):
+        assert not box.padded(-0.5).overlaps(beside.padded(-0.5)), (text, other)
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 12])
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_text_is_read(name, count, monkeypatch):
+    figure = FIGURES[name](Case(count))
+    check_texts(figure, monkeypatch)
+    plt.close(figure)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_the_same_drawing_has_the_same_bytes_and_its_fonts(name, tmp_path):
+    for stem in ("one", "two"):
+        save(FIGURES[name](Case(2)), tmp_path / stem)
+    for suffix in ("png", "pdf"):
+        assert (tmp_path / f"one.{suffix}").read_bytes() == (tmp_path / f"two.{suffix}").read_bytes()
+    pdf = (tmp_path / "one.pdf").read_bytes()
+    assert b"/FontFile2" in pdf and b"/Type3" not in pdf
+    points = [float(number) for number in re.search(rb"/MediaBox \[ 0 0 ([\d.]+) ([\d.]+) \]", pdf).groups()]
+    with Image.open(tmp_path / "one.png") as image:
+        assert image.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+        assert image.size == pytest.approx([300 / 72 * side for side in points], abs=1)
+
+
+def test_methods_look_different_and_nobody_looks_as_hr():
+    looks = [style_of(index) for index in range(30)]
+    assert len({(look["color"], look["marker"]) for look in looks}) == 30
+    assert len({(look["color"], look["linestyle"]) for look in looks}) == 30
+    assert "black" not in {look["color"] for look in looks}
+
+
+def test_a_cost_of_zero_is_shown_as_zero(monkeypatch):
+    case = Case(4)
+    figure = FIGURES["quality_cost"](case)
+    parameters, _, latency = figure.axes
+    texts = [text.get_text() for text, _ in drawn_texts(figure, monkeypatch)]
+    assert texts.count("0") == 2  # of parameters and MACs, not of latency
+    assert len(parameters.containers) == len(latency.containers) == 4
+    low, high = parameters.get_xlim()
+    zero, *others = (container[0].get_xdata()[0] for container in parameters.containers)
+    assert low < zero < min(others) and others == [
+        profile["parameters"] / 1e6 for profile in list(case.profiles.values())[1:]
+    ]
+    assert max(others) < high
+    plt.close(figure)
+
+
+def test_a_score_that_is_missing_or_infinite_leaves_the_figure_whole(monkeypatch):
+    case = Case(4)
+    case.scores["m1"]["psnr_y"] = np.nan
+    case.scores["m2"].loc[3, "psnr_y"] = np.inf
+    case.quality.loc[1, ["psnr_y", "psnr_y_low", "psnr_y_high"]] = np.nan
+    for name in ("quality_cost", "distributions", "win_rate"):
+        figure = FIGURES[name](case)
+        check_texts(figure, monkeypatch)
+        plt.close(figure)
+
+
+def test_the_numbers_of_the_win_rates(monkeypatch):
+    scores = {"m0": [1.0, 2, 3, 4], "m1": [1.0, 3, 4, 5]}
+    frames = {name: pd.DataFrame({"psnr_y": values}) for name, values in scores.items()}
+    figure = win_rate(frames, Case(2).models, "psnr_y")
+    cells = {text.get_text() for text, _ in drawn_texts(figure, monkeypatch) if text in figure.axes[0].texts}
+    assert cells == {"12", "88"}  # the equal image is half of one of four
+    plt.close(figure)
+
+
+def test_the_page_shows_each_crop_with_its_psnr_and_error(monkeypatch):
+    shown = sample("a", ["m0"])
+    left, top, right, bottom = shown.box
+    near = shown.hr.copy()
+    near[top:bottom, left:right] //= 2
+    near[:top] = 0  # outside the crop
+    shown.srs["m0"] = near
+    weights = np.array([65.481, 128.553, 24.966]) / 255
+    error = (shown.hr.astype(float) - near)[top:bottom, left:right] @ weights
+    assert shown.error("m0") == pytest.approx(error, abs=1e-9)
+    expected = 10 * np.log10(255**2 / np.mean(error**2))
+    figure = qualitative([shown], {"m0": {"label": "Half"}})
+    texts = {text.get_text() for text, _ in drawn_texts(figure, monkeypatch)}
+    assert {"HR", "LR", "Half", "a", f"{expected:.2f} dB"} <= texts
+    assert any(np.array_equal(axis.images[0].get_array(), near[top:bottom, left:right]) for axis in figure.axes[:-1])
+    plt.close(figure)
+
+
+def test_a_page_with_no_room_shows_fewer_images():
+    crops = {count: len(FIGURES["qualitative"](Case(count)).axes) for count in (2, 12)}
+    assert crops == {2: 3 * (1 + 2 * 3) + 1, 12: 1 * (1 + 2 * 13) + 1}
+    plt.close("all")
+
+
+def test_images_where_methods_differ_most_come_from_different_sources():
+    apart = [5, 4, 3, 2, 1]
+    scores = np.array([np.zeros(5), apart])
+    assert differing_images(scores, list("aabbc"), 3) == [0, 2, 4]
+    assert differing_images(scores, list("aabbc"), 4) == [0, 2, 4, 1]
+    assert differing_images(scores, list("aaaaa"), 2) == [0, 1]
+    scores[1, 0] = np.nan
+    assert differing_images(scores, list("abcde"), 9) == [1, 2, 3, 4, 0]
+
+
+def test_the_square_where_methods_differ_most():
+    hr = np.full((40, 60, 3), 100, np.uint8)
+    one, other = hr.copy(), hr.copy()
+    one[5:15, 30:40] = 120
+    one[30:35, 5:10] = other[30:35, 5:10] = 255  # both are as wrong
+    assert differing_box(hr, [one, other], 10) == (30, 5, 40, 15)
+    assert differing_box(hr, [one, other], 99) == (15, 0, 55, 40) or differing_box(hr, [one, other], 99)[3] == 40
+
+
+def test_a_configured_square_must_lie_in_the_image():
+    hr = np.zeros((40, 60, 3), np.uint8)
+    assert configured_box("a", hr, (20, 0, 40)) == (20, 0, 60, 40)
+    with pytest.raises(UserError, match=r"figures.crops: the square \[21, 0, 40\] leaves the image a of 60x40 pixels"):
+        configured_box("a", hr, (21, 0, 40))
+
+
+def test_ticks_of_a_logarithmic_axis():
+    figure, axis = plt.subplots()
+    logarithmic(axis.xaxis, [1e-6, 1e7])
+    axis.set_xticks([1e-6, 2e-5, 0.0001, 0.02, 1, 50000, 1e5, 3e7])
+    labels = [label.get_text() for label in axis.get_xticklabels()]
+    assert labels == ["10⁻⁶", "2·10⁻⁵", "0.0001", "0.02", "1", "50000", "10⁵", "3·10⁷"]
+    plt.close(figure)
+    assert log_ticks(0.8, 1200) == [1, 10, 100, 1000]
+    assert log_ticks(0.9, 12) == [1, 2, 5, 10]
+    assert log_ticks(0.11, 0.46) == [0.2, 0.3]
+    for low, high in ((1e-9, 1e9), (1.01, 4.1), (0.021, 0.084), (3, 13), (1e-3, 0.9), (1.1, 99), (4.9, 210)):
+        ticks = log_ticks(low, high)
+        assert 2 <= len(ticks) <= 5 and low <= ticks[0] < ticks[-1] <= high
+
+
+def test_texts_are_broken_where_they_do_not_fit():
+    assert wrapped("Bicubic", 2) == "Bicubic"
+    assert wrapped("two words", 0.4).split("\n") == ["two", "words"]
+    assert "".join(wrapped("W" * 40, 1).split("\n")) == "W" * 40
+    assert wrapped("", 1) == ""
