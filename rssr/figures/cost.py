@@ -10,7 +10,7 @@ import pandas as pd
 from rssr.figures.style import STYLE, WIDTH, legend_above, logarithmic, style_of, wrapped
 from rssr.metrics.registry import METRICS
 
-_BUBBLE = 500  # square points, of the network with the most parameters
+_BUBBLE = 400  # square points, of the network with the most parameters
 
 
 def quality_cost(
@@ -51,7 +51,7 @@ def quality_cost(
                 look = style_of(index) | {"linestyle": "none"}
                 axis.errorbar(middle, value, **errors, elinewidth=0.8, label=model["label"], **look)
                 area = _BUBBLE * profiles[name]["parameters"] / largest
-                axis.scatter(middle, value, area, look["color"], alpha=0.25, linewidths=0, zorder=1)
+                axis.scatter(middle, value, area, look["color"], alpha=0.25, linewidths=0, zorder=1, clip_on=False)
         legend_above(figure, axes[0])
     return figure
 
