@@ -60,6 +60,7 @@ class Card:
         counts: split -> HR images once tiled; none: not stated.
         mirrors: where it is to be had, in the order in which they are tried.
         checksums: what is known of them, in words.
+        shown: whether the licence lets everyone pass the images on, as a committed run does.
     """
 
     licence: str
@@ -72,6 +73,7 @@ class Card:
     counts: Mapping[str, int] = field(default_factory=dict)
     mirrors: tuple[Mirror, ...] = ()
     checksums: str = ""
+    shown: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,6 @@ import shutil
 import subprocess
 import tempfile
 import warnings
-import zipfile
-import zlib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,8 +20,9 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 from rasterio.windows import Window
 from tqdm import tqdm
 
+from rssr.datasets.archives import DamagedArchive, unpack
 from rssr.datasets.card import DataSet, Mirror
-from rssr.datasets.published import expected, index, recognise
+from rssr.datasets.published import expected, files_below, index, recognise
 from rssr.datasets.tiles import tile_boxes
 from rssr.errors import UserError
 from rssr.fetch import check_room, download
@@ -34,11 +33,6 @@ warnings.simplefilter("ignore", NotGeoreferencedWarning)
 
 LABEL_COLOURS = 16  # a window of a photograph has thousands; a label image has as many as there are classes
 _SHOWN = 8  # images that an error lists
-_OVERHEAD = 1 << 20  # bytes of a file beyond its uncompressed pixels that are nothing to wonder at
-
-
-class DamagedArchive(UserError):
-    """An archive that cannot be read to its end."""
 
 
 def obtain(data_set: DataSet, folder: Path) -> dict:
@@ -142,9 +136,9 @@ def _take(data_set: DataSet, root: Path, folder: Path, wanted: Collection[str]) 
         if source in found:
             _link(data_set, folder, source, found[source])
     wanted = [source for source in wanted if source not in found]
-    for archive in sorted(root.rglob("*.zip")):
+    for archive in sorted(path for path in files_below(root) if path.suffix == ".zip"):
         if wanted:
-            got = _unpack(archive, data_set, folder, wanted)
+            got = unpack(archive, data_set, folder, wanted)
             wanted = [source for source in wanted if source not in got]
     return wanted
 
@@ -196,57 +190,6 @@ def _write_mosaic(path: Path, tiles: list[Path], data_set: DataSet) -> None:
         temporary.write_text(text)
 
 
-def _unpack(archive: Path, data_set: DataSet, folder: Path, wanted: Collection[str]) -> set[str]:
-    """Unpack the wanted images of a zip file to the places that `find` gives; nothing else of it is written.
-
-    Where a file goes is never up to the archive, yet one that tries is refused.
-    """
-    limit = max((w * h * 4 + _OVERHEAD for w, h in data_set.card.sizes), default=1 << 30)
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            members = {Path(member.filename): member for member in opened.infolist() if not member.is_dir()}
-            for name, member in members.items():
-                if name.is_absolute() or ".." in name.parts or member.external_attr >> 28 == 0xA:
-                    raise UserError(f"{archive} has a member '{name}' that leads out of it", "do not use this archive")
-            whole = [layout for layout in data_set.layouts if not layout.tiles]
-            found = recognise(iter(members), Path(), whole)
-            chosen = {source: members[found[source][0]] for source in wanted if source in found}
-            inner = [members[name] for name in members if re.search(data_set.archive, name.as_posix())]
-            if big := [m.filename for m in chosen.values() if m.file_size > limit]:
-                raise UserError(
-                    f"{archive}: its member '{big[0]}' would have more than {limit} bytes", "do not use this archive"
-                )
-            check_room(folder, sum(m.file_size for m in chosen.values()), f"unpacking {archive}")
-            for source, member in tqdm(chosen.items(), desc=f"unpacking {archive.name}", unit="image"):
-                (folder / f"{source}.vrt").unlink(missing_ok=True)
-                _copy(opened, member, data_set.find(folder, source))
-            if not chosen and inner:
-                return _unpack_inner(opened, inner[0], data_set, folder, wanted)
-            return set(chosen)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise DamagedArchive(f"{archive} cannot be unpacked ({error})", "delete it and run again") from None
-
-
-def _unpack_inner(
-    opened: zipfile.ZipFile, member: zipfile.ZipInfo, data_set: DataSet, folder: Path, wanted: Collection[str]
-) -> set[str]:
-    """Unpack an archive within an archive, which may be no larger than a mirror says that all is."""
-    limit = max((mirror.bytes for mirror in data_set.card.mirrors), default=1 << 34)
-    if member.file_size > limit:
-        raise UserError(f"the archive {member.filename} would have more than {limit} bytes", "do not use it")
-    check_room(folder, member.file_size, member.filename)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".inner-") as scratch:
-        archive = Path(scratch, Path(member.filename).name)
-        _copy(opened, member, archive)
-        return _unpack(archive, data_set, folder, wanted)
-
-
-def _copy(opened: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> None:
-    """Write a member, its CRC checked, all or nothing."""
-    with replacing(path) as temporary, opened.open(member) as source, temporary.open("wb") as target:
-        shutil.copyfileobj(source, target, 1 << 20)
-
-
 def _from_http(mirror: Mirror, data_set: DataSet, folder: Path, wanted: Collection[str]) -> None:
     name = Path(urlsplit(mirror.where).path).name or "archive"
     archive = folder / (name if name.endswith(".zip") else f"{name}.zip")
@@ -258,7 +201,7 @@ def _from_http(mirror: Mirror, data_set: DataSet, folder: Path, wanted: Collecti
 def _consume(archive: Path, data_set: DataSet, folder: Path, wanted: Collection[str]) -> None:
     """Unpack an archive that was downloaded here and delete it; a damaged one is deleted too, to be got anew."""
     try:
-        _unpack(archive, data_set, folder, wanted)
+        unpack(archive, data_set, folder, wanted)
     except DamagedArchive:
         archive.unlink()
         raise
@@ -281,7 +224,7 @@ def _from_kaggle(mirror: Mirror, data_set: DataSet, folder: Path, wanted: Collec
             reason = (result.stdout.strip().splitlines() or ["no file came"])[-1]
             raise UserError(f"Kaggle's client failed ({reason})")
         for archive in archives:
-            _unpack(archive, data_set, folder, wanted)
+            unpack(archive, data_set, folder, wanted)
 
 
 def _from_huggingface(mirror: Mirror, data_set: DataSet, folder: Path, wanted: Collection[str]) -> None:

@@ -58,7 +58,7 @@ def _matching(sources: Sequence[str], given: str | Sequence[str]) -> tuple[str, 
 
 def index(root: Path, layouts: Sequence[Layout]) -> dict[str, list[Path]]:
     """The source images that lie somewhere below a folder: name -> its file, or its tiles."""
-    return recognise((path for path in _files(root)), root, layouts)
+    return recognise((path for path in files_below(root)), root, layouts)
 
 
 def recognise(paths: Iterator[Path], root: Path, layouts: Sequence[Layout]) -> dict[str, list[Path]]:
@@ -76,7 +76,7 @@ def recognise(paths: Iterator[Path], root: Path, layouts: Sequence[Layout]) -> d
     return best
 
 
-def _files(root: Path) -> Iterator[Path]:
+def files_below(root: Path) -> Iterator[Path]:
     """All files below a folder, folders behind links included; hidden ones are left out."""
     for folder, folders, names in os.walk(root, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith(".")]

@@ -212,6 +212,11 @@ class Dag:
         return json.dumps(shown)
 
     @property
+    def shown(self) -> bool:
+        """Whether the images of all test sets may be passed on."""
+        return all(self.data_sets[dataset].card.shown for dataset in self.test_sets())
+
+    @property
     def published_sets(self) -> list[str]:
         """The test sets that papers print values of."""
         known = {value.dataset for value in load_published()}

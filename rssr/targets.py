@@ -93,6 +93,7 @@ def audits(dag: Dag) -> list[str]:
 
 
 def published(dag: Dag) -> list[str]:
-    """What the repository keeps of a run."""
-    kept = ("results/tables/", "results/figures/", "results/scores/", "results/profile/")
-    return [file for file in everything(dag) if file.startswith(kept)] + ["results/provenance.json"]
+    """What the repository keeps of a run, beside a report; figures only where their images may be passed on."""
+    kept = ("tables", "scores", "profile", "audit", *(["figures"] if dag.shown else []))
+    folders = tuple(f"results/{folder}/" for folder in kept)
+    return [file for file in everything(dag) if file.startswith(folders)] + ["results/provenance.json"]

@@ -1,5 +1,6 @@
 """The whole DAG on config/test.yaml: it runs, does nothing twice, and makes again just what a change touches."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -11,8 +12,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from PIL import Image
 
+from rssr import targets
+from rssr.code import ROOT
+from rssr.dag import Dag
 from rssr.files import read_image, sha256
 
 RENDERINGS = {
@@ -211,6 +216,30 @@ def test_several_scales_run_the_chain_for_each(project):
         assert network["model"]["args"]["upscale"] == scale
     profiles = [json.loads((project.folder / f"results/profile/lstmconvsr_test_x{s}.json").read_text()) for s in (2, 3)]
     assert profiles[0]["parameters"] < profiles[1]["parameters"]
+
+
+def test_a_run_is_copied_for_the_repository(project):
+    result = project.snakemake("--", "results/reference/drawn")
+    assert result.returncode == 0, result.stdout[-3000:]
+    results = project.folder / "results"
+    copy = results / "reference/drawn"
+    for name in ("tables/quality_synthetic_bicubic.md", "figures/qualitative_synthetic_bicubic.pdf", "provenance.json"):
+        assert (copy / name).read_bytes() == (results / name).read_bytes()
+    shown = {path.stem for path in (copy / "report/files/images").rglob("HR/*.webp")}
+    assert len(shown) == 3
+    assert "Synthetic" in (copy / "report/index.html").read_text(encoding="utf-8")
+
+
+def test_images_that_may_not_be_passed_on_are_not_copied():
+    dag = Dag(yaml.safe_load((ROOT / "config/test.yaml").read_text(encoding="utf-8")), "test")
+    with_images = set(targets.published(dag))
+    dag.data_sets = {
+        name: dataclasses.replace(data_set, card=dataclasses.replace(data_set.card, shown=False))
+        for name, data_set in dag.data_sets.items()
+    }
+    assert not dag.shown  # and so the rule writes no report
+    left_out = with_images - set(targets.published(dag))
+    assert left_out == {name for name in with_images if name.startswith("results/figures/")} != set()
 
 
 def test_what_a_model_is_a_variant_of_remakes_its_table_only(project):

@@ -19,12 +19,13 @@ from rssr.report.results import Run, TestSet
 HERE = Path(__file__).resolve().parent
 
 
-def write_report(run: Run, folder: Path) -> None:
+def write_report(run: Run, folder: Path, images: int | None = None) -> None:
     """Write index.html, and files/ with all that it shows; the page last, so that it is there when all else is.
 
     Args:
         run: the finished run.
         folder: results/report.
+        images: how many of a test set are shown; None: as configured.
     """
     with _replacing_folder(folder / "files") as files:
         for asset in (HERE / "assets").iterdir():
@@ -34,17 +35,15 @@ def write_report(run: Run, folder: Path) -> None:
             for path in map(Path, run.record["files"]):
                 if path.parent == Path("results", name):
                     shutil.copyfile(path, files / name / path.name)
-        shown = {test.dataset: _shown_images(run, test) for test in reversed(run.sets)}  # by the first degradation
+        count = images or run.config.report.images
+        chosen_by = reversed(run.sets)  # the first degradation comes last, and stays
+        shown = {test.dataset: chosen(spread(test.scores[test.metric]), count) for test in chosen_by}
         kept = [_write_images(run, test, shown[test.dataset], files / "images") for test in run.sets]
         data = json.dumps([_data(run, test, shown[test.dataset]) for test in run.sets], separators=(",", ":"))
         (files / "data.js").write_text(f"const TEST_SETS = {data};\n", encoding="utf-8")
         page = _html(run, min(kept))
     with replacing(folder / "index.html") as path:
         path.write_text(page, encoding="utf-8")
-
-
-def _shown_images(run: Run, test: TestSet) -> list[int]:
-    return chosen(spread(test.scores[test.metric]), run.config.report.images)
 
 
 def _write_images(run: Run, test: TestSet, shown: Sequence[int], folder: Path) -> float:

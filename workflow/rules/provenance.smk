@@ -1,4 +1,4 @@
-"""The record of a run, and its copy for the repository."""
+"""The record of a run."""
 
 
 rule write_provenance:
@@ -16,17 +16,3 @@ rule write_provenance:
         config=lambda wildcards: dag.whole,  # it may have `{scale}` in it, which is no wildcard
     shell:
         "python {input.script} --config {params.config:q} --files {input.files} --out {output} > {log} 2>&1"
-
-
-# Not part of the default run: the copy of a run that the README shows and the repository keeps.
-rule copy_reference:
-    input:
-        targets.published(dag),
-    output:
-        directory("results/reference/default"),
-    log:
-        "results/logs/copy_reference.log",
-    conda:
-        "../../environment.yml"
-    shell:
-        "(for file in {input}; do install -D -m 644 $file {output}/${{file#results/}}; done) > {log} 2>&1"

@@ -1,4 +1,4 @@
-"""A finished run -> a page that opens from disk."""
+"""A finished run -> a page that opens from disk; the copy of a run that the repository keeps."""
 
 import json
 import os
@@ -34,3 +34,29 @@ rule render_report:
     shell:
         "python {input.script} --record {input.record} --sets {params.sets:q} --captions {input.captions}"
         " --options {params.options:q} --out {params.out} > {log} 2>&1"
+
+
+# Not part of the default run: `snakemake --cores all results/reference/default`.
+rule copy_reference:
+    input:
+        files=targets.published(dag),
+        whole=rules.render_report.input,
+        script=dag.script("render_report"),
+    output:
+        directory("results/reference/{run}"),
+    log:
+        "results/logs/copy_reference/{run}.log",
+    wildcard_constraints:
+        run=r"\w+",
+    conda:
+        "../../environment.yml"
+    params:
+        sets=lambda wildcards: dag.tested,
+        options=json.dumps(CONFIGURED),
+        captions=rules.render_report.input.captions,
+        reports=["report"] if dag.shown else [],
+    shell:
+        "(for file in {input.files}; do install -D -m 644 $file {output}/${{file#results/}}; done;"
+        " for report in {params.reports}; do"
+        " python {input.script} --record results/provenance.json --sets {params.sets:q} --captions {params.captions}"
+        " --options {params.options:q} --images 3 --out {output}/$report; done) > {log} 2>&1"

@@ -17,10 +17,11 @@ def main() -> None:
     parser.add_argument("--sets", type=json.loads, required=True, help="what was tested on, as JSON")
     parser.add_argument("--options", type=json.loads, default=[], help="of this run's commands, as a JSON list")
     parser.add_argument("--captions", nargs="+", type=Path, required=True, help="workflow/report/*.rst")
+    parser.add_argument("--images", type=int, help="of a test set that are shown; by default as configured")
     parser.add_argument("--out", type=Path, required=True, help="the folder")
     arguments = parser.parse_args()
     finished = Run(read_json(arguments.record), arguments.sets, arguments.captions, arguments.options)
-    write_report(finished, arguments.out)
+    write_report(finished, arguments.out, arguments.images)
 
 
 run(main)
