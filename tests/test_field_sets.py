@@ -245,7 +245,7 @@ def test_bicubic_on_real_rsscn7_is_what_was_committed(shared):
     from rssr.datasets.degrade import degrade, imresize, to_uint8
     from rssr.metrics.fidelity import psnr
 
-    rows = read_csv(ROOT / "results/reference/rsscn7_700/scores/bicubic.csv")
+    rows = read_csv(ROOT / "results/reference/rsscn7_700/scores/rsscn7_700/bicubic/bicubic.csv")
     assert len(rows) == 700
     assert np.mean([float(row["psnr_y"]) for row in rows]) == pytest.approx(27.88, abs=0.005)
     for row in rows[::14]:
