@@ -17,6 +17,7 @@ include: "workflow/rules/score.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/audit.smk"
+include: "workflow/rules/analysis.smk"
 include: "workflow/rules/provenance.smk"
 include: "workflow/rules/report.smk"
 

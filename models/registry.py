@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -69,6 +70,11 @@ def build(entry: Mapping[str, Any]):
     if entry.get("self_ensemble"):
         model = SelfEnsemble(model).eval()
     return Tiled(model, scale, **entry["tile"]).eval() if entry.get("tile") else model
+
+
+def with_weights(entry: Mapping[str, Any], weights: Path | None) -> dict[str, Any]:
+    """A model's entry with the weights that an earlier step left; as it is where there are none."""
+    return {**entry, "checkpoint" if "checkpoint" in entry else "weights": {"path": str(weights)}} if weights else entry
 
 
 def backends(model: nn.Module, device: torch.device | str) -> list[str]:

@@ -102,6 +102,27 @@ class Dag:
         """How many images of a test set an audit takes."""
         return self.config.audit.images if self.config.audit else 0
 
+    @property
+    def analysed(self) -> list[tuple[str, str]]:
+        """(test set, model) of what is looked into, at the first scale."""
+        if self.config.analysis is None:
+            return []
+        dataset = self.first(self.config.analysis.dataset)
+        if "test" not in self.data_sets[dataset].splits:
+            raise UserError(f"analysis.dataset: '{self.base_of(dataset)}' has no test split", "name another data set")
+        return [(dataset, model) for model in self.config.analysis.models]
+
+    @property
+    def dissected(self) -> list[tuple[str, str]]:
+        """Those of them whose inside can be shown."""
+        return [(dataset, model) for dataset, model in self.analysed if self.config.models[model].arch == "lstmconvsr"]
+
+    @property
+    def analysis(self) -> str:
+        """How it is looked into networks, as JSON, defaults filled in; without what."""
+        asked = self.config.analysis
+        return asked.model_dump_json(exclude={"dataset", "models"}) if asked else "{}"
+
     # Entries, as the scripts take them: an entry alone, so that changing one remakes what depends on it.
 
     def dataset(self, name: str) -> str:

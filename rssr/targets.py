@@ -31,7 +31,7 @@ def everything(dag: Dag) -> list[str]:
         "results/profile/{measured}.json",
     )
     validation = data(dag, dag.test_sets(), "val")
-    made = per_model + validation + audits(dag) + weights_of(dag, dag.test_sets())
+    made = per_model + validation + audits(dag) + analyses(dag) + weights_of(dag, dag.test_sets())
     return made + tables(dag) + figures(dag)
 
 
@@ -53,6 +53,8 @@ def figures(dag: Dag) -> list[str]:
     stems = each(dag, *(f"{kind}_{{dataset}}_{{degradation}}" for kind in kinds))
     stems += [f"training_curves_{dataset}" for dataset in dag.used_sets() if dag.curves(dataset)]
     stems += [f"audit_{dataset}_{model}" for dataset in dag.audited_sets() for model in dag.audited_models]
+    stems += [f"attribution_{dataset}" for dataset in dict(dag.analysed)]
+    stems += [f"{kind}_{model}" for _, model in dag.dissected for kind in ("architecture", "features")]
     # Drawn from a committed file, which whoever deletes results/ deletes as well.
     stems += ["mlstm_growth"] if Path("results/reference/mlstm_growth.csv").exists() else []
     return [f"results/figures/{stem}.{suffix}" for stem in stems for suffix in ("png", "pdf")]
@@ -90,6 +92,13 @@ def audits(dag: Dag) -> list[str]:
     """What the audit of the measuring protocol measures."""
     stems = [f"results/audit/{dataset}/{model}" for dataset in dag.audited_sets() for model in dag.audited_models]
     return [f"{stem}.{suffix}" for stem in stems for suffix in ("csv", "json")]
+
+
+def analyses(dag: Dag) -> list[str]:
+    """What is measured inside networks."""
+    stems = [f"attribution_{dataset}_{model}" for dataset, model in dag.analysed]
+    files = [f"results/analysis/{stem}.{suffix}" for stem in stems for suffix in ("npz", "json")]
+    return files + [f"results/analysis/features_{dataset}_{model}.npz" for dataset, model in dag.dissected]
 
 
 def published(dag: Dag) -> list[str]:

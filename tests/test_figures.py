@@ -7,21 +7,25 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from PIL import Image
 
+from rssr.analysis import dissected, shown_arrbs
 from rssr.audit import CHOICES
 from rssr.errors import UserError
 from rssr.figures.cost import mlstm_growth, quality_cost
 from rssr.figures.images import Sample, configured_box, differing_box, differing_images, qualitative
+from rssr.figures.networks import Attribution, architecture, attribution_maps, feature_maps
 from rssr.figures.protocol import protocol_heat_map
 from rssr.figures.scores import distributions, win_rate
 from rssr.figures.spectra import spectra
 from rssr.figures.style import HEIGHT, WIDTH, log_ticks, logarithmic, save, style_of, wrapped
 from rssr.figures.training import training_curves
 from rssr.metrics.spectra import frequencies
+from rssr.models.registry import build
 
 LABELS = (
     *("Bicubic", "EDSR", "A method whose authors gave it a long name (trained on two data sets, one minute)"),
@@ -98,7 +102,36 @@ def grown(_: Case) -> plt.Figure:
     return mlstm_growth(pd.DataFrame(rows))
 
 
+def attributed(case: Case) -> plt.Figure:
+    random = np.random.default_rng(0)
+    lr = random.integers(0, 256, (24, 24, 3), dtype="uint8")
+    maps = random.normal(size=(2, 24, 24))
+    found = Attribution(lr, (10, 10, 14, 14), maps[0], abs(maps[1]), (12.345, 0.01))
+    return attribution_maps(dict.fromkeys(case.models, found), case.models)
+
+
+def dissection(case: Case) -> tuple:
+    """A network and its label: with every part in the first case, with parts left out in the others."""
+    left_out = ({"order": "released"}, {"vilg": False}, {"arrg": False, "revisit": "sum"}, {"reduce": "none"})
+    index = (1, 2, 4, 12).index(len(case.models))
+    args = {"channels": 8, "groups": (1, index + 1), "arrbs": 2 + index, "tail": "light"}
+    entry = {"arch": "lstmconvsr", "args": args | left_out[index]}
+    return dissected(build(entry)), LABELS[index]
+
+
+def stages(case: Case) -> plt.Figure:
+    torch.manual_seed(0)
+    network, label = dissection(case)
+    with torch.inference_mode():
+        maps = network.features(torch.rand(1, 3, 9, 13), arrbs=shown_arrbs(network))
+    arrays = {name: values[0, :3].numpy() for name, values in maps.items()}
+    return feature_maps({"lr": np.zeros((9, 13, 3), np.uint8), **arrays}, (0, 3, 7), label)
+
+
 FIGURES = {
+    "attribution": attributed,
+    "architecture": lambda case: architecture(*dissection(case)),
+    "features": stages,
     "quality_cost": lambda case: quality_cost(case.quality, case.profiles, case.models, "psnr_y"),
     "qualitative": lambda case: qualitative(case.samples, case.models),
     "distributions": lambda case: distributions(case.scores, case.models, "m0", "psnr_y"),

@@ -49,6 +49,31 @@ class Audit(Block):
     images: int = Field(100, ge=1, description="how many of a test set, taken evenly")
 
 
+class Analysis(Block):
+    """What networks look like inside, and which LR pixels their SR pixels depend on."""
+
+    dataset: str = Field(description="test set, by name")
+    models: tuple[str, ...] = Field(
+        min_length=1,
+        max_length=12,
+        description="models, by name: local attribution and receptive field of each; architecture and feature maps of "
+        "each LSTMConvSR",
+    )
+    image: str | None = Field(
+        None, description="its name in results/data/{dataset}/test/manifest.csv; the first by default"
+    )
+    square: tuple[NonNegativeInt, NonNegativeInt, PositiveInt] | None = Field(
+        None,
+        description="left, top and side, in SR pixels, of what is attributed; by default 4 LR pixels in the middle",
+    )
+    side: int = Field(64, ge=8, description="of the part of the LR image that it is attributed to, in LR pixels")
+    steps: int = Field(25, ge=1, description="of the path that local attribution integrates over")
+    images: int = Field(8, ge=1, description="how many receptive fields are the mean over, images taken evenly")
+    channels: tuple[NonNegativeInt, ...] = Field(
+        (0, 1, 2, 3), min_length=1, max_length=8, description="whose feature maps are shown"
+    )
+
+
 class Crop(Block):
     """A crop of the qualitative page of a test set."""
 

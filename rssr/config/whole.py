@@ -6,7 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from rssr.config.block import Block, Name
 from rssr.config.data import Dataset, Step
-from rssr.config.measuring import Audit, Figures, Metric, Profile, Report, Statistics
+from rssr.config.measuring import Analysis, Audit, Figures, Metric, Profile, Report, Statistics
 from rssr.config.models import Model, Recipe
 from rssr.datasets.degradations import DEGRADATIONS
 from rssr.errors import nearest
@@ -40,6 +40,7 @@ class Config(Block):
     profile: Profile = Field(Profile(), description="how cost is measured")
     statistics: Statistics = Field(Statistics(), description="how intervals are computed")
     audit: Audit | None = Field(None, description="measure how far the protocol moves the scores; by default not done")
+    analysis: Analysis | None = Field(None, description="look into networks; by default not done")
     figures: Figures = Field(Figures(), description="what the figures show")
     report: Report = Field(Report(), description="what results/report shows beside the tables and figures")
 
@@ -87,6 +88,9 @@ class Config(Block):
         if self.audit is not None:
             asked["audit.datasets"] = (self.datasets, self.audit.datasets)
             asked["audit.models"] = (self.models, self.audit.models)
+        if self.analysis is not None:
+            asked["analysis.dataset"] = (self.datasets, [self.analysis.dataset])
+            asked["analysis.models"] = (self.models, self.analysis.models)
         for key, (known, names) in asked.items():
             for name in names:
                 if name not in known:

@@ -9,7 +9,7 @@ import torch
 from rssr.audit import CHOICES, audit, evenly
 from rssr.errors import run
 from rssr.files import read_csv, read_image, sha256, write_csv, write_json
-from rssr.models.registry import build, seed
+from rssr.models.registry import build, seed, with_weights
 from rssr.provenance import made_by
 
 
@@ -31,10 +31,7 @@ def main() -> None:
         name: torch.from_numpy(read_image(arguments.split_dir / "HR" / f"{name}.png").copy()).permute(2, 0, 1)
         for name in names
     }
-    entry = dict(arguments.model)
-    if arguments.weights:
-        entry["checkpoint" if "checkpoint" in entry else "weights"] = {"path": str(arguments.weights)}
-    model = build(entry)
+    model = build(with_weights(arguments.model, arguments.weights))
     seed(model, 0)
     rows = audit(model, images, arguments.scale, arguments.device)
     write_csv(arguments.out, rows.to_dict("records"))

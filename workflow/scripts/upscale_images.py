@@ -10,7 +10,7 @@ import torch
 from rssr.code import digest, used_files
 from rssr.errors import run
 from rssr.files import sha256, write_json
-from rssr.models.registry import build
+from rssr.models.registry import build, with_weights
 from rssr.provenance import made_by
 from rssr.upscaling import upscale_folder
 
@@ -29,9 +29,6 @@ def main() -> None:
 
     torch.set_num_threads(arguments.threads)
     torch.backends.cudnn.allow_tf32 = False  # convolutions in the precision that the record says
-    entry = dict(arguments.model)
-    if arguments.weights:
-        entry["checkpoint" if "checkpoint" in entry else "weights"] = {"path": str(arguments.weights)}
     facts = {
         "model": arguments.model,
         "weights_sha256": sha256(arguments.weights) if arguments.weights else None,
@@ -43,7 +40,13 @@ def main() -> None:
     code = digest(arguments.code or used_files(Path(__file__).resolve()))
     identity = hashlib.sha256(json.dumps([facts, code]).encode()).hexdigest()
     write_json(arguments.out / "provenance.json", made_by(**facts))
-    upscale_folder(build(entry), arguments.lr_dir, arguments.out, identity, torch.device(arguments.device))
+    upscale_folder(
+        build(with_weights(arguments.model, arguments.weights)),
+        arguments.lr_dir,
+        arguments.out,
+        identity,
+        torch.device(arguments.device),
+    )
 
 
 run(main)

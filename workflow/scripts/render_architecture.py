@@ -1,0 +1,24 @@
+"""Draw the architecture of a LSTMConvSR from its entry in the configuration."""
+
+import argparse
+import json
+from pathlib import Path
+
+from rssr.analysis import dissected
+from rssr.errors import run
+from rssr.figures.networks import architecture
+from rssr.figures.style import save
+from rssr.models.registry import build
+
+
+def main() -> None:
+    """Parse the arguments and call the library."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--label", required=True)
+    parser.add_argument("--model", type=json.loads, required=True, help="configuration entry as JSON")
+    parser.add_argument("--out", type=Path, required=True, help="stem of the files")
+    arguments = parser.parse_args()
+    save(architecture(dissected(build(arguments.model)), arguments.label), arguments.out)
+
+
+run(main)

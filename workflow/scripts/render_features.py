@@ -1,0 +1,24 @@
+"""Draw the feature maps inside one neural block of a LSTMConvSR."""
+
+import argparse
+import json
+from pathlib import Path
+
+from rssr.analysis import read_arrays
+from rssr.errors import run
+from rssr.figures.networks import feature_maps
+from rssr.figures.style import save
+
+
+def main() -> None:
+    """Parse the arguments and call the library."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--label", required=True)
+    parser.add_argument("--measured", type=Path, required=True, help="npz file")
+    parser.add_argument("--analysis", type=json.loads, required=True, help="the configuration's block as JSON")
+    parser.add_argument("--out", type=Path, required=True, help="stem of the files")
+    arguments = parser.parse_args()
+    save(feature_maps(read_arrays(arguments.measured), arguments.analysis["channels"], arguments.label), arguments.out)
+
+
+run(main)
