@@ -106,8 +106,9 @@ def attributed(case: Case) -> plt.Figure:
     random = np.random.default_rng(0)
     lr = random.integers(0, 256, (24, 24, 3), dtype="uint8")
     maps = random.normal(size=(2, 24, 24))
-    found = Attribution(lr, (10, 10, 14, 14), maps[0], abs(maps[1]), (12.345, 0.01))
-    return attribution_maps(dict.fromkeys(case.models, found), case.models)
+    labels = (model["label"] for model in case.models.values())
+    found = (lr, (10, 10, 14, 14), maps[0], abs(maps[1]), (12.345, 0.01))
+    return attribution_maps([Attribution(label, *found) for label in labels])
 
 
 def dissection(case: Case) -> tuple:

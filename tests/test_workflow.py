@@ -24,18 +24,12 @@ RENDERINGS = {
     *("render_quality", "render_significance", "render_complexity", "render_quality_cost", "render_qualitative"),
     *("render_classes", "render_side_by_side", "render_ablation", "render_training", "render_training_curves"),
     *("render_distributions", "render_win_rate", "render_spectra"),
-    *("render_attribution", "render_features", "render_architecture"),
     *("render_audit", "write_provenance", "render_report"),
 }
 
-MEASUREMENTS = {
-    "upscale_images",
-    "score_images",
-    "measure_spectrum",
-    "profile_model",
-    "measure_attribution",
-    "measure_features",
-}
+MEASUREMENTS = {"upscale_images", "score_images", "measure_spectrum", "profile_model"}
+# Of the two models that `analysis` in config/test.yaml names.
+ANALYSIS = {"measure_attribution", "measure_features", "render_attribution", "render_features", "render_architecture"}
 LSTMCONVSRS = {"lstmconvsr_test", "lstmconvsr_test_without_hwd"}
 
 
@@ -258,6 +252,11 @@ def test_what_a_model_is_a_variant_of_remakes_its_table_only(project):
 def test_a_changed_label_remakes_renderings_only(project):
     project.edit("config/test.yaml", "label: EDSR (test)", "label: EDSR (renamed)")
     assert rules(project.jobs()) == RENDERINGS
+
+
+def test_another_look_into_networks_remakes_nothing_else(project):
+    project.edit("config/test.yaml", "steps: 2", "steps: 3")
+    assert rules(project.jobs()) == ANALYSIS - {"render_architecture"} | {"write_provenance", "render_report"}
 
 
 def test_changed_metric_code_remakes_scores_not_images(project):

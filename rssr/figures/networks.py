@@ -283,6 +283,7 @@ class Attribution:
     """What measure_attribution.py wrote of a model.
 
     Attributes:
+        label: of the model.
         lr: (h, w, 3) uint8.
         box: (left, top, right, bottom) of the square, in LR pixels.
         attribution: (h, w), with its sign.
@@ -290,6 +291,7 @@ class Attribution:
         indices: diffusion index of each.
     """
 
+    label: str
     lr: np.ndarray
     box: Sequence[float]
     attribution: np.ndarray
@@ -297,19 +299,18 @@ class Attribution:
     indices: tuple[float, float]
 
 
-def attribution_maps(measured: Mapping[str, Attribution], models: Mapping[str, Mapping]) -> plt.Figure:
+def attribution_maps(measured: Sequence[Attribution]) -> plt.Figure:
     """LR with the square, then for each method its local attribution map over its effective receptive field.
 
     Args:
-        measured: model -> its maps, all of one part of one image.
-        models: model -> `label`.
+        measured: the maps of each method, all of one part of one image.
     """
     lines = -(-len(measured) // _COLUMNS)
     columns = -(-len(measured) // lines)
     side = min(1.5, (WIDTH - 0.1 - columns * _GAP) / (columns + 1))
     width = max(0.1 + (columns + 1) * side + columns * _GAP, 3.6)
-    labels = {name: wrapped(models[name]["label"], side) for name in measured}
-    above = _LINE * max(label.count("\n") + 1 for label in labels.values())
+    labels = [wrapped(found.label, side) for found in measured]
+    above = _LINE * max(label.count("\n") + 1 for label in labels)
     line = above + 2 * (side + 1.5 * _LINE) + 2 * _GAP
     bottom = 0.72
     height = _GAP + lines * line + bottom
@@ -324,11 +325,10 @@ def attribution_maps(measured: Mapping[str, Attribution], models: Mapping[str, M
             axis.set_xlabel(caption)
             return axis
 
-        first = next(iter(measured.values()))
         overview = panel(0, _GAP + above, "LR and the square")
-        overview.imshow(first.lr, interpolation="nearest")
-        _frame(overview, first.box)
-        for index, (name, found) in enumerate(measured.items()):
+        overview.imshow(measured[0].lr, interpolation="nearest")
+        _frame(overview, measured[0].box)
+        for index, (label, found) in enumerate(zip(labels, measured, strict=True)):
             top = _GAP + index // columns * line + above
             maps = (found.attribution, found.field)
             for row, (values, di) in enumerate(zip(maps, found.indices, strict=True)):
@@ -336,7 +336,7 @@ def attribution_maps(measured: Mapping[str, Attribution], models: Mapping[str, M
                 relative = np.abs(values) / max(np.abs(values).max(), np.finfo(float).tiny)
                 shown = axis.imshow(np.maximum(relative, _LEAST), cmap="inferno", norm=norm, interpolation="nearest")
                 if row == 0:
-                    axis.set_title(labels[name], pad=3)
+                    axis.set_title(label, pad=3)
                     _frame(axis, found.box)
         bar = figure.add_axes((0.3 / width, (bottom - 0.18) / height, min(3.0, width - 0.6) / width, 0.1 / height))
         ticks = [10.0**power for power in range(-4, 1)]

@@ -52,12 +52,11 @@ rule render_attribution:
     conda:
         "../../environment.yml"
     params:
-        models=lambda wildcards: dag.labels,
-        names=[model for _, model in dag.analysed],
+        labels=[dag.config.models[model].label for _, model in dag.analysed],
         scale=lambda wildcards: dag.scale_of(wildcards.dataset),
         out=subpath(output[0], strip_suffix=".png"),
     shell:
-        "python {input.script} --models {params.models:q} --names {params.names} --measured {input.measured}"
+        "python {input.script} --labels {params.labels:q} --measured {input.measured}"
         " --facts {input.facts} --scale {params.scale} --out {params.out} > {log} 2>&1"
 
 

@@ -1,7 +1,6 @@
 """Draw local attribution maps and effective receptive fields of some models on one image."""
 
 import argparse
-import json
 from pathlib import Path
 
 from rssr.analysis import read_arrays
@@ -14,20 +13,20 @@ from rssr.files import read_json
 def main() -> None:
     """Parse the arguments and call the library."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", type=json.loads, required=True, help="model -> label and notes, as JSON")
-    parser.add_argument("--names", nargs="+", required=True, help="models that were measured")
-    parser.add_argument("--measured", nargs="+", type=Path, required=True, help="npz files in the names' order")
+    parser.add_argument("--labels", nargs="+", required=True, help="what the tables call the models")
+    parser.add_argument("--measured", nargs="+", type=Path, required=True, help="npz files in the labels' order")
     parser.add_argument("--facts", nargs="+", type=Path, required=True, help="the JSON files beside them")
     parser.add_argument("--scale", type=int, required=True)
     parser.add_argument("--out", type=Path, required=True, help="stem of the files")
     arguments = parser.parse_args()
-    measured = {}
-    for name, path, beside in zip(arguments.names, arguments.measured, arguments.facts, strict=True):
+    measured = []
+    for label, path, beside in zip(arguments.labels, arguments.measured, arguments.facts, strict=True):
         arrays, facts = read_arrays(path), read_json(beside)
         box = [side / arguments.scale for side in facts["square_of_the_part"]]
         indices = (facts["attribution_diffusion_index"], facts["receptive_field_diffusion_index"])
-        measured[name] = Attribution(arrays["lr"], box, arrays["attribution"], arrays["receptive_field"], indices)
-    save(attribution_maps(measured, arguments.models), arguments.out)
+        maps = (arrays["attribution"], arrays["receptive_field"])
+        measured.append(Attribution(label, arrays["lr"], box, *maps, indices))
+    save(attribution_maps(measured), arguments.out)
 
 
 run(main)
