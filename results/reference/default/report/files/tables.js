@@ -1,0 +1,49 @@
+"use strict";
+// Tables that are sorted by a click on a column's title and filtered by what is typed.
+
+// A comparison of numbers or texts; what is missing comes last either way.
+function compare(a, b, descending) {
+  if (a === null || b === null) return (a === null) - (b === null);
+  const order = typeof a === "number" ? a - b : a.localeCompare(b, undefined, { numeric: true });
+  return descending ? -order : order;
+}
+
+// A difference with its sign: "−0.009".
+function signed(value, digits) {
+  return (value > 0 ? "+" : "") + value.toFixed(digits).replace("-", "−");
+}
+
+// Mark the column that a table is sorted by.
+function markSorted(headers, sorted, descending) {
+  for (const header of headers) header.removeAttribute("aria-sort");
+  sorted.setAttribute("aria-sort", descending ? "descending" : "ascending");
+}
+
+for (const table of document.querySelectorAll("table.sortable")) {
+  const body = table.tBodies[0];
+  const headers = [...table.tHead.rows[0].cells];
+
+  const keyOf = (row, column, numbers) => {
+    const cell = row.cells[column];
+    if (numbers) return "value" in cell.dataset ? Number(cell.dataset.value) : null;
+    return cell.textContent.trim();
+  };
+
+  headers.forEach((header, column) => {
+    header.querySelector("button")?.addEventListener("click", () => {
+      const rows = [...body.rows];
+      const numbers = rows.some((row) => "value" in row.cells[column].dataset);
+      const sorted = header.getAttribute("aria-sort");
+      const descending = sorted ? sorted === "ascending" : header.textContent.includes("↑"); // the best first
+      rows.sort((a, b) => compare(keyOf(a, column, numbers), keyOf(b, column, numbers), descending));
+      body.append(...rows);
+      markSorted(headers, header, descending);
+    });
+  });
+
+  const filter = table.closest("figure")?.querySelector(".filter");
+  filter?.addEventListener("input", () => {
+    const wanted = filter.value.trim().toLowerCase();
+    for (const row of body.rows) row.hidden = !row.textContent.toLowerCase().includes(wanted);
+  });
+}
