@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from tqdm import tqdm
 
@@ -92,14 +93,22 @@ def _partial(path: Path) -> Iterator[Path]:
     while True:
         with part.open("ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            # Whoever held the lock may have renamed or deleted the file.
-            if part.exists() and os.path.samestat(os.fstat(file.fileno()), part.stat()):
+            # Whoever held the lock may have renamed or deleted the file, and a third one made it anew.
+            if _is(part, file):
                 try:
                     yield part
                 finally:
-                    if part.exists() and not part.stat().st_size:
+                    if _is(part, file) and not part.stat().st_size:
                         part.unlink()
                 return
+
+
+def _is(path: Path, file: BinaryIO) -> bool:
+    """Whether an open file still lies at a path."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _transfer(url: str, part: Path, path: Path, size: int | None, password: str | None, room: int) -> None:
