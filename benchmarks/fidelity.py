@@ -14,9 +14,9 @@ import numpy as np
 import torch
 
 import rssr.models.basicsr_import  # noqa: F401, mends basicsr, so before it
-from rssr.files import write_json
+from rssr.base.files import write_json
+from rssr.base.provenance import made_by
 from rssr.metrics.fidelity import psnr, ssim
-from rssr.provenance import made_by
 
 from basicsr.metrics import calculate_psnr, calculate_ssim  # isort: skip, after it was mended
 

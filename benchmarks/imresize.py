@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 
 import rssr.models.basicsr_import  # noqa: F401, before basicsr
+from rssr.base.files import write_json
+from rssr.base.provenance import made_by
 from rssr.datasets.degrade import imresize
-from rssr.files import write_json
-from rssr.provenance import made_by
 
 # isort: split
 from basicsr.utils.matlab_functions import imresize as basicsr_imresize

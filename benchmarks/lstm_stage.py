@@ -11,11 +11,11 @@ from pathlib import Path
 
 import torch
 
-from rssr.files import write_json
+from rssr.base.files import write_json
+from rssr.base.provenance import made_by
 from rssr.metrics.complexity import count_macs, mlstm_macs
 from rssr.models.lstmconvsr.traversal import TRAVERSALS
 from rssr.models.lstmconvsr.vil import HEADS, ViLG
-from rssr.provenance import made_by
 
 CHANNELS, COUNTED = 128, 32
 SIDES = (32, 64, 128)  # of the LR image: training patches, in between, and where the paper counts FLOPs

@@ -12,10 +12,10 @@ from unittest import mock
 
 import torch
 
-from rssr.files import write_csv, write_json
+from rssr.base.files import write_csv, write_json
+from rssr.base.provenance import made_by
 from rssr.metrics.latency import cpu_peak_mb
 from rssr.models.lstmconvsr import LSTMConvSR, mlstm
-from rssr.provenance import made_by
 
 REPEATS = 5
 HEADS, WIDTH = 4, 64

@@ -22,12 +22,12 @@ from PIL import Image
 from rasterio.windows import Window
 
 import rssr.models.basicsr_import  # noqa: F401, before basicsr
+from rssr.base.files import encode_png, read_csv, read_image, write_json
+from rssr.base.provenance import made_by
 from rssr.datasets.card import Card, DataSet
 from rssr.datasets.prepare import prepare_hr, prepare_lr
 from rssr.datasets.tiles import tile_boxes
-from rssr.files import encode_png, read_csv, read_image, write_json
 from rssr.metrics.latency import cpu_peak_mb
-from rssr.provenance import made_by
 
 # isort: split
 from basicsr.utils.matlab_functions import imresize as basicsr_imresize

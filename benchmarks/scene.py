@@ -17,11 +17,11 @@ import torch
 import yaml
 from rasterio.windows import Window
 
-from rssr.code import ROOT
-from rssr.files import write_json
+from rssr.base import ROOT
+from rssr.base.files import write_json
+from rssr.base.provenance import made_by
 from rssr.models.registry import build
-from rssr.provenance import made_by
-from rssr.scenes import upscale_scene
+from rssr.steps.scenes import upscale_scene
 
 TILE = {"size": 256, "overlap": 32}
 

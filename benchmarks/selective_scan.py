@@ -21,11 +21,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rssr.files import write_csv, write_json
+from rssr.base.files import write_csv, write_json
+from rssr.base.provenance import made_by
 from rssr.metrics.latency import cpu_peak_mb
 from rssr.models.mambairv2 import MambaIRv2, layers, selective_scan
 from rssr.models.mambairv2.selective_scan import backend
-from rssr.provenance import made_by
 
 REPEATS = 5
 CHANNELS, STATES = 348, 16  # of the base network

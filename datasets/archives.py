@@ -11,11 +11,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from rssr.base.errors import UserError
+from rssr.base.fetch import check_room
+from rssr.base.files import replacing
 from rssr.datasets.card import DataSet
 from rssr.datasets.published import recognise
-from rssr.errors import UserError
-from rssr.fetch import check_room
-from rssr.files import replacing
 
 _OVERHEAD = 1 << 20  # bytes of a file beyond its uncompressed pixels that are nothing to wonder at
 _DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, ValueError)

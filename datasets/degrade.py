@@ -12,8 +12,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from rssr.base.errors import UserError
 from rssr.datasets.degradations import DEGRADATIONS, Step
-from rssr.errors import UserError
 
 _BLOCK = 16  # output pixels per matrix product: few wasted zeros, and enough to keep BLAS busy
 

@@ -6,9 +6,9 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from rssr.base.errors import UserError
+from rssr.base.files import check_sha256, replacing
 from rssr.datasets.card import Card, DataSet
-from rssr.errors import UserError
-from rssr.files import check_sha256, replacing
 
 REQUIREMENT = "deepforest==2.1.0"
 WHEEL = "deepforest-2.1.0-py3-none-any.whl"

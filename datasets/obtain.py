@@ -20,13 +20,13 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 from rasterio.windows import Window
 from tqdm import tqdm
 
+from rssr.base.errors import UserError
+from rssr.base.fetch import check_room, download
+from rssr.base.files import replacing, sha256
 from rssr.datasets.archives import DamagedArchive, unpack
 from rssr.datasets.card import DataSet, Mirror
 from rssr.datasets.published import expected, files_below, index, recognise
 from rssr.datasets.tiles import tile_boxes
-from rssr.errors import UserError
-from rssr.fetch import check_room, download
-from rssr.files import replacing, sha256
 
 # For all threads: warnings.catch_warnings() is not for several at once.
 warnings.simplefilter("ignore", NotGeoreferencedWarning)

@@ -16,12 +16,12 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 from rasterio.windows import Window
 from tqdm import tqdm
 
+from rssr.base.errors import UserError
+from rssr.base.files import read_csv, read_image, sha256, write_csv, write_image
 from rssr.datasets.card import DataSet
 from rssr.datasets.degradations import Step
 from rssr.datasets.degrade import degrade
 from rssr.datasets.tiles import Box, tile_boxes
-from rssr.errors import UserError
-from rssr.files import read_csv, read_image, sha256, write_csv, write_image
 
 # For all threads: warnings.catch_warnings() is not for several at once.
 warnings.simplefilter("ignore", NotGeoreferencedWarning)

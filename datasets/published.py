@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from rssr.base.errors import UserError
 from rssr.datasets.card import DataSet, Layout
-from rssr.errors import UserError
 
 
 def select(

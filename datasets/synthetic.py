@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from rssr.base.files import write_image
 from rssr.datasets.card import Card, DataSet
-from rssr.files import write_image
 
 SIDE = 96
 SPLITS = {"train": ("train_0", "train_1"), "test": ("test_0", "test_1")}

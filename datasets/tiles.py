@@ -1,6 +1,6 @@
 """Tiles that cover an image."""
 
-from rssr.errors import UserError
+from rssr.base.errors import UserError
 
 Box = tuple[int, int, int, int]
 

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from rssr.base.errors import UserError
 from rssr.datasets.degradations import Step
-from rssr.errors import UserError
 
 _WINDOW, _SIGMA = 11, 1.5
 _BT601 = (65.481 / 255, 128.553 / 255, 24.966 / 255)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from rssr.errors import UserError
+from rssr.base.errors import UserError
 
 STEADY = 0.05  # warm-up ends when the medians of the last calls and of those before them agree within this
 WINDOW = 3  # calls that such a median is of

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torchvision.models import AlexNet_Weights
 
-from rssr.errors import UserError
-from rssr.fetch import check_digest, download
+from rssr.base.errors import UserError
+from rssr.base.fetch import check_digest, download
 from rssr.metrics.fidelity import cropped
 from rssr.models.weights import read_weights
 

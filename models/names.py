@@ -3,7 +3,7 @@
 Kept apart from registry.py so that a new name re-makes nothing: Dag.code() leaves this file out.
 """
 
-from rssr.errors import nearest
+from rssr.base.errors import nearest
 
 # Networks of this folder by name; imported when they are built.
 NETWORKS = {

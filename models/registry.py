@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from rssr.errors import UserError
+from rssr.base.errors import UserError
 from rssr.models.names import NETWORKS, check_arch
 
 

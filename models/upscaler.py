@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rssr.errors import UserError
-from rssr.files import check_sha256
+from rssr.base.errors import UserError
+from rssr.base.files import check_sha256
 from rssr.models.interpolation import Interpolation
 from rssr.models.names import INTERPOLATIONS
 from rssr.models.registry import import_class

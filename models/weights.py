@@ -12,9 +12,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from rssr.errors import UserError
-from rssr.fetch import download
-from rssr.files import check_sha256, replacing
+from rssr.base.errors import UserError
+from rssr.base.fetch import download
+from rssr.base.files import check_sha256, replacing
 
 # Where training codes put the weights inside their files; the averaged ones first, as BasicSR evaluates them.
 _WRAPPERS = ("params_ema", "params", "state_dict", "model_state_dict", "model")

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import torch
 
-from rssr.code import ROOT
+from rssr.base import ROOT
+from rssr.base.errors import UserError, run
 from rssr.config import load
-from rssr.errors import UserError, run
-from rssr.schema import schema
+from rssr.config.schema import schema
 
 
 def main() -> None:
@@ -56,7 +56,7 @@ def _schema(_: argparse.Namespace) -> None:
 def _models(arguments: argparse.Namespace) -> None:
     from tabulate import tabulate
 
-    from rssr.catalogue import describe
+    from rssr.steps.catalogue import describe
 
     rows = list(describe(load(*arguments.config)))
     headers = {key: "parameters (M)" if key == "parameters_m" else key for key in rows[0]}
@@ -64,16 +64,16 @@ def _models(arguments: argparse.Namespace) -> None:
 
 
 def _gpu_report(arguments: argparse.Namespace) -> None:
-    from rssr.gpu_report import report
+    from rssr.steps.gpu_report import report
 
     for line in report(arguments.out, arguments.device, arguments.quick):
         print(line, flush=True)
 
 
 def _upscale(arguments: argparse.Namespace) -> None:
-    from rssr.catalogue import load_model
     from rssr.models.registry import seed
-    from rssr.scenes import upscale_scene
+    from rssr.steps.catalogue import load_model
+    from rssr.steps.scenes import upscale_scene
 
     config = load(*arguments.config)
     scale = arguments.scale or config.scales[0]

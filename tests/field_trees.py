@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from rssr.base.errors import UserError
 from rssr.datasets import rsscn7
 from rssr.datasets.card import DataSet, Mirror
 from rssr.datasets.obtain import obtain
 from rssr.datasets.registry import build
-from rssr.errors import UserError
 
 SIDE = 64
 COLUMNS = {2: range(10, 15), 3: range(10, 15), 4: range(10, 16), 5: range(10, 16), 6: range(7, 16), 7: range(7, 14)}

@@ -5,9 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from rssr.analysis import cut_around, dissected, lr_image, read_arrays, shown_arrbs, write_arrays
-from rssr.errors import UserError
-from rssr.files import write_image
+from rssr.base.errors import UserError
+from rssr.base.files import write_image
 from rssr.metrics.attribution import (
     blur_path,
     diffusion_index,
@@ -18,6 +17,7 @@ from rssr.metrics.attribution import (
     receptive_field,
 )
 from rssr.models.registry import build
+from rssr.steps.inside import cut_around, dissected, lr_image, read_arrays, shown_arrbs, write_arrays
 
 BICUBIC = build({"arch": "bicubic"})
 

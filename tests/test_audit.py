@@ -6,15 +6,15 @@ import pandas as pd
 import pytest
 import torch
 
-from rssr.audit import CHOICES, audit, evenly, nearest, one_choice_at_a_time
+from rssr.base.files import read_image
+from rssr.config.literature import FILE, for_table
 from rssr.datasets.degrade import degrade, to_uint8
-from rssr.figures.protocol import protocol_heat_map
-from rssr.figures.style import save
-from rssr.files import read_image
 from rssr.metrics.fidelity import psnr, ssim
 from rssr.models.interpolation import Interpolation
-from rssr.published import FILE, for_table
-from rssr.tables.protocol import audit as audit_table
+from rssr.render.figures.protocol import protocol_heat_map
+from rssr.render.figures.style import save
+from rssr.render.tables.protocol import audit as audit_table
+from rssr.steps.audit import CHOICES, audit, evenly, nearest, one_choice_at_a_time
 
 
 @pytest.fixture(scope="module")

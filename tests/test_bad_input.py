@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rssr.files import sha256
+from rssr.base.files import sha256
 
 
 def kept(project):

@@ -10,10 +10,10 @@ from functools import partial
 import pytest
 import torch
 
-from rssr.code import ROOT
+from rssr.base import ROOT
+from rssr.base.errors import UserError
+from rssr.base.files import read_image
 from rssr.datasets.degrade import degrade, to_uint8
-from rssr.errors import UserError
-from rssr.files import read_image
 from rssr.metrics.fidelity import psnr
 from rssr.models.registry import build
 from rssr.models.weights import load_into, local_file, read_weights, write_weights

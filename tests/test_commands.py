@@ -11,10 +11,10 @@ import yaml
 from PIL import Image
 from rasterio.transform import from_origin
 
-from rssr.catalogue import load_model
-from rssr.code import ROOT
+from rssr.base import ROOT
 from rssr.config import load
 from rssr.datasets.degrade import to_uint8
+from rssr.steps.catalogue import load_model
 
 
 def rssr(*arguments):

@@ -8,12 +8,12 @@ import pytest
 import torch
 import yaml
 
-from rssr.code import ROOT
+from rssr.base import ROOT
+from rssr.base.errors import UserError
 from rssr.config import Config, load, validate
 from rssr.config.block import Block
-from rssr.errors import UserError
+from rssr.config.schema import schema
 from rssr.models.registry import build
-from rssr.schema import schema
 
 OVERLAYS = ("ablation.yaml", "zoo.yaml")  # files that add entries to config/paper.yaml
 OTHERS = ("published.yaml",)  # no configuration at all

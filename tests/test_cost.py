@@ -13,8 +13,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.ops import deform_conv2d
 
-from rssr.code import ROOT
-from rssr.errors import UserError
+from rssr.base import ROOT
+from rssr.base.errors import UserError
 from rssr.metrics.complexity import count_macs, count_parameters, einsum_macs, mlstm_macs
 from rssr.metrics.latency import clocks_mhz, cpu_peak_mb, measure, noisy
 from rssr.models.lstmconvsr import LSTMConvSR, mlstm

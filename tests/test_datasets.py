@@ -8,12 +8,12 @@ import pytest
 import rasterio
 from PIL import Image
 
+from rssr.base.errors import UserError
+from rssr.base.files import read_csv, read_image, sha256
 from rssr.datasets import neon
 from rssr.datasets.prepare import prepare_hr, prepare_lr
 from rssr.datasets.registry import MODULES, build
 from rssr.datasets.tiles import tile_boxes
-from rssr.errors import UserError
-from rssr.files import read_csv, read_image, sha256
 
 
 def test_tiles_cover_the_image_and_end_flush():

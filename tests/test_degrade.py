@@ -5,11 +5,11 @@ import pytest
 import torch
 from basicsr.utils.matlab_functions import imresize as basicsr_imresize
 
+from rssr.base.errors import UserError
+from rssr.base.files import read_image
 from rssr.config import validate
 from rssr.datasets.degradations import DEGRADATIONS, describe
 from rssr.datasets.degrade import KERNELS, degrade, gaussian_blur, imresize
-from rssr.errors import UserError
-from rssr.files import read_image
 
 SCALES = [1 / 2, 1 / 3, 1 / 4, 2, 3, 4]
 SIZES = [(8, 9), (13, 101), (37, 64), (41, 53), (127, 255), (400, 400), (513, 40)]

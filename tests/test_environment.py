@@ -12,7 +12,7 @@ from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from rssr.code import ROOT
+from rssr.base import ROOT
 
 LOCKS = ("requirements.lock", "requirements-source.lock")
 
@@ -76,7 +76,7 @@ def test_no_room_shadows_an_installed_package():
     assert result.returncode == 0, result.stderr
 
 
-@pytest.mark.parametrize("module", ["rssr.config", "rssr.dag"])
+@pytest.mark.parametrize("module", ["rssr.config", "rssr.plan.dag"])
 def test_the_configuration_is_read_without_torch(module):
     code = f"import sys, {module}; sys.exit('torch' in sys.modules or 'pyiqa' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0

@@ -9,9 +9,9 @@ import time
 
 import pytest
 
-from rssr import fetch
-from rssr.errors import UserError
-from rssr.fetch import download
+from rssr.base import fetch
+from rssr.base.errors import UserError
+from rssr.base.fetch import download
 
 CONTENT = bytes(range(256)) * 40
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

@@ -9,9 +9,9 @@ import torch
 from basicsr.metrics import calculate_psnr, calculate_ssim
 from skimage.metrics import structural_similarity
 
+from rssr.base.errors import UserError
+from rssr.base.files import read_image
 from rssr.datasets.degrade import degrade, imresize
-from rssr.errors import UserError
-from rssr.files import read_image
 from rssr.metrics.fidelity import (
     PARTS,
     Source,

@@ -12,15 +12,15 @@ import torch
 from field_trees import TILES, drawn, potsdam_files, refused, rsscn7_files, small, uavid_files, write, zipped
 from PIL import Image
 
-from rssr.code import ROOT
+from rssr.base import ROOT
+from rssr.base.errors import UserError
+from rssr.base.files import read_csv, read_image, sha256
 from rssr.config import load
 from rssr.datasets import rsscn7
 from rssr.datasets.obtain import obtain
 from rssr.datasets.prepare import prepare_hr
 from rssr.datasets.registry import PUBLISHED, build
 from rssr.datasets.tiles import tile_boxes
-from rssr.errors import UserError
-from rssr.files import read_csv, read_image, sha256
 
 # Cards and splits.
 
@@ -128,7 +128,7 @@ def test_mmsegmentations_tiles_are_put_together(tmp_path):
 
 
 def test_the_environment_names_a_root(tmp_path, monkeypatch):
-    from rssr.dag import Dag
+    from rssr.plan.dag import Dag
 
     config = {
         "datasets": {"mine": {"label": "M", "module": "uavid"}},
@@ -179,7 +179,7 @@ def test_a_part_is_taken_only_where_it_is_asked_for(tmp_path):
 
 
 def test_titles_tell_of_a_part(tmp_path):
-    from rssr.dag import Dag
+    from rssr.plan.dag import Dag
 
     root = write(tmp_path / "root", {"aGrass/a001.jpg": b"a"})
     entry = {"label": "RSSCN7", "module": "rsscn7", "root": str(root), "subset": True, "split": {"test": "*"}}

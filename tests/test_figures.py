@@ -13,19 +13,19 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from PIL import Image
 
-from rssr.analysis import dissected, shown_arrbs
-from rssr.audit import CHOICES
-from rssr.errors import UserError
-from rssr.figures.cost import mlstm_growth, quality_cost
-from rssr.figures.images import Sample, configured_box, differing_box, differing_images, qualitative
-from rssr.figures.networks import Attribution, architecture, attribution_maps, feature_maps
-from rssr.figures.protocol import protocol_heat_map
-from rssr.figures.scores import distributions, win_rate
-from rssr.figures.spectra import spectra
-from rssr.figures.style import HEIGHT, WIDTH, log_ticks, logarithmic, save, style_of, wrapped
-from rssr.figures.training import training_curves
+from rssr.base.errors import UserError
 from rssr.metrics.spectra import frequencies
 from rssr.models.registry import build
+from rssr.render.figures.cost import mlstm_growth, quality_cost
+from rssr.render.figures.images import Sample, configured_box, differing_box, differing_images, qualitative
+from rssr.render.figures.networks import Attribution, architecture, attribution_maps, feature_maps
+from rssr.render.figures.protocol import protocol_heat_map
+from rssr.render.figures.scores import distributions, win_rate
+from rssr.render.figures.spectra import spectra
+from rssr.render.figures.style import HEIGHT, WIDTH, log_ticks, logarithmic, save, style_of, wrapped
+from rssr.render.figures.training import training_curves
+from rssr.steps.audit import CHOICES
+from rssr.steps.inside import dissected, shown_arrbs
 
 LABELS = (
     *("Bicubic", "EDSR", "A method whose authors gave it a long name (trained on two data sets, one minute)"),

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rssr.code import ROOT
-from rssr.errors import UserError
-from rssr.files import check_sha256, encode_png, read_csv, read_image, replacing, sha256, write_csv, write_image
+from rssr.base import ROOT
+from rssr.base.errors import UserError
+from rssr.base.files import check_sha256, encode_png, read_csv, read_image, replacing, sha256, write_csv, write_image
 
 PIXELS = np.zeros((8, 8, 3), np.uint8)
 
@@ -39,8 +39,8 @@ def test_full_disk_is_one_sentence_and_leaves_nothing(tmp_path):
 import os, sys
 from pathlib import Path
 import numpy as np
-from rssr.errors import run
-from rssr.files import write_image
+from rssr.base.errors import run
+from rssr.base.files import write_image
 path = Path({str(tmp_path)!r}) / "a.png"
 path.with_name(f".a.png.{{os.getpid()}}.part.png").symlink_to("/dev/full")
 run(lambda: write_image(path, np.zeros((300, 300, 3), np.uint8)))

@@ -7,8 +7,8 @@ import sys
 import pytest
 import torch
 
-from rssr import gpu_report
-from rssr.code import ROOT
+from rssr.base import ROOT
+from rssr.steps import gpu_report
 
 
 def command(*arguments):

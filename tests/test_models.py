@@ -5,8 +5,8 @@ import pickle
 import pytest
 import torch
 
+from rssr.base.errors import UserError
 from rssr.datasets.degrade import imresize
-from rssr.errors import UserError
 from rssr.models.registry import build
 from rssr.models.weights import read_weights, write_weights
 

@@ -24,11 +24,11 @@ from field_trees import (
 )
 from PIL import Image
 
-from rssr import fetch
+from rssr.base import fetch
+from rssr.base.errors import UserError
 from rssr.datasets.card import Mirror
 from rssr.datasets.obtain import obtain
 from rssr.datasets.registry import PUBLISHED
-from rssr.errors import UserError
 
 
 def test_a_folder_without_the_images_is_one_sentence(tmp_path):

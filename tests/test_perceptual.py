@@ -15,8 +15,8 @@ from torchvision.models import (
     vgg16,
 )
 
-from rssr.errors import UserError
-from rssr.files import sha256
+from rssr.base.errors import UserError
+from rssr.base.files import sha256
 from rssr.metrics import perceptual
 from rssr.metrics.registry import METRICS, fetch_weights, function
 

@@ -5,10 +5,10 @@ import json
 import pytest
 import yaml
 
+from rssr.base.errors import UserError
 from rssr.config import load as load_config
-from rssr.dag import Dag
-from rssr.errors import UserError
-from rssr.published import FILE, compare, for_table, load
+from rssr.config.literature import FILE, compare, for_table, load
+from rssr.plan.dag import Dag
 
 MEASURED = {"scale": 4, "degradation": "bicubic", "crop": 4, "split": "paper", "images": 1400}
 

@@ -8,10 +8,10 @@ import sys
 import torch
 import yaml
 
-from rssr.code import ROOT
+from rssr.base import ROOT
 from rssr.config import validate
-from rssr.dag import Dag
 from rssr.models.registry import build
+from rssr.plan.dag import Dag
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 REFERENCE = ROOT / "results/reference/default"

@@ -11,13 +11,13 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from rssr.files import read_image, sha256, write_image, write_json
+from rssr.base.files import read_image, sha256, write_image, write_json
 from rssr.metrics.statistics import paired
-from rssr.report.images import chosen, spread, write_webp
-from rssr.report.page import write_report
-from rssr.report.results import Run
-from rssr.report.written import Cell, read_table
-from rssr.tables.table import Column, Table
+from rssr.render.report.images import chosen, spread, write_webp
+from rssr.render.report.page import write_report
+from rssr.render.report.results import Run
+from rssr.render.report.written import Cell, read_table
+from rssr.render.tables.table import Column, Table
 
 MODELS = {"bicubic": "Bicubic", "better": "Better", "other": "<script>alert(1)</script> | other"}
 NAMES = [f"a{kind}_{index:02}" for kind in ("Field", "Wood") for index in range(30)]

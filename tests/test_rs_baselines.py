@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from rssr.errors import UserError
+from rssr.base.errors import UserError
 from rssr.metrics.complexity import count_macs, count_parameters
 from rssr.metrics.latency import cpu_peak_mb
 from rssr.models.hsenet import HSENet, NonLocal

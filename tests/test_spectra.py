@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from rssr.files import write_csv, write_image
+from rssr.base.files import write_csv, write_image
 from rssr.metrics.spectra import BINS, frequencies, radial_power
-from rssr.spectra import mean_spectra
+from rssr.steps.spectra import mean_spectra
 
 
 def rings(height, width):

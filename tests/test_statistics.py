@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from scipy.stats import norm, wilcoxon
 
-from rssr.files import write_csv
+from rssr.base.files import write_csv
 from rssr.metrics.statistics import holm, mean_interval, paired, win_rates
-from rssr.tables.quality import quality, significance
+from rssr.render.tables.quality import quality, significance
 
 SETTINGS = {"resamples": 2000, "confidence": 0.95, "seed": 0}
 

@@ -10,11 +10,11 @@ import pytest
 
 from rssr.datasets import rsscn7
 from rssr.metrics.statistics import mean_interval
-from rssr.tables.cost import ablation, complexity
-from rssr.tables.protocol import published_against_measured
-from rssr.tables.quality import classes, quality, side_by_side, significance
-from rssr.tables.table import Column, Table, ranks
-from rssr.tables.training import training
+from rssr.render.tables.cost import ablation, complexity
+from rssr.render.tables.protocol import published_against_measured
+from rssr.render.tables.quality import classes, quality, side_by_side, significance
+from rssr.render.tables.table import Column, Table, ranks
+from rssr.render.tables.training import training
 
 SETTINGS = {"resamples": 2000, "confidence": 0.95, "seed": 0}
 

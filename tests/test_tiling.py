@@ -13,13 +13,13 @@ from rasterio.control import GroundControlPoint
 from rasterio.transform import from_origin
 from torch import nn
 
-from rssr.code import ROOT
+from rssr.base import ROOT
+from rssr.base.errors import UserError
 from rssr.config import validate
 from rssr.datasets.degrade import imresize, to_uint8
-from rssr.errors import UserError
 from rssr.models.registry import build
 from rssr.models.tiling import Tiled, blended, tiles
-from rssr.scenes import upscale_scene
+from rssr.steps.scenes import upscale_scene
 
 BICUBIC = {"arch": "bicubic"}
 SIZES = [(8, 8), (16, 16), (17, 16), (29, 50), (64, 33), (31, 95)]
@@ -166,7 +166,7 @@ FULL_DISK = """
 import resource, sys
 from pathlib import Path
 from rssr.models.registry import build
-from rssr.scenes import upscale_scene
+from rssr.steps.scenes import upscale_scene
 limit = int(sys.argv[2])
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 folder = Path(sys.argv[1])

@@ -10,14 +10,14 @@ import pandas as pd
 import pytest
 import torch
 
-from rssr.code import ROOT
+from rssr.base import ROOT
+from rssr.base.errors import UserError
+from rssr.base.files import sha256, write_image
 from rssr.config.models import Recipe
 from rssr.datasets.folder import data_set
 from rssr.datasets.prepare import prepare_hr, prepare_lr
-from rssr.errors import UserError
-from rssr.files import sha256, write_image
 from rssr.models.registry import build
-from rssr.training import Patches, Trainer, learning_rate
+from rssr.steps.training import Patches, Trainer, learning_rate
 
 ENTRY = {"arch": "lstmconvsr", "args": {"channels": 8, "groups": [1], "arrbs": 1, "tail": "light"}, "scale": 4}
 

@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import nn
 
-from rssr.files import read_csv, read_image, sha256, write_csv, write_image
+from rssr.base.files import read_csv, read_image, sha256, write_csv, write_image
 from rssr.models.registry import build, seed
-from rssr.scoring import draws, score_folder
-from rssr.upscaling import SEEDS, upscale_folder
+from rssr.steps.scoring import draws, score_folder
+from rssr.steps.upscaling import SEEDS, upscale_folder
 
 
 class Noisy(nn.Module):

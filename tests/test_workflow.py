@@ -15,10 +15,10 @@ import pytest
 import yaml
 from PIL import Image
 
-from rssr import targets
-from rssr.code import ROOT
-from rssr.dag import Dag
-from rssr.files import read_image, sha256
+from rssr.base import ROOT
+from rssr.base.files import read_image, sha256
+from rssr.plan import targets
+from rssr.plan.dag import Dag
 
 RENDERINGS = {
     *("render_quality", "render_significance", "render_complexity", "render_quality_cost", "render_qualitative"),

@@ -6,7 +6,7 @@ import pytest
 import torch
 import yaml
 
-from rssr.code import ROOT
+from rssr.base import ROOT
 from rssr.config import validate
 from rssr.config.models import entry_at
 from rssr.metrics.complexity import count_macs

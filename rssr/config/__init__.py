@@ -7,9 +7,9 @@ from typing import Any, get_args, get_origin
 import yaml
 from pydantic import ValidationError
 
+from rssr.base.errors import UserError, nearest
 from rssr.config.block import Block
 from rssr.config.whole import Config
-from rssr.errors import UserError, nearest
 
 __all__ = ["Config", "load", "validate"]
 

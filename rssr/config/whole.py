@@ -4,12 +4,12 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from rssr.base.errors import nearest
 from rssr.config.block import Block, Name
 from rssr.config.data import Dataset, Step
 from rssr.config.measuring import Analysis, Audit, Figures, Metric, Profile, Report, Statistics
 from rssr.config.models import Model, Recipe
 from rssr.datasets.degradations import DEGRADATIONS
-from rssr.errors import nearest
 from rssr.metrics.registry import METRICS
 
 

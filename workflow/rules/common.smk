@@ -3,10 +3,10 @@
 import sys
 from pathlib import Path
 
-from rssr import targets
-from rssr.dag import Dag, prepare_environment
-from rssr.errors import UserError
-from rssr.lock import clear_stale_locks
+from rssr.plan import targets
+from rssr.plan.dag import Dag, prepare_environment
+from rssr.base.errors import UserError
+from rssr.plan.locks import clear_stale_locks
 
 # More threads than a machine has: Snakemake gives such a job all cores, and nothing runs beside it.
 ALL_CORES = 256

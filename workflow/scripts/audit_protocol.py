@@ -6,11 +6,11 @@ from pathlib import Path
 
 import torch
 
-from rssr.audit import CHOICES, audit, evenly
-from rssr.errors import run
-from rssr.files import read_csv, read_image, sha256, write_csv, write_json
+from rssr.base.errors import run
+from rssr.base.files import read_csv, read_image, sha256, write_csv, write_json
+from rssr.base.provenance import made_by
 from rssr.models.registry import build, seed, with_weights
-from rssr.provenance import made_by
+from rssr.steps.audit import CHOICES, audit, evenly
 
 
 def main() -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from rssr.base.errors import UserError, run
+from rssr.base.files import read_json
 from rssr.datasets.card import DataSet
 from rssr.datasets.published import expected, index
 from rssr.datasets.registry import build
-from rssr.errors import UserError, run
-from rssr.files import read_json
 
 
 def main() -> None:

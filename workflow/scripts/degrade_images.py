@@ -6,10 +6,10 @@ from pathlib import Path
 
 import torch
 
+from rssr.base.errors import run
+from rssr.base.files import sha256, write_json
+from rssr.base.provenance import made_by
 from rssr.datasets.prepare import prepare_lr
-from rssr.errors import run
-from rssr.files import sha256, write_json
-from rssr.provenance import made_by
 
 
 def main() -> None:

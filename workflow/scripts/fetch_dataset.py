@@ -4,10 +4,10 @@ import argparse
 import json
 from pathlib import Path
 
+from rssr.base.errors import run
+from rssr.base.files import sha256, write_json
 from rssr.datasets.obtain import obtain
 from rssr.datasets.registry import build
-from rssr.errors import run
-from rssr.files import sha256, write_json
 
 
 def main() -> None:

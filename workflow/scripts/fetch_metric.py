@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from rssr.errors import UserError, run
-from rssr.files import write_json
+from rssr.base.errors import UserError, run
+from rssr.base.files import write_json
 from rssr.metrics.registry import fetch_weights
 
 

@@ -5,11 +5,11 @@ import json
 import warnings
 from pathlib import Path
 
-from rssr.errors import run
-from rssr.files import sha256, write_json
+from rssr.base.errors import run
+from rssr.base.files import sha256, write_json
+from rssr.base.provenance import made_by
 from rssr.models.registry import build
 from rssr.models.weights import local_file, read_weights, write_weights
-from rssr.provenance import made_by
 
 
 def main() -> None:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import torch
 
-from rssr.analysis import cut_around, lr_image, write_arrays
-from rssr.audit import evenly
-from rssr.errors import run
-from rssr.files import read_csv, sha256, write_json
+from rssr.base.errors import run
+from rssr.base.files import read_csv, sha256, write_json
+from rssr.base.provenance import made_by
 from rssr.metrics.attribution import SIGMA, diffusion_index, local_attribution, receptive_field
 from rssr.models.registry import build, seed, with_weights
-from rssr.provenance import made_by
+from rssr.steps.audit import evenly
+from rssr.steps.inside import cut_around, lr_image, write_arrays
 
 
 def main() -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import torch
 
-from rssr.analysis import dissected, lr_image, shown_arrbs, write_arrays
-from rssr.errors import UserError, run
-from rssr.files import read_csv
+from rssr.base.errors import UserError, run
+from rssr.base.files import read_csv
 from rssr.models.registry import build, with_weights
+from rssr.steps.inside import dissected, lr_image, shown_arrbs, write_arrays
 
 
 def main() -> None:

@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from rssr.errors import run
-from rssr.files import write_csv
-from rssr.spectra import mean_spectra
+from rssr.base.errors import run
+from rssr.base.files import write_csv
+from rssr.steps.spectra import mean_spectra
 
 
 def main() -> None:

@@ -5,11 +5,11 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from rssr.base.errors import run
+from rssr.base.files import write_json
+from rssr.base.provenance import made_by
 from rssr.datasets.prepare import prepare_hr
 from rssr.datasets.registry import build
-from rssr.errors import run
-from rssr.files import write_json
-from rssr.provenance import made_by
 
 
 def main() -> None:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import torch
 
-from rssr.errors import UserError, run
-from rssr.files import write_json
+from rssr.base.errors import UserError, run
+from rssr.base.files import write_json
+from rssr.base.provenance import made_by
 from rssr.metrics.complexity import count_macs, count_parameters
 from rssr.metrics.latency import measure
 from rssr.models.registry import backends, build
-from rssr.provenance import made_by
 
 
 def main() -> None:

@@ -4,11 +4,11 @@ import argparse
 import json
 from pathlib import Path
 
-from rssr.analysis import dissected
-from rssr.errors import run
-from rssr.figures.networks import architecture
-from rssr.figures.style import save
+from rssr.base.errors import run
 from rssr.models.registry import build
+from rssr.render.figures.networks import architecture
+from rssr.render.figures.style import save
+from rssr.steps.inside import dissected
 
 
 def main() -> None:

@@ -3,11 +3,11 @@
 import argparse
 from pathlib import Path
 
-from rssr.analysis import read_arrays
-from rssr.errors import run
-from rssr.figures.networks import Attribution, attribution_maps
-from rssr.figures.style import save
-from rssr.files import read_json
+from rssr.base.errors import run
+from rssr.base.files import read_json
+from rssr.render.figures.networks import Attribution, attribution_maps
+from rssr.render.figures.style import save
+from rssr.steps.inside import read_arrays
 
 
 def main() -> None:

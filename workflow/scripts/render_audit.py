@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from rssr.audit import CHOICES
-from rssr.errors import run
-from rssr.figures.protocol import protocol_heat_map
-from rssr.figures.style import save
-from rssr.files import read_json
-from rssr.published import for_table
-from rssr.tables.protocol import audit
+from rssr.base.errors import run
+from rssr.base.files import read_json
+from rssr.config.literature import for_table
+from rssr.render.figures.protocol import protocol_heat_map
+from rssr.render.figures.style import save
+from rssr.render.tables.protocol import audit
+from rssr.steps.audit import CHOICES
 
 
 def main() -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from rssr.errors import run
-from rssr.files import read_json
-from rssr.tables.quality import classes, not_computed
+from rssr.base.errors import run
+from rssr.base.files import read_json
+from rssr.render.tables.quality import classes, not_computed
 
 
 def main() -> None:

@@ -4,9 +4,9 @@ import argparse
 import json
 from pathlib import Path
 
-from rssr.errors import run
-from rssr.files import read_json
-from rssr.tables.cost import complexity
+from rssr.base.errors import run
+from rssr.base.files import read_json
+from rssr.render.tables.cost import complexity
 
 
 def main() -> None:

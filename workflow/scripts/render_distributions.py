@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from rssr.errors import run
-from rssr.figures.scores import distributions
-from rssr.figures.style import save
+from rssr.base.errors import run
+from rssr.render.figures.scores import distributions
+from rssr.render.figures.style import save
 
 
 def main() -> None:

@@ -4,10 +4,10 @@ import argparse
 import json
 from pathlib import Path
 
-from rssr.analysis import read_arrays
-from rssr.errors import run
-from rssr.figures.networks import feature_maps
-from rssr.figures.style import save
+from rssr.base.errors import run
+from rssr.render.figures.networks import feature_maps
+from rssr.render.figures.style import save
+from rssr.steps.inside import read_arrays
 
 
 def main() -> None:

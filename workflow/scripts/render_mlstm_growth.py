@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from rssr.errors import run
-from rssr.figures.cost import mlstm_growth
-from rssr.figures.style import save
+from rssr.base.errors import run
+from rssr.render.figures.cost import mlstm_growth
+from rssr.render.figures.style import save
 
 
 def main() -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from rssr.errors import run
-from rssr.published import for_table
-from rssr.tables.protocol import published_against_measured
+from rssr.base.errors import run
+from rssr.config.literature import for_table
+from rssr.render.tables.protocol import published_against_measured
 
 
 def main() -> None:

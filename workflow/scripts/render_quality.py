@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from rssr.errors import run
-from rssr.files import read_json
-from rssr.published import for_table
-from rssr.tables.quality import not_computed, quality
+from rssr.base.errors import run
+from rssr.base.files import read_json
+from rssr.config.literature import for_table
+from rssr.render.tables.quality import not_computed, quality
 
 
 def main() -> None:

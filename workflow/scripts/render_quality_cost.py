@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from rssr.errors import run
-from rssr.figures.cost import quality_cost
-from rssr.figures.style import save
-from rssr.files import read_json
+from rssr.base.errors import run
+from rssr.base.files import read_json
+from rssr.render.figures.cost import quality_cost
+from rssr.render.figures.style import save
 
 
 def main() -> None:

@@ -4,10 +4,10 @@ import argparse
 import json
 from pathlib import Path
 
-from rssr.errors import run
-from rssr.files import read_json
-from rssr.report.page import write_report
-from rssr.report.results import Run
+from rssr.base.errors import run
+from rssr.base.files import read_json
+from rssr.render.report.page import write_report
+from rssr.render.report.results import Run
 
 
 def main() -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from rssr.errors import run
-from rssr.tables.quality import significance
+from rssr.base.errors import run
+from rssr.render.tables.quality import significance
 
 
 def main() -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from rssr.errors import run
-from rssr.figures.style import save
-from rssr.figures.training import training_curves
+from rssr.base.errors import run
+from rssr.render.figures.style import save
+from rssr.render.figures.training import training_curves
 
 
 def main() -> None:

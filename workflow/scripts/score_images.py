@@ -6,11 +6,11 @@ from pathlib import Path
 
 import torch
 
-from rssr.errors import run
-from rssr.files import read_json, sha256, write_csv, write_json
+from rssr.base.errors import run
+from rssr.base.files import read_json, sha256, write_csv, write_json
+from rssr.base.provenance import made_by
 from rssr.metrics.registry import METRICS
-from rssr.provenance import made_by
-from rssr.scoring import draws, score_folder
+from rssr.steps.scoring import draws, score_folder
 
 
 def main() -> None:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import torch
 
-from rssr.code import digest, used_files
-from rssr.errors import run
-from rssr.files import sha256, write_json
+from rssr.base.errors import run
+from rssr.base.files import sha256, write_json
+from rssr.base.provenance import made_by
 from rssr.models.registry import build
 from rssr.models.weights import write_weights
-from rssr.provenance import made_by
-from rssr.training import Patches, Trainer, manifest_checksums
+from rssr.plan.dependencies import digest, used_files
+from rssr.steps.training import Patches, Trainer, manifest_checksums
 
 
 def main() -> None:

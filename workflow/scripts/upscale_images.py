@@ -7,12 +7,12 @@ from pathlib import Path
 
 import torch
 
-from rssr.code import digest, used_files
-from rssr.errors import run
-from rssr.files import sha256, write_json
+from rssr.base.errors import run
+from rssr.base.files import sha256, write_json
+from rssr.base.provenance import made_by
 from rssr.models.registry import build, with_weights
-from rssr.provenance import made_by
-from rssr.upscaling import upscale_folder
+from rssr.plan.dependencies import digest, used_files
+from rssr.steps.upscaling import upscale_folder
 
 
 def main() -> None:

@@ -4,9 +4,9 @@ import argparse
 import json
 from pathlib import Path
 
-from rssr.errors import run
-from rssr.files import sha256, write_json
-from rssr.provenance import made_by
+from rssr.base.errors import run
+from rssr.base.files import sha256, write_json
+from rssr.base.provenance import made_by
 
 
 def main() -> None:

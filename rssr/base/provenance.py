@@ -1,0 +1,65 @@
+"""How a result was made: code, libraries, machine."""
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from rssr import __version__
+from rssr.base import ROOT
+
+# The libraries that can move a number.
+LIBRARIES = [
+    *("torch", "numpy", "pillow", "pandas", "scipy", "scikit-image", "accelerate", "safetensors"),
+    *("fvcore", "pyiqa", "basicsr", "spandrel", "matplotlib", "snakemake"),
+]
+
+
+def code_version() -> str:
+    """The commit of the working tree, marked where it was changed; the package's version outside a checkout."""
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return __version__
+
+
+def libraries() -> dict[str, str]:
+    """The installed versions of Python and of LIBRARIES."""
+    versions = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def processor() -> str:
+    """The processor's name and the number of cores that this process may use."""
+    name = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        models = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        name = models[0] if models else name
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{name}, {cores} cores"
+
+
+def gpu() -> str | None:
+    """The name of the GPU, None without one or where this process does not use PyTorch."""
+    torch = sys.modules.get("torch")
+    return torch.cuda.get_device_name() if torch and torch.cuda.is_available() else None
+
+
+def made_by(**facts: Any) -> dict[str, Any]:
+    """The given facts with the code's and the libraries' versions and the machine."""
+    return {
+        **facts,
+        "code": code_version(),
+        "libraries": libraries(),
+        "machine": {"processor": processor(), "gpu": gpu(), "system": platform.platform()},
+    }

@@ -1,0 +1,159 @@
+"""What a run leaves under results/: every kind of artifact, its path, and the way back from a path.
+
+The only module that knows where a file lies. A rule takes its outputs from pattern(), a script asks artifact_at() what
+a file is of, and nobody else takes a path apart.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from functools import cache
+from pathlib import Path
+
+from rssr.base.errors import UserError
+
+_TEST = "{dataset}/x{scale}-{degradation}"
+_TABLE = ("csv", "md", "tex", "html")
+_FIGURE = ("png", "pdf")
+
+# Kind -> path without its suffix, and the suffixes that it is written with.
+TABLES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "quality": (f"results/tables/{_TEST}/quality", _TABLE),
+    "significance": (f"results/tables/{_TEST}/significance", _TABLE),
+    "classes": (f"results/tables/{_TEST}/classes", _TABLE),
+    "audit_table": ("results/tables/{dataset}/x{scale}/audit", _TABLE),
+    "complexity": ("results/tables/x{scale}/complexity", _TABLE),
+    "ablation": ("results/tables/x{scale}/ablation/{model}", _TABLE),
+    "side_by_side": ("results/tables/quality", _TABLE),
+    "training": ("results/tables/training", _TABLE),
+    "literature": ("results/tables/literature", _TABLE),
+}
+FIGURES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "qualitative": (f"results/figures/{_TEST}/qualitative", _FIGURE),
+    "quality_cost": (f"results/figures/{_TEST}/quality_cost", _FIGURE),
+    "distributions": (f"results/figures/{_TEST}/distributions", _FIGURE),
+    "win_rate": (f"results/figures/{_TEST}/win_rate", _FIGURE),
+    "spectra": (f"results/figures/{_TEST}/spectra", _FIGURE),
+    "attribution_map": (f"results/figures/{_TEST}/attribution", _FIGURE),
+    "feature_maps": (f"results/figures/{_TEST}/features/{{model}}", _FIGURE),
+    "audit_map": ("results/figures/{dataset}/x{scale}/audit/{model}", _FIGURE),
+    "training_curves": ("results/figures/{dataset}/x{scale}/training_curves", _FIGURE),
+    "architecture": ("results/figures/x{scale}/architecture/{model}", _FIGURE),
+    "mlstm_growth": ("results/figures/mlstm_growth", _FIGURE),
+}
+MEASURED: dict[str, tuple[str, tuple[str, ...]]] = {
+    # A manifest is written last and stands for the images of its folder.
+    "hr": ("results/data/{dataset}/{split}/HR-x{scale}/manifest", ("csv",)),
+    "hr_record": ("results/data/{dataset}/{split}/HR-x{scale}/provenance", ("json",)),
+    "lr": ("results/data/{dataset}/{split}/LR/x{scale}-{degradation}/manifest", ("csv",)),
+    "lr_record": ("results/data/{dataset}/{split}/LR/x{scale}-{degradation}/provenance", ("json",)),
+    "weights": ("results/weights/{model}/{dataset}/x{scale}/{replicate}", ("safetensors", "json")),
+    "training_curve": ("results/weights/{model}/{dataset}/x{scale}/{replicate}", ("csv",)),
+    "sr": (f"results/sr/{_TEST}/{{model}}/manifest", ("csv",)),
+    "sr_record": (f"results/sr/{_TEST}/{{model}}/provenance", ("json",)),
+    "scores": (f"results/scores/{_TEST}/{{model}}", ("csv", "json")),
+    "spectrum": (f"results/spectra/{_TEST}/{{model}}", ("csv",)),
+    "profile": ("results/profile/x{scale}/{model}", ("json",)),
+    "audit": ("results/audit/{dataset}/x{scale}/{model}", ("csv", "json")),
+    "attribution": (f"results/analysis/{_TEST}/{{model}}/attribution", ("npz", "json")),
+    "features": (f"results/analysis/{_TEST}/{{model}}/features", ("npz",)),
+}
+KINDS = TABLES | FIGURES | MEASURED
+_VALUES = {"scale": r"\d+", "split": "train|val|test", "replicate": r"\w+"}
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file of a run, and what it is of.
+
+    Attributes:
+        kind: a key of KINDS.
+        suffix: of the file, one of its kind's; the first by default.
+        dataset: name of a data set; None where the kind is of none, as for the other attributes.
+        split: train, val or test.
+        scale: upscaling factor.
+        degradation: name of a degradation.
+        model: name of a model.
+        replicate: name of a replicate, see plan.replicate.
+    """
+
+    kind: str
+    suffix: str = ""
+    dataset: str | None = None
+    split: str | None = None
+    scale: int | None = None
+    degradation: str | None = None
+    model: str | None = None
+    replicate: str | None = None
+
+    @property
+    def path(self) -> str:
+        """Where it lies, from the folder that snakemake runs in."""
+        stem, suffixes = KINDS[self.kind]
+        return f"{stem.format(**vars(self))}.{self.suffix or suffixes[0]}"
+
+    @property
+    def folder(self) -> Path:
+        """The folder that it lies in; for a manifest that of its images."""
+        return Path(self.path).parent
+
+    @property
+    def test(self) -> tuple[str | None, int | None, str | None]:
+        """Data set, scale and degradation: which test set it is of."""
+        return self.dataset, self.scale, self.degradation
+
+    @property
+    def renderings(self) -> list[str]:
+        """The paths of all its suffixes."""
+        return [Artifact(**(vars(self) | {"suffix": suffix})).path for suffix in KINDS[self.kind][1]]
+
+
+def pattern(kind: str, suffix: str = "") -> str:
+    """The path of a kind with Snakemake's wildcards in it."""
+    stem, suffixes = KINDS[kind]
+    return f"{stem}.{suffix or suffixes[0]}"
+
+
+def patterns(kind: str) -> list[str]:
+    """The paths of a kind, a path for each of its suffixes, with Snakemake's wildcards in them."""
+    return [pattern(kind, suffix) for suffix in KINDS[kind][1]]
+
+
+def artifact_at(path: str | Path) -> Artifact:
+    """The artifact that lies at a path; UserError where no artifact lies."""
+    for kind, suffix, expression in _expressions():
+        if found := expression.fullmatch(Path(path).as_posix()):
+            values = found.groupdict()
+            scale = {"scale": int(values["scale"])} if "scale" in values else {}
+            return Artifact(kind, suffix, **(values | scale))
+    raise UserError(f"{path} is no file of a run", "name one that `snakemake -n --forceall` lists")
+
+
+def artifacts_at(paths: Iterable[str | Path]) -> list[Artifact]:
+    """The artifacts among some files of a run, in their order; other files, such as its own record, are left out."""
+    found = []
+    for path in paths:
+        try:
+            found.append(artifact_at(path))
+        except UserError:
+            continue
+    return found
+
+
+def by_model(paths: Iterable[str | Path]) -> dict[str, Path]:
+    """Model -> the file that is of it, in the order of the files."""
+    return {artifact_at(path).model: Path(path) for path in paths}
+
+
+@cache
+def _expressions() -> list[tuple[str, str, re.Pattern]]:
+    names = {field.name for field in fields(Artifact)}
+
+    def expression(path: str) -> re.Pattern:
+        parts = re.split(r"\{(\w+)\}", path)
+        assert set(parts[1::2]) <= names
+        groups = [f"(?P<{name}>{_VALUES.get(name, r'[a-z0-9][a-z0-9_]*')})" for name in parts[1::2]]
+        fixed = [re.escape(part) for part in parts[::2]]
+        return re.compile("".join(fixed[i] + (groups[i] if i < len(groups) else "") for i in range(len(fixed))))
+
+    return [(kind, suffix, expression(pattern(kind, suffix))) for kind in KINDS for suffix in KINDS[kind][1]]

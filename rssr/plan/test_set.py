@@ -1,0 +1,60 @@
+"""A test set: a data set at a scale and a degradation, what it is called, and how scores on it are measured."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rssr.plan.artifacts import Artifact
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """A data set's test split at one scale and one degradation; what a quality table is of.
+
+    Attributes:
+        dataset: name of the data set in the configuration.
+        scale: upscaling factor.
+        degradation: name of the degradation in the configuration.
+        label: the data set's name in tables, with the part of it that is tested where it is a part.
+        name: the label, with scale and degradation where a run has several of them.
+        steps: the degradation's steps.
+        conditions: scale, degradation and crop in words.
+        crop: border pixels that metrics leave out.
+        classes: regular expression whose group is the class in an image's name; empty without classes.
+        protocol: how scores are measured, as literature values state it: `scale`, `degradation`, `crop`, `split`.
+        module: module of datasets/, "folder" for images of the user's own.
+        redistributable: whether its images may be passed on.
+    """
+
+    __test__ = False  # no class of tests, whatever pytest makes of the name
+
+    dataset: str
+    scale: int
+    degradation: str
+    label: str
+    name: str
+    steps: tuple[Mapping[str, Any], ...]
+    conditions: str
+    crop: int
+    classes: str
+    protocol: Mapping[str, Any]
+    module: str
+    redistributable: bool
+
+    @property
+    def title(self) -> str:
+        """What tables and figures of it are titled."""
+        return f"{self.label}, {self.conditions}"
+
+    @property
+    def key(self) -> str:
+        """Its part of a path, which is its own among all test sets."""
+        return f"{self.dataset}/x{self.scale}-{self.degradation}"
+
+    def artifact(self, kind: str, suffix: str = "", model: str | None = None) -> Artifact:
+        """An artifact of this test set, and of a model where the kind is of one."""
+        return Artifact(kind, suffix, self.dataset, "test", self.scale, self.degradation, model)
+
+    def holds(self, artifact: Artifact) -> bool:
+        """Whether an artifact is of this test set."""
+        return artifact.test == (self.dataset, self.scale, self.degradation)

@@ -1,0 +1,1 @@
+"""From CSV and JSON to what people read: tables, figures, the report."""

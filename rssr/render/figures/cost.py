@@ -1,0 +1,78 @@
+"""Figures of cost: quality against cost, and what the mLSTM cell costs against the number of tokens."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import pandas as pd
+
+from rssr.metrics.registry import METRICS
+from rssr.render.figures.style import STYLE, WIDTH, legend_above, logarithmic, style_of, wrapped
+
+_BUBBLE = 400  # square points, of the network with the most parameters
+
+
+def quality_cost(
+    quality: pd.DataFrame, profiles: Mapping[str, Mapping[str, Any]], models: Mapping[str, Mapping], metric: str
+) -> plt.Figure:
+    """Quality with its interval against parameters, against MACs and against latency, a point a method.
+
+    Latency is the median with its 5 % and 95 % quantiles. A cost of 0 stands before a dotted line. The area of the
+    bubbles is the number of parameters, as parts of the largest.
+
+    Args:
+        quality: the numbers of the quality table.
+        profiles: model -> results/profile/{model}.json.
+        models: model -> `label`, in the order of the configuration.
+        metric: the column of quality to draw.
+    """
+    rows = quality.set_index("model")
+    latencies = {name: profiles[name]["latency"] for name in models}
+    device = next(iter(latencies.values()))["device"]
+    costs = {
+        "Parameters (M)": {name: [profiles[name]["parameters"] / 1e6] * 3 for name in models},
+        "MACs (G)": {name: [profiles[name]["macs"]["total"] / 1e9] * 3 for name in models},
+        f"Latency on {device} (ms)": {
+            name: [latency[key] for key in ("p5_ms", "median_ms", "p95_ms")] for name, latency in latencies.items()
+        },
+    }
+    largest = max(profile["parameters"] for profile in profiles.values()) or 1
+    with mpl.rc_context(STYLE):
+        figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 2.6), sharey=True)
+        axes[0].set_ylabel(METRICS[metric].label)
+        for axis, (label, by_model) in zip(axes, costs.items(), strict=True):
+            axis.set_xlabel(wrapped(label, 0.27 * WIDTH, 8))
+            zero = logarithmic(axis.xaxis, [cost for found in by_model.values() for cost in found])
+            for index, (name, model) in enumerate(models.items()):
+                value, low, high = (rows.loc[name, f"{metric}{end}"] for end in ("", "_low", "_high"))
+                fast, middle, slow = (cost or zero for cost in by_model[name])
+                errors = {"xerr": [[middle - fast], [slow - middle]], "yerr": [[value - low], [high - value]]}
+                look = style_of(index) | {"linestyle": "none"}
+                axis.errorbar(middle, value, **errors, elinewidth=0.8, label=model["label"], **look)
+                area = _BUBBLE * profiles[name]["parameters"] / largest
+                axis.scatter(middle, value, area, look["color"], alpha=0.25, linewidths=0, zorder=1, clip_on=False)
+        legend_above(figure, axes[0])
+    return figure
+
+
+def mlstm_growth(measured: pd.DataFrame) -> plt.Figure:
+    """Time and peak memory of the mLSTM cell's two forms against the number of tokens.
+
+    Args:
+        measured: results/reference/mlstm_growth.csv, which benchmarks/mlstm.py writes.
+    """
+    with mpl.rc_context(STYLE):
+        figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 2.8))
+        for axis, quantity, unit in zip(axes, ("Time (s)", "Peak memory (MB)"), ("s", "peak_mb"), strict=True):
+            for index, (form, rows) in enumerate(measured.groupby("form", sort=True)):
+                for passes, line in (("forward", "-"), ("forward_backward", "--")):
+                    label = f"{form}, {passes.replace('_', ' + ')}"
+                    look = style_of(index) | {"linestyle": line}
+                    axis.plot(rows["tokens"], rows[f"{passes}_{unit}"], label=label, **look)
+            axis.set(xlabel="Tokens", ylabel=quantity)
+            logarithmic(axis.xaxis, measured["tokens"])
+            axis.set_xticks(sorted(set(measured["tokens"])))
+            logarithmic(axis.yaxis, measured.filter(regex=f"forward_{unit}|backward_{unit}").to_numpy().ravel())
+        legend_above(figure, axes[0])
+    return figure

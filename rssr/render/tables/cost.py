@@ -1,0 +1,169 @@
+"""Tables of cost: what a call of each method takes, and what the parts of a network cost and bring."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rssr.metrics.latency import noisy
+from rssr.metrics.registry import METRICS
+from rssr.render.tables.quality import conditions_of, metric_column, metrics_of, protocols
+from rssr.render.tables.table import Column, Table, model_notes
+
+
+def complexity(profiles: Mapping[str, Mapping], models: Mapping[str, Mapping], reference: str) -> Table:
+    """The complexity table.
+
+    Args:
+        profiles: model -> results/profile/{model}.json.
+        models: model -> `label` and `notes`, a list.
+        reference: the model whose latency the others' are compared with; not compared if it has no parameters.
+    """
+    numbers = pd.DataFrame([_cost(name, models[name]["label"], profile) for name, profile in profiles.items()])
+    published = {  # at x4
+        name: model["published"]
+        for name, model in models.items()
+        if "published" in model and profiles[name].get("model", {}).get("scale", 4) == 4
+    }
+    parameters, macs, latency = _cost_columns(profiles)
+    columns = [parameters]
+    if published:
+        stated = [published.get(name, {}).get("parameters_m") for name in numbers["model"]]
+        numbers["published_params_m"] = stated
+        columns.append(Column("published_params_m", "Published (M)", None))
+    columns += [macs, latency]
+    if profiles[reference]["parameters"]:
+        numbers["times_as_fast"] = numbers.set_index("model")["latency_ms"][reference] / numbers["latency_ms"]
+        columns.append(Column("times_as_fast", f"Times as fast as {models[reference]['label']}", 2))
+    columns += [
+        Column("megapixels_per_s", "Throughput (MP/s) ↑", 2, "higher"),
+        Column("peak_memory_mb", "Peak memory (MiB) ↓", 1, "lower"),
+    ]
+    caption = (
+        f"{_cost_caption(profiles)}; throughput: megapixels of output; memory: above what was in use before the call. "
+        "Best bold, second underlined."
+    )
+    notes = model_notes(models)
+    notes += [
+        f"{models[name]['label']}: parameters published in {stated['source']}"
+        + (f", without {' and '.join(stated['without'])}" if stated["without"] else "")
+        for name, stated in published.items()
+    ]
+    return Table(numbers, columns, caption, notes + _cost_notes(profiles, models))
+
+
+def ablation(
+    profiles: Mapping[str, Mapping],
+    models: Mapping[str, Mapping],
+    qualities: Sequence[pd.DataFrame],
+    sets: Sequence[Mapping[str, Any]],
+    metrics: Sequence[str],
+) -> Table:
+    """A network and variants of it: what they cost, and how far their quality is from the full network's.
+
+    Args:
+        profiles: the full network, then its variants -> results/profile/{model}.json.
+        models: model -> `label` and `notes`, a list.
+        qualities: numbers of the quality table of each test set.
+        sets: of each, in the same order: `dataset`, `degradation`, `name` and `conditions`, in words.
+        metrics: what to show of them.
+    """
+    numbers = pd.DataFrame([_cost(name, models[name]["label"], profile) for name, profile in profiles.items()])
+    columns = _cost_columns(profiles)
+    full = numbers["model"][0]
+    for shown, quality in zip(sets, qualities, strict=True):
+        over = f"{shown['name']} ({quality['images'][0]} images)"
+        means = quality.set_index("model")
+        for metric in (metric for metric in metrics if metric in metrics_of(quality)):
+            key = f"{shown['dataset']}_{shown['degradation']}_{metric}"
+            numbers[key] = means[metric][numbers["model"]].to_numpy()
+            numbers[f"{key}_difference"] = numbers[key] - means[metric][full]
+            columns.append(metric_column(metric, key, over))
+            columns.append(
+                Column(
+                    f"{key}_difference", f"Δ {METRICS[metric].label}", METRICS[metric].digits, over=over, signed=True
+                )
+            )
+    caption = (
+        f"Ablation of {models[full]['label']}. {_cost_caption(profiles)}. Quality: mean over the images; Δ: minus that "
+        f"of {models[full]['label']}. Best bold, second underlined. {protocols(metrics)}"
+    )
+    shown_models = {name: models[name] for name in profiles}
+    return Table(
+        numbers,
+        columns,
+        caption,
+        [*conditions_of(sets), *model_notes(shown_models), *_cost_notes(profiles, shown_models)],
+    )
+
+
+def _cost(name: str, label: str, profile: Mapping[str, Any]) -> dict[str, Any]:
+    times = np.array(profile["latency"]["samples_ms"])
+    low, middle, high = np.percentile(times, [5, 50, 95])
+    return {
+        "model": name,
+        "label": label,
+        "params_m": profile["parameters"] / 1e6,
+        "macs_g": profile["macs"]["total"] / 1e9,
+        "latency_ms": middle,
+        "latency_ms_low": low,
+        "latency_ms_high": high,
+        "images_per_s": profile["latency"]["images_per_s"],
+        "megapixels_per_s": profile["latency"]["megapixels_per_s"],
+        "peak_memory_mb": profile["latency"]["peak_memory_mb"],
+    }
+
+
+def _cost_columns(profiles: Mapping[str, Mapping]) -> list[Column]:
+    device = "GPU" if next(iter(profiles.values()))["latency"]["device_type"] == "cuda" else "CPU"
+    return [
+        Column("params_m", "Parameters (M)", 3),
+        Column("macs_g", "MACs (G)", 3),
+        Column("latency_ms", f"{device} latency (ms) ↓", 1, "lower"),
+    ]
+
+
+def _cost_caption(profiles: Mapping[str, Mapping]) -> str:
+    calls = sorted(len(profile["latency"]["samples_ms"]) for profile in profiles.values())
+    counted = f"{calls[0]}" if calls[0] == calls[-1] else f"{calls[0]} to {calls[-1]}"
+    return (
+        f"Cost of one call at {_setup(next(iter(profiles.values())))}. MACs: multiply-accumulates as fvcore and "
+        f"handles of ours count them (FLOPs = 2 x MACs); latency: median of {counted} calls with the 5th and 95th "
+        "percentile"
+    )
+
+
+def _cost_notes(profiles: Mapping[str, Mapping], models: Mapping[str, Mapping]) -> list[str]:
+    """What the reader must know of measurements: kernels, what is not counted, disturbed or incomparable ones."""
+    setups = {name: _setup(profile) for name, profile in profiles.items()}
+    first = next(iter(setups.values()))
+    notes = [
+        f"{models[name]['label']}: {' and '.join(profile['kernels'])}."
+        for name, profile in profiles.items()
+        if profile.get("kernels")
+    ]
+    notes += ["Operators that are not counted are listed, with their number of calls, in results/profile/."]
+    notes += [
+        f"{models[name]['label']} was measured at {setup}: not comparable; delete results/profile/ and run again."
+        for name, setup in setups.items()
+        if setup != first
+    ]
+    for name, profile in profiles.items():
+        if noisy(samples := profile["latency"]["samples_ms"]):
+            low, high = np.percentile(samples, [5, 95])
+            notes.append(
+                f"{models[name]['label']}: its calls were not steady ({low:.1f} to {high:.1f} ms), so something else "
+                "ran on the machine: delete its file in results/profile/ and run again."
+            )
+    return notes
+
+
+def _setup(profile: Mapping[str, Any]) -> str:
+    """What a measurement holds for."""
+    latency = profile["latency"]
+    where = profile["machine"]["processor"] if latency["device"].startswith("CPU") else latency["device"]
+    return (
+        f"an LR input of {'x'.join(map(str, profile['input_shape']))}, {latency['precision']}, on {where}, "
+        f"{latency['threads']} threads, PyTorch {profile['libraries']['torch']} ({latency['backend']})"
+    )

@@ -1,0 +1,196 @@
+"""A table: one data frame of numbers, rendered as CSV, Markdown and LaTeX."""
+
+import itertools
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from rssr.base.files import replacing
+
+ARROWS = {"higher": "↑", "lower": "↓"}
+_MARKUP = {
+    "markdown": {1: "**{}**", 2: "<u>{}</u>"},
+    "latex": {1: r"\textbf{{{}}}", 2: r"\underline{{{}}}"},
+}
+_ESCAPED = {
+    "markdown": str.maketrans({"|": r"\|"}),
+    "latex": str.maketrans(
+        {character: rf"\{character}" for character in "%_&#${}"}
+        | {character: f"${character}$" for character in "<>|"}
+        | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+        | {"↑": r"$\uparrow$", "↓": r"$\downarrow$", "–": "--", "Δ": r"$\Delta$", "/": r"/\allowbreak{}"}
+    ),
+}
+
+
+@dataclass
+class Column:
+    """A column of a table.
+
+    Attributes:
+        key: column of the data frame; `key_low` and `key_high` beside it are an interval, `key_spread` is after Δ.
+        label: its title, with the unit.
+        digits: decimals; None to show a text as it is.
+        better: "higher" or "lower" to mark the best and the second, None to mark nothing.
+        over: a title above this column and its neighbours of the same one, such as the data set.
+        signed: whether positive numbers have a plus.
+    """
+
+    key: str
+    label: str
+    digits: int | None
+    better: str | None = None
+    over: str = ""
+    signed: bool = False
+
+
+@dataclass
+class Table:
+    """A table before it is rendered: numbers in full precision, and how to show them.
+
+    Attributes:
+        numbers: a row a method, with a column `label`.
+        columns: the columns to show.
+        caption: what is shown, with the protocol.
+        notes: remarks below the table.
+        group: the column, shown first, whose equal values make groups of rows; marks are given within a group.
+    """
+
+    numbers: pd.DataFrame
+    columns: Sequence[Column]
+    caption: str
+    notes: list[str] = field(default_factory=list)
+    group: Column | None = None
+
+    def write(self, stem: Path) -> None:
+        """Write stem.csv (numbers in full precision), stem.md and stem.tex (as shown)."""
+        with replacing(stem.with_suffix(".csv")) as path:
+            self.numbers.to_csv(path, index=False, lineterminator="\n")
+        for suffix, text in ((".md", self.markdown()), (".tex", self.latex(stem.name))):
+            with replacing(stem.with_suffix(suffix)) as path:
+                path.write_text(text, encoding="utf-8")
+
+    def markdown(self) -> str:
+        """The table with caption and notes, for GitHub and the README."""
+        titles = ["<br>".join(filter(None, (column.over, column.label))) for column in self._shown()]
+        shown = pd.DataFrame(self._rows("markdown"), columns=titles)
+        alignment = ["left" if column.digits is None else "right" for column in self._shown()]
+        body = shown.to_markdown(index=False, disable_numparse=True, colalign=alignment)
+        notes = "".join(f"\n- {note}" for note in self.notes)
+        return f"{self.caption}\n\n{body}\n" + (f"{notes}\n" if notes else "")
+
+    def latex(self, name: str) -> str:
+        """The table as a float, shrunk to the width of the line; needs the packages booktabs and graphicx."""
+        shown, rows = self._shown(), self._rows("latex")
+        lines = [r"\toprule", *self._titles_above(shown)]
+        sides = ["l" if column.digits is None else "r" for column in shown]
+        titles = [
+            _stacked(column.label, 10, f"[b]{{@{{}}{side}@{{}}}}") for column, side in zip(shown, sides, strict=True)
+        ]
+        lines += [_latex_row(titles), r"\midrule"]
+        for number, row in enumerate(rows):
+            if self.group and number and row[0]:
+                lines.append(r"\midrule")
+            lines.append(_latex_row(row))
+        lines.append(r"\bottomrule")
+        float_ = "table*" if any(column.over for column in shown) else "table"  # across both columns of a page
+        return "\n".join(
+            [
+                rf"\begin{{{float_}}}[t]",
+                r"\centering",
+                rf"\caption{{{_escape(self.caption, 'latex')}}}",
+                rf"\label{{tab:{name}}}",
+                r"\par\medskip\setlength{\tabcolsep}{4pt}",
+                r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+                rf"\begin{{tabular}}{{{''.join(sides)}}}",
+                *lines,
+                r"\end{tabular}}",
+                *(rf"\par\smallskip{{\footnotesize\raggedright {_escape(note, 'latex')}\par}}" for note in self.notes),
+                rf"\end{{{float_}}}",
+                "",
+            ]
+        )
+
+    def _shown(self) -> list[Column]:
+        return [*([self.group] if self.group else []), Column("label", "Method", None), *self.columns]
+
+    def _rows(self, kind: str) -> list[tuple[str, ...]]:
+        cells = [self._cells(column, kind) for column in self._shown()]
+        if self.group:  # named once
+            names = cells[0]
+            cells[0] = [name if i == 0 or name != names[i - 1] else "" for i, name in enumerate(names)]
+        return list(zip(*cells, strict=True))
+
+    def _cells(self, column: Column, kind: str) -> list[str]:
+        dash = _escape("–", kind)
+        if column.digits is None:
+            texts = [None if pd.isna(text) else str(text) for text in self.numbers[column.key]]
+            show = partial(_stacked, width=40) if kind == "latex" else partial(_escape, kind=kind)
+            return [dash if text is None else show(text) for text in texts]
+        values = pd.to_numeric(self.numbers[column.key])
+        rank = self._ranks(values, column)
+        number = f"{'+' if column.signed else ''}.{column.digits}f"
+        cells = []
+        for i, value in enumerate(values):
+            if pd.isna(value):
+                cells.append(dash)
+                continue
+            text = _MARKUP[kind].get(rank[i], "{}").format(f"{value:{number}}")
+            if f"{column.key}_low" in self.numbers:
+                low, high = (self.numbers[f"{column.key}_{end}"].iloc[i] for end in ("low", "high"))
+                text += f" [{low:{number}}, {high:{number}}]"
+            if pd.notna(spread := self.numbers.get(f"{column.key}_spread", {}).get(i)):
+                text += _escape(f" Δ{spread:.{column.digits + 1}f}", kind)
+            cells.append(text)
+        return cells
+
+    def _ranks(self, values: pd.Series, column: Column) -> list[int]:
+        if self.group is None:
+            return ranks(values, column.digits, column.better)
+        found = pd.Series(0, values.index)
+        for _, part in values.groupby(self.numbers[self.group.key]):
+            found[part.index] = ranks(part, column.digits, column.better)
+        return found.tolist()
+
+    @staticmethod
+    def _titles_above(shown: Sequence[Column]) -> list[str]:
+        if not any(column.over for column in shown):
+            return []
+        cells, rules, end = [], [], 0
+        for title, columns in itertools.groupby(shown, lambda column: column.over):
+            count = len(list(columns))
+            start, end = end + 1, end + count
+            cells.append(rf"\multicolumn{{{count}}}{{c}}{{{_escape(title, 'latex')}}}")
+            rules += [rf"\cmidrule(lr){{{start}-{end}}}"] if title else []
+        return [_latex_row(cells), "".join(rules)]
+
+
+def ranks(values: pd.Series, digits: int, better: str | None) -> list[int]:
+    """Rank of each value among the distinct ones as printed, from 1; ties share a rank, 0 where nothing is ranked."""
+    printed = values.round(digits)
+    if better is None or printed.notna().sum() < 2:
+        return [0] * len(values)
+    return printed.rank(method="dense", ascending=better == "lower").fillna(0).astype(int).tolist()
+
+
+def model_notes(models: Mapping[str, Mapping]) -> list[str]:
+    """What is remarked of the models, a line each."""
+    return [f"{model['label']}: {'; '.join(model['notes'])}" for model in models.values() if model["notes"]]
+
+
+def _stacked(text: str, width: int, form: str = "[t]{@{}l@{}}") -> str:
+    """LaTeX's text in lines of at most `width` characters, words being kept whole."""
+    lines = [_escape(line, "latex") for line in textwrap.wrap(text, width, break_long_words=False) or [""]]
+    return rf"\begin{{tabular}}{form}" + r" \\ ".join(lines) + r"\end{tabular}" if len(lines) > 1 else lines[0]
+
+
+def _latex_row(cells: Iterable[str]) -> str:
+    return " & ".join(cells) + r" \\"
+
+
+def _escape(text: str, kind: str) -> str:
+    return text.translate(_ESCAPED[kind])

@@ -1,0 +1,74 @@
+"""Table of training: what it took to train each network."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+import pandas as pd
+
+from rssr.render.tables.table import Column, Table, model_notes
+
+
+def training(
+    records: Sequence[tuple[str, Mapping[str, Any]]], models: Mapping[str, Mapping], sets: Mapping[str, str]
+) -> Table:
+    """What training took, a row for each set of weights.
+
+    Args:
+        records: (model, results/weights/{model}/{dataset}.json); weights that are loaded have the record of their
+            training in it, where there was one beside them.
+        models: model -> `label` and `notes`, a list.
+        sets: data set -> label.
+    """
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    notes = []
+    for model, record in records:
+        if (model, record["sha256"]) in rows:  # the same weights, loaded for another data set
+            continue
+        run = record.get("training", record)
+        known = isinstance(run, Mapping) and "recipe" in run
+        label = {"model": model, "label": models[model]["label"]}
+        rows[model, record["sha256"]] = label | (_run(run, sets) if known else {})
+        if where := record.get("loaded_from"):
+            where = where if isinstance(where, str) else " or ".join(where)
+            told = "the row is what the record of its training says" if known else "its training is not recorded"
+            notes.append(f"{models[model]['label']}: loaded from {where}; {told}")
+    columns = [
+        Column("trained_on", "Trained on", None),
+        Column("iterations", "Iterations", 0),
+        Column("batch", "Batch", 0),
+        Column("patch", "LR patch (pixels)", 0),
+        Column("precision", "Precision", None),
+        Column("seconds", "Time (s)", 0),
+        Column("images_per_s", "Patches/s", 1),
+        Column("peak_memory_mb", "Peak memory (MiB)", 0),
+        Column("loss", "Loss", None),
+        Column("final_loss", "Final loss", 4),
+        Column("device", "Device", None),
+    ]
+    caption = (
+        "Training cost. Time: of the training loop, on the device of its row; batch: patches an iteration, patch: side "
+        "of the LR patch; memory: of PyTorch's allocations on a GPU, of the whole process on a CPU; final loss: mean "
+        "over the last logged iterations, of pixels in [0, 1]. Dash: not recorded."
+    )
+    numbers = pd.DataFrame(rows.values(), columns=["model", "label", *(column.key for column in columns)])
+    return Table(numbers, columns, caption, model_notes({name: models[name] for name, _ in rows}) + notes)
+
+
+def _run(run: Mapping[str, Any], sets: Mapping[str, str]) -> dict[str, Any]:
+    recipe, dataset = run["recipe"], PurePath(run["trained_on"]).parent.name
+    iterations = run.get("iterations") or recipe["iterations"]
+    on_gpu = run["device"].startswith("cuda")
+    return {
+        "trained_on": sets.get(dataset, dataset),
+        "iterations": iterations,
+        "batch": recipe["batch"],
+        "patch": recipe["patch"],
+        "precision": {"no": "fp32"}.get(recipe["precision"], recipe["precision"]),
+        "seconds": run["seconds"],
+        "images_per_s": iterations * recipe["batch"] / run["seconds"] if iterations and run["seconds"] else None,
+        "peak_memory_mb": run.get("peak_memory_mb"),
+        "loss": recipe["loss"],
+        "final_loss": run.get("final_loss"),
+        "device": run["machine"]["gpu" if on_gpu else "processor"],
+    }

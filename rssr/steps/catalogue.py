@@ -1,0 +1,105 @@
+"""The models of a configuration outside the DAG: what there is, and one of them ready to run."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from rssr.base import ROOT
+from rssr.base.errors import UserError, nearest
+from rssr.config import Config
+from rssr.config.models import Model, entry_at
+from rssr.metrics.complexity import count_parameters
+from rssr.models.names import INTERPOLATIONS, NETWORKS
+from rssr.models.registry import build
+from rssr.models.weights import local_file, remote_path
+
+DOWNLOADS = Path("downloads/weights")
+
+
+def load_model(config: Config, name: str, scale: int) -> nn.Module:
+    """A model of the configuration with its weights, in eval mode, without the tiles of its entry.
+
+    Args:
+        config: the configuration.
+        name: the model's name in it.
+        scale: one of its scales.
+
+    Raises:
+        UserError: for an unknown name, and weights that are not there or do not fit.
+    """
+    if name not in config.models:
+        raise UserError(f"there is no model '{name}'{nearest(name, config.models)}")
+    return build(_entry(config, name, scale) | _weights(config, name, scale))
+
+
+def describe(config: Config) -> Iterator[dict[str, Any]]:
+    """A row a model: name, label, millions of parameters (none before its file is fetched), licence, source."""
+    for name, model in config.models.items():
+        scale = config.scales[0]
+        entry = _entry(config, name, scale)
+        try:
+            if model.checkpoint:
+                entry |= _weights(config, name, scale, download=False)
+            parameters = count_parameters(build(entry)) / 1e6
+        except UserError:
+            parameters = None
+        yield {
+            "name": name,
+            "label": model.label,
+            "parameters_m": parameters,
+            "licence": model.licence or _licence(model),
+            "source": model.source or _source(model),
+        }
+
+
+def _entry(config: Config, name: str, scale: int) -> dict[str, Any]:
+    """What a network is built from, without its weights."""
+    entry = config.models[name].model_dump(mode="json", exclude_defaults=True)
+    return entry_at({k: v for k, v in entry.items() if k not in ("weights", "checkpoint", "tile")}, scale)
+
+
+def _weights(config: Config, name: str, scale: int, download: bool = True) -> dict[str, Any]:
+    model = config.models[name]
+    if model.arch in INTERPOLATIONS:
+        return {}
+    if model.train:
+        home = model.train_on or next(iter(config.datasets))
+        home = home if len(config.scales) == 1 else f"{home}_x{scale}"
+        path = _here(f"results/weights/{name}/{home}.safetensors")
+        if not path.exists():
+            raise UserError(
+                f"models.{name} has no weights yet, it is trained by the benchmark",
+                f"run `snakemake {path} --cores all` in its folder, with the same `--configfile`",
+            )
+        return {"weights": {"path": str(path)}}
+    kind = "weights" if model.weights else "checkpoint"
+    file = entry_at(getattr(model, kind).model_dump(exclude_none=True), scale)
+    if "path" in file:
+        file["path"] = str(_here(file["path"]))
+    elif not download and not remote_path(file, _here(DOWNLOADS)).exists():
+        raise UserError(f"models.{name}.{kind} has to be downloaded first")
+    return {kind: {"path": str(local_file(file, _here(DOWNLOADS)))}}
+
+
+def _here(path: str | Path) -> Path:
+    """A path of the configuration: from the folder of the command, or else from the checkout."""
+    return Path(path) if Path(path).exists() else ROOT / path
+
+
+def _licence(model: Model) -> str:
+    """The licence of the code, where the entry says nothing: the packages state their own."""
+    arch = model.arch or "spandrel:"
+    if arch in INTERPOLATIONS or arch in NETWORKS:
+        return "MIT"
+    return {"basicsr": "Apache-2.0", "spandrel": "MIT, and its authors'"}.get(arch.partition(":")[0], "its own")
+
+
+def _source(model: Model) -> str:
+    if model.published:
+        return model.published.source
+    if model.checkpoint:
+        url = model.checkpoint.url
+        return model.checkpoint.path or (url if isinstance(url, str) else url[0])
+    return "this repository" if model.arch in (*INTERPOLATIONS, *NETWORKS) else model.arch
