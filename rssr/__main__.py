@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 
 from rssr.base import ROOT
-from rssr.base.errors import UserError, run
+from rssr.base.errors import UserError
+from rssr.base.process import run
 from rssr.config import load
 from rssr.config.schema import schema
 

@@ -39,7 +39,7 @@ def test_full_disk_is_one_sentence_and_leaves_nothing(tmp_path):
 import os, sys
 from pathlib import Path
 import numpy as np
-from rssr.base.errors import run
+from rssr.base.process import run
 from rssr.base.files import write_image
 path = Path({str(tmp_path)!r}) / "a.png"
 path.with_name(f".a.png.{{os.getpid()}}.part.png").symlink_to("/dev/full")

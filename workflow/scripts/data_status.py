@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from rssr.base.errors import UserError, run
+from rssr.base.errors import UserError
+from rssr.base.process import run
 from rssr.base.files import read_json
 from rssr.datasets.card import DataSet
 from rssr.datasets.published import expected, index

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from rssr.base.errors import run
+from rssr.base.process import run
 from rssr.base.files import read_csv, sha256, write_json
 from rssr.base.provenance import made_by
 from rssr.metrics.attribution import SIGMA, diffusion_index, local_attribution, receptive_field

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from rssr.base.errors import run
+from rssr.base.process import run
 from rssr.base.files import write_csv
 from rssr.steps.spectra import mean_spectra
 

@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from rssr.base.errors import run
+from rssr.base.process import run
 from rssr.base.files import write_json
 from rssr.base.provenance import made_by
 from rssr.datasets.prepare import prepare_hr

@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from rssr.base.errors import run
+from rssr.base.process import run
 from rssr.models.registry import build
 from rssr.render.figures.networks import architecture
 from rssr.render.figures.style import save

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from rssr.base.errors import run
+from rssr.base.process import run
 from rssr.base.files import read_json
 from rssr.render.figures.networks import Attribution, attribution_maps
 from rssr.render.figures.style import save

@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from rssr.base.errors import run
+from rssr.base.process import run
 from rssr.render.figures.networks import feature_maps
 from rssr.render.figures.style import save
 from rssr.steps.inside import read_arrays

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from rssr.base.errors import run
+from rssr.base.process import run
 from rssr.render.figures.cost import mlstm_growth
 from rssr.render.figures.style import save
 

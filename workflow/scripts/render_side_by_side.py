@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from rssr.base.errors import run
+from rssr.base.process import run
 from rssr.render.tables.quality import side_by_side
 
 

@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from rssr.base.errors import run
+from rssr.base.process import run
 from rssr.base.files import read_json
 from rssr.render.tables.training import training
 

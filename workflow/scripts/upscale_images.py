@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from rssr.base.errors import run
+from rssr.base.process import run
 from rssr.base.files import sha256, write_json
 from rssr.base.provenance import made_by
 from rssr.models.registry import build, with_weights

@@ -1,0 +1,40 @@
+"""How a script runs: errors as one sentence, and its end together with the Snakemake that started it."""
+
+import errno
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+from rssr.base.errors import UserError
+
+PARENT = "RSSR_SNAKEMAKE_PID"  # the Snakemake process that a script works for; unset where a script runs by hand
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a script's main(); a UserError becomes one line on stderr and exit code 1, as does a full disk."""
+    if PARENT in os.environ:
+        threading.Thread(target=_end_with, args=(int(os.environ[PARENT]),), daemon=True).start()
+    try:
+        main()
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        sys.exit(f"error: no space left on the disk while writing {error.filename}: free some and run again")
+    except KeyboardInterrupt:
+        sys.exit("interrupted: run the same command again to resume")
+
+
+def _end_with(parent: int) -> None:
+    """End this process soon after Snakemake was killed, so that it does not work beside the run that comes next."""
+    while True:
+        try:
+            os.kill(parent, 0)
+        except ProcessLookupError:
+            os._exit(1)
+        except PermissionError:
+            pass  # alive, and another user's
+        time.sleep(0.5)
