@@ -33,4 +33,4 @@ rule all:
 
 rule weights:
     input:
-        targets.weights_of(dag, dag.used_sets()),
+        targets.all_weights(plan),

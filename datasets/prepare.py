@@ -31,9 +31,9 @@ _RGB = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 
 
 def prepare_hr(
-    data_set: DataSet, source_dir: Path, split: str, tile: int | None, out_dir: Path, jobs: int, multiple: int = 1
+    data_set: DataSet, source_dir: Path, split: str, tile: int | None, hr_dir: Path, jobs: int, multiple: int = 1
 ) -> None:
-    """Cut the HR tiles of a split into out_dir/HR and write out_dir/manifest.csv last.
+    """Cut the HR tiles of a split into hr_dir and write hr_dir/manifest.csv last.
 
     TIFF files are read one row of tiles at a time, by as many threads as there are jobs.
     The tiles are stored uncompressed: degradation, training and scoring read them again and again.
@@ -43,7 +43,7 @@ def prepare_hr(
         source_dir: where they were fetched to.
         split: which of its splits.
         tile: side in pixels, or None for whole images.
-        out_dir: results/data/{dataset}/{split}.
+        hr_dir: results/data/{dataset}/{split}/HR-x{scale}.
         jobs: threads that read and write images.
         multiple: HR sides are cut off at the right and the bottom to a multiple of this, the scale.
 
@@ -70,7 +70,7 @@ def prepare_hr(
         for box in boxes:
             box = _cut_off(box, multiple)
             name = stem if tile is None else f"{stem}_x{box[0]}_y{box[1]}"
-            out = out_dir / "HR" / f"{name}.png"
+            out = hr_dir / f"{name}.png"
             tile_pixels = pixels[box[1] - top : box[3] - top, box[0] - left : box[2] - left]
             digest = write_image(out, tile_pixels, compress=False)
             sides = dict(zip(("left", "top", "right", "bottom"), box, strict=True))
@@ -82,7 +82,7 @@ def prepare_hr(
     expected = data_set.card.counts.get(split)
     if expected and tile == data_set.card.tile and len(rows) != expected:
         raise UserError(f"split '{split}' has {len(rows)} HR images, not {expected}", "the source images are not whole")
-    write_csv(out_dir / "manifest.csv", rows)
+    write_csv(hr_dir / "manifest.csv", rows)
 
 
 def _bands(path: Path, tile: int | None) -> list[list[Box]]:
@@ -136,30 +136,29 @@ def _cut_off(box: Box, multiple: int) -> Box:
     return left, top, right - (right - left) % multiple, bottom - (bottom - top) % multiple
 
 
-def prepare_lr(split_dir: Path, degradation: str, scale: int, jobs: int, steps: Sequence[Step] | None = None) -> None:
-    """Degrade every HR image of a prepared split and write the LR folder's manifest.csv last.
+def prepare_lr(hr_dir: Path, lr_dir: Path, degradation: str | Sequence[Step], scale: int, jobs: int) -> None:
+    """Degrade every image of a prepared HR folder and write lr_dir/manifest.csv last.
 
     Args:
-        split_dir: results/data/{dataset}/{split}, with its manifest.csv.
-        degradation: its name.
+        hr_dir: results/data/{dataset}/{split}/HR-x{scale}, with its manifest.csv.
+        lr_dir: results/data/{dataset}/{split}/LR/x{scale}-{degradation}.
+        degradation: its steps, or a name of degradations.DEGRADATIONS.
         scale: reduction factor.
         jobs: threads.
-        steps: what it does; by default what degradations.DEGRADATIONS has under the name.
     """
-    lr_dir = split_dir / "LR" / f"x{scale}-{degradation}"
 
     def reduce(row: dict[str, str]) -> dict[str, str]:
-        hr_path, lr_path = split_dir / "HR" / f"{row['image']}.png", lr_dir / f"{row['image']}.png"
+        hr_path, lr_path = (folder / f"{row['image']}.png" for folder in (hr_dir, lr_dir))
         hr = torch.from_numpy(read_image(hr_path).transpose(2, 0, 1).copy())
         try:
-            lr = degrade(hr, degradation if steps is None else steps, scale, row["image"])
+            lr = degrade(hr, degradation, scale, row["image"])
         except UserError as error:
             raise UserError(f"{hr_path}: {error}") from None
         digest = write_image(lr_path, lr.permute(1, 2, 0).numpy())
         return {"image": row["image"], "hr_sha256": row["sha256"], "sha256": digest}
 
-    rows = read_csv(split_dir / "manifest.csv")
-    write_csv(lr_dir / "manifest.csv", _in_order(reduce, rows, jobs, f"{split_dir.name} LR"))
+    rows = read_csv(hr_dir / "manifest.csv")
+    write_csv(lr_dir / "manifest.csv", _in_order(reduce, rows, jobs, f"{hr_dir.parent.name} LR"))
 
 
 def _in_order(function: Callable, items: Iterable, jobs: int, title: str) -> list:

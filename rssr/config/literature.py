@@ -12,7 +12,7 @@ from rssr.base.errors import UserError
 from rssr.datasets.registry import MODULES
 from rssr.metrics.registry import METRICS
 
-FILE = ROOT / "config" / "published.yaml"
+FILE = ROOT / "config" / "literature.yaml"
 Protocol = Mapping[str, Any]
 
 

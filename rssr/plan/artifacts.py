@@ -6,7 +6,7 @@ a file is of, and nobody else takes a path apart.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 
@@ -102,10 +102,14 @@ class Artifact:
         """Data set, scale and degradation: which test set it is of."""
         return self.dataset, self.scale, self.degradation
 
+    def beside(self, kind: str = "", suffix: str = "") -> "Artifact":
+        """The artifact of another kind or suffix that is of the same."""
+        return replace(self, kind=kind or self.kind, suffix=suffix)
+
     @property
     def renderings(self) -> list[str]:
         """The paths of all its suffixes."""
-        return [Artifact(**(vars(self) | {"suffix": suffix})).path for suffix in KINDS[self.kind][1]]
+        return [self.beside(suffix=suffix).path for suffix in KINDS[self.kind][1]]
 
 
 def pattern(kind: str, suffix: str = "") -> str:

@@ -1,7 +1,8 @@
-"""Which of the project's modules a script uses: Snakemake watches files, not imports."""
+"""Which of the project's files a rule depends on: Snakemake watches files, not imports."""
 
 import ast
 import hashlib
+import os
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,40 @@ from rssr.base import ROOT
 from rssr.base.errors import UserError
 
 _ROOMS = ("datasets", "models", "metrics")
+_SCRIPTS = ROOT / "workflow" / "scripts"
+# Tables of names: a new name changes nothing of what there is, and what a name stands for is an input of its own.
+_NAMES = {ROOT / "models" / "names.py", *(ROOT / "datasets" / f"{name}.py" for name in ("registry", "degradations"))}
+
+
+def script(name: str) -> str:
+    """The script of a rule."""
+    return os.path.relpath(_SCRIPTS / f"{name}.py")
+
+
+def code(script_name: str, *modules: str) -> list[str]:
+    """The project's files that a script imports, and those of modules that it imports by name."""
+    files = set(used_files(_SCRIPTS / f"{script_name}.py"))
+    for module in modules:
+        for path in module_files(module):
+            files |= used_files(path)
+    return sorted(os.path.relpath(file) for file in files - _NAMES)
+
+
+def data_set_module(module: str | None) -> str:
+    """The module of a data set of the configuration, for code()."""
+    return f"rssr.datasets.{module or 'folder'}"
+
+
+def data_set_lists(module: str | None) -> list[str]:
+    """The lists and checksums that lie beside the module of a data set."""
+    lists = (path for path in (ROOT / "datasets").glob(f"{module or 'folder'}[._]*") if path.suffix != ".py")
+    return sorted(os.path.relpath(path) for path in lists)
+
+
+def page_files() -> list[str]:
+    """What the report's page is made of besides code: its template, style and scripts."""
+    folder = ROOT / "rssr" / "render" / "report"
+    return sorted(os.path.relpath(path) for path in (folder / "page.html", *(folder / "assets").iterdir()))
 
 
 def module_files(module: str) -> list[Path]:

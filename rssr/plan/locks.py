@@ -6,10 +6,16 @@ alone knows that no other run lives.
 """
 
 import fcntl
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+# Options of the command line by which Snakemake runs no job.
+_LOOKING = (
+    *("dryrun", "lint", "list_rules", "list_target_rules", "summary", "detailed_summary", "dag", "rulegraph"),
+    *("filegraph", "d3dag", "list_input_changes", "list_params_changes", "list_code_changes", "report"),
+)
 _held: list[IO] = []  # open for as long as the process lives
 
 
@@ -36,3 +42,17 @@ def clear_stale_locks(folder: Path) -> bool:
     with suppress(OSError):
         fcntl.flock(file, fcntl.LOCK_SH)  # shared: dry runs and runs on disjoint targets can live side by side
     return bool(stale)
+
+
+def only_looking() -> bool:
+    """Whether this process was started as a Snakemake that runs no job, such as a dry run, and so may change nothing.
+
+    Asked of Snakemake's own parser, since a Snakefile is read before Snakemake tells what it is read for.
+    """
+    from snakemake.cli import parse_args
+
+    try:
+        _, options = parse_args(sys.argv[1:])
+    except SystemExit:  # started by another program, through Snakemake's API
+        return True
+    return any(getattr(options, name, False) for name in _LOOKING)

@@ -1,108 +1,110 @@
 """What a run leaves: every file that the DAG is asked for by name."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from rssr.plan.dag import Dag
+from rssr.plan.artifacts import KINDS, MEASURED, TABLES, Artifact
+from rssr.plan.plan import Plan
+
+# Kinds that are of a test set, and those that are of a test set and a model.
+_OF_TEST = ("quality", "significance", "qualitative", "quality_cost", "distributions", "win_rate", "spectra")
+_OF_TEST_AND_MODEL = ("sr", "scores", "spectrum")
 
 
-def each(dag: Dag, *patterns: str) -> list[str]:
-    """The patterns filled with every test set, degradation and model, each file once, in order."""
-    values = [
-        {"dataset": dataset, "degradation": degradation, "model": model}
-        | {"scale": (scale := dag.scale_of(dataset)), "measured": dag.at(model, scale), "at": dag.at("", scale)}
-        for dataset in dag.test_sets()
-        for degradation in dag.config.degradations
-        for model in dag.config.models
-    ]
-    return list(dict.fromkeys(pattern.format(**value) for pattern in patterns for value in values))
-
-
-def everything(dag: Dag) -> list[str]:
+def everything(plan: Plan) -> list[str]:
     """Every result, not the last ones only: Snakemake makes a deleted file again if it is asked for by name."""
-    per_model = each(
-        dag,
-        "results/data/{dataset}/test/manifest.csv",
-        "results/data/{dataset}/test/LR/x{scale}-{degradation}/manifest.csv",
-        "results/sr/{dataset}/{degradation}/{model}/manifest.csv",
-        "results/scores/{dataset}/{degradation}/{model}.csv",
-        "results/scores/{dataset}/{degradation}/{model}.json",
-        "results/spectra/{dataset}/{degradation}/{model}.csv",
-        "results/profile/{measured}.json",
-    )
-    validation = data(dag, dag.test_sets(), "val")
-    made = per_model + validation + audits(dag) + analyses(dag) + weights_of(dag, dag.test_sets())
-    return made + tables(dag) + figures(dag)
+    return _paths([*_measured(plan), *_tables(plan), *_figures(plan)])
 
 
-def tables(dag: Dag) -> list[str]:
-    """Every table, in its three renderings."""
-    stems = each(dag, "quality_{dataset}_{degradation}", "significance_{dataset}_{degradation}", "complexity{at}")
-    stems += [f"classes_{dataset}_{degradation}" for dataset, degradation in dag.compared() if dag.classes(dataset)]
-    stems += [f"ablation_{dag.at(model, scale)}" for model in dag.ablated for scale in dag.scales]
-    stems += [f"audit_{dataset}" for dataset in dag.audited_sets()]
-    stems += ["quality"] if dag.test_sets() else []
-    stems += ["published"] if dag.published_sets else []
-    stems += ["training"] if dag.weights_records() else []
-    return [f"results/tables/{stem}.{suffix}" for stem in stems for suffix in ("csv", "md", "tex")]
+def data(plan: Plan, datasets: Iterable[str], splits: Iterable[str] = ("train", "val", "test")) -> list[Artifact]:
+    """The prepared images of data sets, of some of their splits."""
+    found = []
+    for scale in plan.config.scales:
+        for dataset in datasets:
+            for split in (split for split in plan.data_sets[dataset].splits if split in splits):
+                found.append(Artifact("hr", dataset=dataset, split=split, scale=scale))
+                found += [
+                    Artifact("lr", dataset=dataset, split=split, scale=scale, degradation=degradation)
+                    for degradation in plan.config.degradations
+                ]
+    return found
 
 
-def figures(dag: Dag) -> list[str]:
-    """Every figure, as PNG and PDF."""
-    kinds = ("qualitative", "quality_cost", "distributions", "win_rate", "spectra")
-    stems = each(dag, *(f"{kind}_{{dataset}}_{{degradation}}" for kind in kinds))
-    stems += [f"training_curves_{dataset}" for dataset in dag.used_sets() if dag.curves(dataset)]
-    stems += [f"audit_{dataset}_{model}" for dataset in dag.audited_sets() for model in dag.audited_models]
-    stems += [f"attribution_{dataset}" for dataset in dict(dag.analysed)]
-    stems += [f"{kind}_{model}" for _, model in dag.dissected for kind in ("architecture", "features")]
-    # Drawn from a committed file, which whoever deletes results/ deletes as well.
-    stems += ["mlstm_growth"] if Path("results/reference/mlstm_growth.csv").exists() else []
-    return [f"results/figures/{stem}.{suffix}" for stem in stems for suffix in ("png", "pdf")]
+def all_data(plan: Plan) -> list[str]:
+    """The prepared images of every data set."""
+    return _paths(data(plan, plan.data_sets))
 
 
-def data(dag: Dag, datasets: Iterable[str], *splits: str) -> list[str]:
-    """The prepared images of data sets: of all their splits, or of those named."""
-    files = []
-    for dataset in datasets:
-        for split in dag.data_sets[dataset].splits:
-            if not splits or split in splits:
-                folder = f"results/data/{dataset}/{split}"
-                names = [f"x{dag.scale_of(dataset)}-{name}" for name in dag.config.degradations]
-                lr = [f"{folder}/LR/{name}/manifest.csv" for name in names]
-                files += [f"{folder}/manifest.csv", *lr]
-    return files
+def all_weights(plan: Plan) -> list[str]:
+    """The weights of every network for every data set that it is tested on or learns from."""
+    return _paths(weights(plan))
 
 
-def weights_of(dag: Dag, datasets: Iterable[str]) -> list[str]:
-    """The weights of every network for some data sets, with what they were made from and what tells of it."""
-    files = []
-    for dataset in datasets:
-        for model in dag.config.models:
-            for weights in dag.weights(model, dataset):
-                stem = weights.removesuffix(".safetensors")
-                files += [weights, f"{stem}.json"]
-                if model in dag.trained:
-                    home = dag.home(model, dataset)
-                    train, lr = f"results/data/{home}/train", dag.training_lr(home)
-                    files += [f"{stem}.csv", f"{train}/manifest.csv", f"{train}/LR/{lr}/manifest.csv"]
-    return list(dict.fromkeys(files))
+def weights(plan: Plan) -> list[Artifact]:
+    """The weights of every network, with the curve of its training and what it is trained on."""
+    trained = {model.name for model in plan.models if model.is_trained}
+    curves = [artifact.beside("training_curve") for artifact in plan.all_weights if artifact.model in trained]
+    images = [artifact for training in plan.training_sets for artifact in (training.hr, training.lr)]
+    return [*plan.all_weights, *curves, *images]
 
 
-def audits(dag: Dag) -> list[str]:
-    """What the audit of the measuring protocol measures."""
-    stems = [f"results/audit/{dataset}/{model}" for dataset in dag.audited_sets() for model in dag.audited_models]
-    return [f"{stem}.{suffix}" for stem in stems for suffix in ("csv", "json")]
-
-
-def analyses(dag: Dag) -> list[str]:
-    """What is measured inside networks."""
-    stems = [f"attribution_{dataset}_{model}" for dataset, model in dag.analysed]
-    files = [f"results/analysis/{stem}.{suffix}" for stem in stems for suffix in ("npz", "json")]
-    return files + [f"results/analysis/features_{dataset}_{model}.npz" for dataset, model in dag.dissected]
-
-
-def published(dag: Dag) -> list[str]:
+def redistributable(plan: Plan) -> list[str]:
     """What the repository keeps of a run, beside a report; figures only where their images may be passed on."""
-    kept = ("tables", "scores", "profile", "audit", *(["figures"] if dag.shown else []))
-    folders = tuple(f"results/{folder}/" for folder in kept)
-    return [file for file in everything(dag) if file.startswith(folders)] + ["results/provenance.json"]
+    kept = {*TABLES, "scores", "profile", "audit"}
+    kept |= KINDS.keys() - TABLES.keys() - MEASURED.keys() if plan.redistributable else set()
+    found = [*_measured(plan), *_tables(plan), *_figures(plan)]
+    return [*_paths(artifact for artifact in found if artifact.kind in kept), "results/provenance.json"]
+
+
+def _measured(plan: Plan) -> Iterator[Artifact]:
+    yield from data(plan, plan.tested, ("test", "val"))
+    for test in plan.test_sets:
+        for model in plan.models_at(test.scale):
+            yield from (test.artifact(kind, model=model.name) for kind in _OF_TEST_AND_MODEL)
+    for model in plan.models:
+        yield Artifact("profile", scale=model.scale, model=model.name)
+    for test, model in plan.audited:
+        yield Artifact("audit", dataset=test.dataset, scale=test.scale, model=model.name)
+    for test, model in plan.analysed:
+        yield test.artifact("attribution", model=model.name)
+    for test, model in plan.dissected:
+        yield test.artifact("features", model=model.name)
+    yield from weights(plan)
+
+
+def _tables(plan: Plan) -> Iterator[Artifact]:
+    for test in plan.test_sets:
+        yield from (test.artifact(kind) for kind in _OF_TEST if kind in TABLES)
+        if test.classes:
+            yield test.artifact("classes")
+    for scale in plan.config.scales:
+        yield Artifact("complexity", scale=scale)
+        yield from (Artifact("ablation", scale=scale, model=model) for model in plan.ablated)
+    yield from (Artifact("audit_table", dataset=test.dataset, scale=test.scale) for test, _ in plan.audited)
+    if plan.test_sets:
+        yield Artifact("side_by_side")
+    if plan.literature_sets:
+        yield Artifact("literature")
+    if plan.all_weights:
+        yield Artifact("training")
+
+
+def _figures(plan: Plan) -> Iterator[Artifact]:
+    for test in plan.test_sets:
+        yield from (test.artifact(kind) for kind in _OF_TEST if kind not in TABLES)
+    for training in plan.training_sets:
+        yield Artifact("training_curves", dataset=training.dataset, scale=training.scale)
+    for test, model in plan.audited:
+        yield Artifact("audit_map", dataset=test.dataset, scale=test.scale, model=model.name)
+    yield from (test.artifact("attribution_map") for test, _ in plan.analysed)
+    for test, model in plan.dissected:
+        yield test.artifact("feature_maps", model=model.name)
+        yield Artifact("architecture", scale=model.scale, model=model.name)
+    # Drawn from a committed file, which whoever deletes results/ deletes as well.
+    if Path("results/reference/mlstm_growth.csv").exists():
+        yield Artifact("mlstm_growth")
+
+
+def _paths(artifacts: Iterable[Artifact]) -> list[str]:
+    """The paths of artifacts with all their suffixes, each once, in order."""
+    return list(dict.fromkeys(path for artifact in artifacts for path in artifact.renderings))

@@ -12,21 +12,22 @@ from rssr.metrics.spectra import frequencies, radial_power
 
 
 def mean_spectra(sr_dir: Path, hr_dir: Path) -> list[dict[str, float]]:
-    """Radial power spectra of the luma, means over the images.
+    """Radial power spectra of the luma, means over the images of the first replicate.
 
     Args:
-        sr_dir: results/sr/{dataset}/{degradation}/{model}.
-        hr_dir: results/data/{dataset}/test/HR.
+        sr_dir: results/sr/{dataset}/x{scale}-{degradation}/{model}.
+        hr_dir: results/data/{dataset}/test/HR-x{scale}.
 
     Returns:
-        A row a frequency: `frequency` in cycles per pixel, `hr` and `sr` in squared levels of the luma, 16 to 235.
+        One row per frequency: `frequency` in cycles per pixel, `hr` and `sr` in squared levels of the luma, 16 to 235.
         Frequencies that no image is large enough for are left out.
     """
-    names = [f"{row['image']}.png" for row in read_csv(sr_dir / "manifest.csv")]
+    rows = read_csv(sr_dir / "manifest.csv")
+    first = [row for row in rows if row["replicate"] == rows[0]["replicate"]]
     spectra = np.array(
         [
-            [radial_power(_luma(folder / name)) for folder in (hr_dir, sr_dir)]
-            for name in tqdm(names, desc=f"spectra {sr_dir.name}", unit="image")
+            [radial_power(_luma(folder / f"{row['image']}.png")) for folder in (hr_dir, sr_dir / row["replicate"])]
+            for row in tqdm(first, desc=f"spectra {sr_dir.name}", unit="image")
         ]
     )
     known = ~np.isnan(spectra).all(axis=(0, 1))

@@ -1,4 +1,4 @@
-"""The training loop: a network, a recipe, prepared images; resumed exactly where it was broken off."""
+"""The training loop: a network, a recipe, prepared images; interrupted runs resume exactly."""
 
 import hashlib
 import io
@@ -33,22 +33,22 @@ class Patches:
     The patches of iteration i depend on the seed and on i alone, so that a resumed run sees what an unbroken one sees.
 
     Args:
-        split_dir: results/data/{dataset}/train.
-        lr_name: name of the LR folder, such as x4-bicubic.
+        hr_dir: results/data/{dataset}/train/HR-x{scale}.
+        lr_dir: results/data/{dataset}/train/LR/x{scale}-{degradation}.
         scale: upscaling factor.
         recipe: the recipe's batch, patch and seed are used.
     """
 
-    def __init__(self, split_dir: Path, lr_name: str, scale: int, recipe: Mapping[str, Any]) -> None:
+    def __init__(self, hr_dir: Path, lr_dir: Path, scale: int, recipe: Mapping[str, Any]) -> None:
         self.scale, self.patch, self.batch = scale, recipe["patch"], recipe["batch"]
         self.seed = recipe["seed"]
         self.lr, self.hr = [], []
-        for row in tqdm(read_csv(split_dir / "manifest.csv"), desc="read images", unit="image"):
+        for row in tqdm(read_csv(hr_dir / "manifest.csv"), desc="read images", unit="image"):
             name = f"{row['image']}.png"
-            self.lr.append(_channels_first(read_image(split_dir / "LR" / lr_name / name)))
-            self.hr.append(_channels_first(read_image(split_dir / "HR" / name)))
+            self.lr.append(_channels_first(read_image(lr_dir / name)))
+            self.hr.append(_channels_first(read_image(hr_dir / name)))
             if min(self.lr[-1].shape[1:]) < self.patch:
-                raise UserError(f"{name} of {split_dir} has an LR side below the recipe's patch of {self.patch} pixels")
+                raise UserError(f"{lr_dir / name} has a side below the recipe's patch of {self.patch} pixels")
 
     def __call__(self, iteration: int) -> tuple[Tensor, Tensor]:
         """The batch of an iteration: LR (B, 3, p, p) and HR (B, 3, s * p, s * p), both in [0, 1]."""
@@ -215,6 +215,6 @@ def _channels_first(image: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(image.transpose(2, 0, 1))
 
 
-def manifest_checksums(split_dir: Path, lr_name: str) -> dict[str, str]:
+def manifest_checksums(hr_dir: Path, lr_dir: Path) -> dict[str, str]:
     """What a training run depends on in its images: the checksums of both manifests."""
-    return {"hr": sha256(split_dir / "manifest.csv"), "lr": sha256(split_dir / "LR" / lr_name / "manifest.csv")}
+    return {"hr": sha256(hr_dir / "manifest.csv"), "lr": sha256(lr_dir / "manifest.csv")}

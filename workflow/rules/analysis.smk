@@ -3,80 +3,72 @@
 
 rule measure_attribution:
     input:
-        lr=lambda wildcards: dag.lr(wildcards.dataset, dag.training_degradation),
-        weights=lambda wildcards: dag.weights(wildcards.model, wildcards.dataset),
-        script=dag.script("measure_attribution"),
-        code=lambda wildcards: dag.code("measure_attribution", dag.arch_module(wildcards.model)),
+        lr=lambda wildcards: plan.test_set(wildcards).artifact("lr").path,
+        weights=lambda wildcards: paths(plan.weights(plan.model(wildcards), plan.test_set(wildcards))[:1]),
+        script=script("measure_attribution"),
+        code=lambda wildcards: code("measure_attribution", plan.model(wildcards).module),
     output:
-        measured="results/analysis/attribution_{dataset}_{model}.npz",
-        facts="results/analysis/attribution_{dataset}_{model}.json",
+        measured=pattern("attribution"),
+        record=pattern("attribution", "json"),
     log:
-        "results/logs/measure_attribution/{dataset}_{model}.log",
+        "results/logs/measure_attribution/{dataset}/x{scale}-{degradation}/{model}.log",
     conda:
         "../../environment.yml"
     threads: 8
     resources:
         gpu=1,
     params:
-        model=lambda wildcards: dag.model(wildcards.model, dag.scale_of(wildcards.dataset)),
-        weights=lambda wildcards, input: (f"--weights {input.weights[0]}" if input.weights else ""),
+        model=lambda wildcards: jobs.model(plan.model(wildcards)),
+        weights=weights_option,
         lr_dir=subpath(input.lr, parent=True),
-        scale=lambda wildcards: dag.scale_of(wildcards.dataset),
-        analysis=dag.analysis,
+        analysis=jobs.analysis(plan),
     shell:
         "python {input.script} --model {params.model:q} {params.weights} --lr-dir {params.lr_dir}"
-        " --scale {params.scale} --analysis {params.analysis:q} --out {output.measured} --threads {threads} > {log} 2>&1"
+        " --scale {wildcards.scale} --analysis {params.analysis:q} --out {output.measured} --threads {threads} > {log} 2>&1"
 
 
 rule render_attribution:
     input:
-        measured=lambda wildcards: expand(
-            "results/analysis/attribution_{name}.npz",
-            name=[f"{dataset}_{model}" for dataset, model in dag.analysed],
-        ),
-        facts=lambda wildcards: expand(
-            "results/analysis/attribution_{name}.json",
-            name=[f"{dataset}_{model}" for dataset, model in dag.analysed],
-        ),
-        script=dag.script("render_attribution"),
-        code=dag.code("render_attribution"),
+        measured=paths(test.artifact("attribution", "npz", model.name) for test, model in plan.analysed),
+        records=paths(test.artifact("attribution", "json", model.name) for test, model in plan.analysed),
+        script=script("render_attribution"),
+        code=code("render_attribution"),
     output:
         report(
-            multiext("results/figures/attribution_{dataset}", ".png", ".pdf"),
-            caption="../report/attribution.rst",
+            patterns("attribution_map"),
+            caption="../report/attribution_map.rst",
             category="Networks",
             labels={"data set": "{dataset}"},
         ),
     log:
-        "results/logs/render_attribution/{dataset}.log",
+        "results/logs/render_attribution/{dataset}/x{scale}-{degradation}.log",
     conda:
         "../../environment.yml"
     params:
-        labels=[dag.config.models[model].label for _, model in dag.analysed],
-        scale=lambda wildcards: dag.scale_of(wildcards.dataset),
+        models=lambda wildcards: jobs.rows(model for _, model in plan.analysed),
         out=subpath(output[0], strip_suffix=".png"),
     shell:
-        "python {input.script} --labels {params.labels:q} --measured {input.measured}"
-        " --facts {input.facts} --scale {params.scale} --out {params.out} > {log} 2>&1"
+        "python {input.script} --models {params.models:q} --measured {input.measured}"
+        " --records {input.records} --scale {wildcards.scale} --out {params.out} > {log} 2>&1"
 
 
 rule measure_features:
     input:
-        lr=lambda wildcards: dag.lr(wildcards.dataset, dag.training_degradation),
-        weights=lambda wildcards: dag.weights(wildcards.model, wildcards.dataset),
-        script=dag.script("measure_features"),
-        code=dag.code("measure_features"),
+        lr=lambda wildcards: plan.test_set(wildcards).artifact("lr").path,
+        weights=lambda wildcards: paths(plan.weights(plan.model(wildcards), plan.test_set(wildcards))[:1]),
+        script=script("measure_features"),
+        code=code("measure_features"),
     output:
-        "results/analysis/features_{dataset}_{model}.npz",
+        pattern("features"),
     log:
-        "results/logs/measure_features/{dataset}_{model}.log",
+        "results/logs/measure_features/{dataset}/x{scale}-{degradation}/{model}.log",
     conda:
         "../../environment.yml"
     params:
-        model=lambda wildcards: dag.model(wildcards.model, dag.scale_of(wildcards.dataset)),
-        weights=lambda wildcards, input: (f"--weights {input.weights[0]}" if input.weights else ""),
+        model=lambda wildcards: jobs.model(plan.model(wildcards)),
+        weights=weights_option,
         lr_dir=subpath(input.lr, parent=True),
-        analysis=dag.analysis,
+        analysis=jobs.analysis(plan),
     shell:
         "python {input.script} --model {params.model:q} {params.weights} --lr-dir {params.lr_dir}"
         " --analysis {params.analysis:q} --out {output} > {log} 2>&1"
@@ -84,25 +76,23 @@ rule measure_features:
 
 rule render_features:
     input:
-        measured=lambda wildcards: "results/analysis/features_{}_{}.npz".format(
-            *next(pair for pair in dag.dissected if pair[1] == wildcards.model)
-        ),
-        script=dag.script("render_features"),
-        code=dag.code("render_features"),
+        measured=pattern("features"),
+        script=script("render_features"),
+        code=code("render_features"),
     output:
         report(
-            multiext("results/figures/features_{model}", ".png", ".pdf"),
-            caption="../report/features.rst",
+            patterns("feature_maps"),
+            caption="../report/feature_maps.rst",
             category="Networks",
             labels={"model": "{model}"},
         ),
     log:
-        "results/logs/render_features/{model}.log",
+        "results/logs/render_features/{dataset}/x{scale}-{degradation}/{model}.log",
     conda:
         "../../environment.yml"
     params:
-        label=lambda wildcards: dag.config.models[wildcards.model].label,
-        analysis=dag.analysis,
+        label=lambda wildcards: plan.model(wildcards).label,
+        analysis=jobs.analysis(plan),
         out=subpath(output[0], strip_suffix=".png"),
     shell:
         "python {input.script} --label {params.label:q} --measured {input.measured} --analysis {params.analysis:q}"
@@ -111,22 +101,22 @@ rule render_features:
 
 rule render_architecture:
     input:
-        script=dag.script("render_architecture"),
-        code=dag.code("render_architecture"),
+        script=script("render_architecture"),
+        code=code("render_architecture"),
     output:
         report(
-            multiext("results/figures/architecture_{model}", ".png", ".pdf"),
+            patterns("architecture"),
             caption="../report/architecture.rst",
             category="Networks",
             labels={"model": "{model}"},
         ),
     log:
-        "results/logs/render_architecture/{model}.log",
+        "results/logs/render_architecture/x{scale}/{model}.log",
     conda:
         "../../environment.yml"
     params:
-        label=lambda wildcards: dag.config.models[wildcards.model].label,
-        model=lambda wildcards: dag.architecture(wildcards.model, dag.scales[0]),
+        label=lambda wildcards: plan.model(wildcards).label,
+        model=lambda wildcards: jobs.architecture(plan.model(wildcards)),
         out=subpath(output[0], strip_suffix=".png"),
     shell:
         "python {input.script} --label {params.label:q} --model {params.model:q} --out {params.out} > {log} 2>&1"

@@ -3,66 +3,78 @@
 
 rule audit_protocol:
     input:
-        hr="results/data/{dataset}/test/manifest.csv",
-        weights=lambda wildcards: dag.weights(wildcards.model, wildcards.dataset),
-        script=dag.script("audit_protocol"),
-        code=lambda wildcards: dag.code("audit_protocol", dag.arch_module(wildcards.model)),
+        hr=lambda wildcards: plan.test_set(wildcards).artifact("hr").path,
+        weights=lambda wildcards: paths(plan.weights(plan.model(wildcards), plan.test_set(wildcards))[:1]),
+        script=script("audit_protocol"),
+        code=lambda wildcards: code("audit_protocol", plan.model(wildcards).module),
     output:
-        measured="results/audit/{dataset}/{model}.csv",
-        facts="results/audit/{dataset}/{model}.json",
+        measured=pattern("audit"),
+        record=pattern("audit", "json"),
     log:
-        "results/logs/audit_protocol/{dataset}_{model}.log",
+        "results/logs/audit_protocol/{dataset}/x{scale}/{model}.log",
     conda:
         "../../environment.yml"
     threads: 8
     resources:
         gpu=1,
     params:
-        model=lambda wildcards: dag.model(wildcards.model, dag.scale_of(wildcards.dataset)),
-        weights=lambda wildcards, input: (f"--weights {input.weights[0]}" if input.weights else ""),
-        split_dir=subpath(input.hr, parent=True),
-        scale=lambda wildcards: dag.scale_of(wildcards.dataset),
-        images=dag.audited_images,
+        model=lambda wildcards: jobs.model(plan.model(wildcards)),
+        weights=weights_option,
+        hr_dir=subpath(input.hr, parent=True),
+        images=plan.config.audit.images if plan.config.audit else 0,
     shell:
-        "python {input.script} --model {params.model:q} {params.weights} --split-dir {params.split_dir}"
-        " --scale {params.scale} --images {params.images} --out {output.measured} --threads {threads} > {log} 2>&1"
+        "python {input.script} --model {params.model:q} {params.weights} --hr-dir {params.hr_dir}"
+        " --scale {wildcards.scale} --images {params.images} --out {output.measured} --threads {threads} > {log} 2>&1"
 
 
 rule render_audit:
     input:
-        measured=expand("results/audit/{{dataset}}/{model}.csv", model=dag.audited_models),
-        facts=expand("results/audit/{{dataset}}/{model}.json", model=dag.audited_models),
-        published=dag.published_values,
-        script=dag.script("render_audit"),
-        code=dag.code("render_audit"),
+        measured=lambda wildcards: paths(plan.audits(wildcards, "csv")),
+        records=lambda wildcards: paths(plan.audits(wildcards, "json")),
+        literature=LITERATURE,
+        script=script("render_audit"),
+        code=code("render_audit"),
     output:
-        table=report(
-            multiext("results/tables/audit_{dataset}", ".csv", ".md", ".tex"),
-            caption="../report/audit.rst",
+        report(
+            patterns("audit_table"),
+            caption="../report/audit_table.rst",
             category="Protocol",
-            labels={"data set": "{dataset}"},
-        ),
-        figures=report(
-            expand(
-                "results/figures/audit_{{dataset}}_{model}.{suffix}",
-                model=dag.audited_models,
-                suffix=["png", "pdf"],
-            ),
-            caption="../report/audit.rst",
-            category="Protocol",
-            labels={"data set": "{dataset}"},
+            labels={"data set": "{dataset}", "scale": "x{scale}"},
         ),
     log:
-        "results/logs/render_audit/{dataset}.log",
+        "results/logs/render_audit/{dataset}/x{scale}.log",
     conda:
         "../../environment.yml"
     params:
-        models=lambda wildcards: dag.labels,
-        protocol=lambda wildcards: dag.protocol(wildcards.dataset, dag.training_degradation),
-        title=lambda wildcards: dag.title(wildcards.dataset, dag.training_degradation).partition(", LR")[0],
-        stem="results/tables/audit_{dataset}",
-        figures="results/figures/audit_{dataset}",
+        models=lambda wildcards: jobs.rows(plan.models_at(int(wildcards.scale))),
+        test=lambda wildcards: jobs.test_sets([plan.test_set(wildcards)]),
+        out=subpath(output[0], strip_suffix=".csv"),
     shell:
-        "python {input.script} --models {params.models:q} --measured {input.measured}"
-        " --published {input.published} --protocol {params.protocol:q} --title {params.title:q}"
-        " --table {params.stem} --figures {params.figures} > {log} 2>&1"
+        "python {input.script} --models {params.models:q} --measured {input.measured} --records {input.records}"
+        " --literature {input.literature} --test-set {params.test:q} --out {params.out} > {log} 2>&1"
+
+
+rule render_audit_map:
+    input:
+        measured=pattern("audit"),
+        record=pattern("audit", "json"),
+        script=script("render_audit_map"),
+        code=code("render_audit_map"),
+    output:
+        report(
+            patterns("audit_map"),
+            caption="../report/audit_map.rst",
+            category="Protocol",
+            labels={"data set": "{dataset}", "model": "{model}"},
+        ),
+    log:
+        "results/logs/render_audit_map/{dataset}/x{scale}/{model}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        label=lambda wildcards: plan.model(wildcards).label,
+        test=lambda wildcards: jobs.test_sets([plan.test_set(wildcards)]),
+        out=subpath(output[0], strip_suffix=".png"),
+    shell:
+        "python {input.script} --label {params.label:q} --measured {input.measured} --record {input.record}"
+        " --test-set {params.test:q} --out {params.out} > {log} 2>&1"

@@ -1,43 +1,86 @@
-"""The validated configuration, and what the rules share."""
+"""The validated configuration as objects, and what the rules share."""
 
+import os
 import sys
 from pathlib import Path
 
-from rssr.plan import targets
-from rssr.plan.dag import Dag, prepare_environment
 from rssr.base.errors import UserError
-from rssr.plan.locks import clear_stale_locks
+from rssr.base.process import PARENT
+from rssr.metrics.registry import fetch_weights
+from rssr.plan import jobs, targets
+from rssr.plan.artifacts import Artifact, pattern, patterns
+from rssr.plan.dependencies import ROOT, code, data_set_lists, data_set_module, page_files, script
+from rssr.plan.locks import clear_stale_locks, only_looking
+from rssr.plan.manifests import lost_images
+from rssr.plan.plan import Plan, paths
 
 # More threads than a machine has: Snakemake gives such a job all cores, and nothing runs beside it.
 ALL_CORES = 256
+LITERATURE = os.path.relpath(ROOT / "config" / "literature.yaml")
 
-prepare_environment()
+# Scripts import rssr from this checkout, run with the interpreter that runs Snakemake, and end when it is killed.
+for name, first in (("PYTHONPATH", str(ROOT)), ("PATH", str(Path(sys.executable).parent))):
+    os.environ[name] = os.pathsep.join(filter(None, [first, os.environ.get(name)]))
+os.environ[PARENT] = str(os.getpid())
+
 try:
-    dag = Dag(config, ", ".join(map(str, workflow.configfiles)))
-    wanted = targets.everything(dag)
+    plan = Plan(config, ", ".join(map(str, workflow.configfiles)))
+    wanted = targets.everything(plan)
 except UserError as error:
     sys.exit(f"error: {error}")
-if workflow.is_main_process:  # not in a cluster's jobs
-    if clear_stale_locks(Path(".snakemake")):
-        logger.info("A killed run had left its lock behind: it is cleared, and unfinished files are made again.")
-    dag.delete_false_manifests()
+# In the main process of a real run, not in a cluster's jobs and not in a dry run.
+if workflow.is_main_process and not only_looking() and clear_stale_locks(Path(".snakemake")):
+    logger.info("A killed run left its lock behind: it is cleared, and unfinished files are made again.")
 
 
 # Before the first job of a real run, so that hours of work do not end at a metric that cannot be computed.
 onstart:
     try:
-        dag.fetch_required_metrics()
+        for metric in plan.metrics_with_weights:
+            if plan.config.metrics[metric].required:
+                fetch_weights(metric, plan.config.weights_dir)
     except UserError as error:
         sys.exit(f"error: {error}")
 
 
+def remade_if_incomplete(manifest):
+    """No input, but the job of a manifest runs again where an image that it lists is gone; no file is changed.
+
+    Called while Snakemake looks for the inputs of the job, which is before it decides which jobs run.
+    """
+    if lost := lost_images(manifest):
+        logger.info(f"{manifest} lists {len(lost)} images that are gone, such as {lost[0]}: they are made again.")
+        workflow.dag.forcefiles.add(manifest)
+    return []
+
+
+def of_models(kind, test, suffix=""):
+    """The artifacts of a kind of all models on a test set."""
+    return paths(test.artifact(kind, suffix, model.name) for model in plan.models_at(test.scale))
+
+
+def training_curves(wildcards):
+    """The curves of the networks that were trained on a data set."""
+    wanted = (wildcards.dataset, int(wildcards.scale))
+    weights = (artifact for artifact in plan.all_weights if (artifact.dataset, artifact.scale) == wanted)
+    return paths(artifact.beside("training_curve") for artifact in weights if plan.model(artifact).is_trained)
+
+
+def profiles(models):
+    """The costs of models."""
+    return paths(Artifact("profile", scale=model.scale, model=model.name) for model in models)
+
+
+def weights_option(wildcards, input):
+    """How a script is given the weights of a model; nothing for an interpolation."""
+    return f"--weights {' '.join(input.weights)}" if input.weights else ""
+
+
 wildcard_constraints:
-    dataset="|".join(dag.data_sets),
-    source="|".join(dag.config.datasets),
+    dataset="|".join(plan.data_sets),
     split="train|val|test",
-    degradation="|".join(dag.config.degradations),
-    scale="|".join(map(str, dag.scales)),
-    model="|".join(dag.config.models),
-    measured="|".join(dag.measured),
-    at="({})".format("|".join(dag.at("", scale) for scale in dag.scales)),  # an empty constraint would be none
-    metric="|".join(dag.config.metrics),
+    degradation="|".join(plan.config.degradations),
+    scale="|".join(map(str, plan.config.scales)),
+    model="|".join(plan.config.models),
+    replicate=r"\w+",
+    metric="|".join(plan.config.metrics),

@@ -3,21 +3,21 @@
 
 rule fetch_dataset:
     input:
-        script=dag.script("fetch_dataset"),
-        code=lambda wildcards: dag.code("fetch_dataset", dag.dataset_module(dag.first(wildcards.source))),
-        lists=lambda wildcards: dag.dataset_lists(dag.first(wildcards.source)),
+        script=script("fetch_dataset"),
+        code=lambda wildcards: code("fetch_dataset", data_set_module(plan.config.datasets[wildcards.dataset].module)),
+        lists=lambda wildcards: data_set_lists(plan.config.datasets[wildcards.dataset].module),
     output:
-        "downloads/{source}/fetched.json",
+        "downloads/{dataset}/fetched.json",
     log:
-        "results/logs/fetch_dataset/{source}.log",
+        "results/logs/fetch_dataset/{dataset}.log",
     conda:
         "../../environment.yml"
     params:
-        dataset=lambda wildcards: dag.dataset(dag.first(wildcards.source)),
-        folder="downloads/{source}",
-        source=lambda wildcards: dag.fetched_from(dag.first(wildcards.source)),
+        dataset=lambda wildcards: jobs.data_set(plan, wildcards.dataset),
+        folder="downloads/{dataset}",
+        transfer=lambda wildcards: plan.transfer(wildcards.dataset),
     message:
-        "{params.source}"
+        "{params.transfer}"
     shell:
         "python {input.script} --dataset {params.dataset:q} --folder {params.folder}"
         " --record {output} 2>&1 | tee {log}"
@@ -25,62 +25,64 @@ rule fetch_dataset:
 
 rule prepare_images:
     input:
-        sources=lambda wildcards: dag.sources(wildcards.dataset, wildcards.split),
-        script=dag.script("prepare_images"),
-        code=lambda wildcards: dag.code("prepare_images", dag.dataset_module(wildcards.dataset)),
-        lists=lambda wildcards: dag.dataset_lists(wildcards.dataset),
+        sources=lambda wildcards: plan.source_images(wildcards.dataset, wildcards.split),
+        whole=lambda wildcards: remade_if_incomplete(pattern("hr").format(**wildcards)),
+        script=script("prepare_images"),
+        code=lambda wildcards: code("prepare_images", data_set_module(plan.config.datasets[wildcards.dataset].module)),
+        lists=lambda wildcards: data_set_lists(plan.config.datasets[wildcards.dataset].module),
     output:
-        manifest="results/data/{dataset}/{split}/manifest.csv",
-        facts="results/data/{dataset}/{split}/provenance.json",
+        manifest=pattern("hr"),
+        record=pattern("hr_record"),
     log:
-        "results/logs/prepare_images/{dataset}_{split}.log",
+        "results/logs/prepare_images/{dataset}/{split}-x{scale}.log",
     conda:
         "../../environment.yml"
     threads: 8
     params:
-        dataset=lambda wildcards: dag.dataset(wildcards.dataset),
-        folder=lambda wildcards: f"downloads/{dag.base_of(wildcards.dataset)}",
-        multiple=lambda wildcards: dag.scale_of(wildcards.dataset),
-        out=subpath(output.manifest, parent=True),
+        dataset=lambda wildcards: jobs.data_set(plan, wildcards.dataset),
+        folder="downloads/{dataset}",
+        hr_dir=subpath(output.manifest, parent=True),
     shell:
-        "python {input.script} --dataset {params.dataset:q} --folder {params.folder}"
-        " --split {wildcards.split} --multiple-of {params.multiple} --out {params.out} --threads {threads} > {log} 2>&1"
+        "python {input.script} --dataset {params.dataset:q} --folder {params.folder} --split {wildcards.split}"
+        " --multiple-of {wildcards.scale} --hr-dir {params.hr_dir} --threads {threads} > {log} 2>&1"
 
 
 rule degrade_images:
     input:
-        manifest="results/data/{dataset}/{split}/manifest.csv",
-        script=dag.script("degrade_images"),
-        code=dag.code("degrade_images"),
+        manifest=pattern("hr"),
+        whole=lambda wildcards: remade_if_incomplete(pattern("lr").format(**wildcards)),
+        script=script("degrade_images"),
+        code=code("degrade_images"),
     output:
-        manifest="results/data/{dataset}/{split}/LR/x{scale}-{degradation}/manifest.csv",
-        facts="results/data/{dataset}/{split}/LR/x{scale}-{degradation}/provenance.json",
+        manifest=pattern("lr"),
+        record=pattern("lr_record"),
     log:
-        "results/logs/degrade_images/{dataset}_{split}_x{scale}-{degradation}.log",
+        "results/logs/degrade_images/{dataset}/{split}-x{scale}-{degradation}.log",
     conda:
         "../../environment.yml"
     threads: 8
     params:
-        steps=lambda wildcards: dag.degradation(wildcards.degradation),
-        split_dir=subpath(input.manifest, parent=True),
+        steps=lambda wildcards: jobs.degradation(plan, wildcards.degradation),
+        hr_dir=subpath(input.manifest, parent=True),
+        lr_dir=subpath(output.manifest, parent=True),
     shell:
-        "python {input.script} --split-dir {params.split_dir} --steps {params.steps:q}"
+        "python {input.script} --hr-dir {params.hr_dir} --lr-dir {params.lr_dir} --steps {params.steps:q}"
         " --degradation {wildcards.degradation} --scale {wildcards.scale} --threads {threads} > {log} 2>&1"
 
 
 rule data:
     input:
-        targets.data(dag, dag.data_sets),
+        targets.all_data(plan),
 
 
 rule data_status:
     input:
-        script=dag.script("data_status"),
+        script=script("data_status"),
     log:
         "results/logs/data_status.log",
     conda:
         "../../environment.yml"
     params:
-        datasets=dag.data_set_entries,
+        datasets=jobs.data_sets(plan),
     shell:
         "python {input.script} --datasets {params.datasets:q} 2>&1 | tee {log}"

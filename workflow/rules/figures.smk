@@ -3,24 +3,24 @@
 
 rule render_quality_cost:
     input:
-        quality="results/tables/quality_{dataset}_{degradation}.csv",
-        profiles=lambda wildcards: dag.profiles(dag.scale_of(wildcards.dataset)),
-        script=dag.script("render_quality_cost"),
-        code=dag.code("render_quality_cost"),
+        quality=pattern("quality"),
+        profiles=lambda wildcards: profiles(plan.models_at(int(wildcards.scale))),
+        script=script("render_quality_cost"),
+        code=code("render_quality_cost"),
     output:
         report(
-            multiext("results/figures/quality_cost_{dataset}_{degradation}", ".png", ".pdf"),
+            patterns("quality_cost"),
             caption="../report/quality_cost.rst",
             category="Cost",
-            labels={"data set": "{dataset}", "degradation": "{degradation}"},
+            labels={"data set": "{dataset}", "conditions": "x{scale} {degradation}"},
         ),
     log:
-        "results/logs/render_quality_cost/{dataset}_{degradation}.log",
+        "results/logs/render_quality_cost/{dataset}/x{scale}-{degradation}.log",
     conda:
         "../../environment.yml"
     params:
-        models=lambda wildcards: dag.labels,
-        metric=next(iter(dag.config.metrics)),
+        models=lambda wildcards: jobs.rows(plan.models_at(int(wildcards.scale))),
+        metric=next(iter(plan.config.metrics)),
         out=subpath(output[0], strip_suffix=".png"),
     shell:
         "python {input.script} --models {params.models:q} --quality {input.quality}"
@@ -29,68 +29,56 @@ rule render_quality_cost:
 
 rule render_qualitative:
     input:
-        scores=expand(
-            "results/scores/{{dataset}}/{{degradation}}/{model}.csv",
-            model=dag.config.models,
-        ),
-        srs=expand(
-            "results/sr/{{dataset}}/{{degradation}}/{model}/manifest.csv",
-            model=dag.config.models,
-        ),
-        hr="results/data/{dataset}/test/manifest.csv",
-        lr=lambda wildcards: dag.lr(wildcards.dataset, wildcards.degradation),
-        script=dag.script("render_qualitative"),
-        code=dag.code("render_qualitative"),
+        scores=lambda wildcards: of_models("scores", plan.test_set(wildcards)),
+        srs=lambda wildcards: of_models("sr", plan.test_set(wildcards)),
+        hr=lambda wildcards: plan.test_set(wildcards).artifact("hr").path,
+        lr=lambda wildcards: plan.test_set(wildcards).artifact("lr").path,
+        script=script("render_qualitative"),
+        code=code("render_qualitative"),
     output:
         report(
-            multiext("results/figures/qualitative_{dataset}_{degradation}", ".png", ".pdf"),
+            patterns("qualitative"),
             caption="../report/qualitative.rst",
             category="Quality",
-            labels={"data set": "{dataset}", "degradation": "{degradation}"},
+            labels={"data set": "{dataset}", "conditions": "x{scale} {degradation}"},
         ),
     log:
-        "results/logs/render_qualitative/{dataset}_{degradation}.log",
+        "results/logs/render_qualitative/{dataset}/x{scale}-{degradation}.log",
     conda:
         "../../environment.yml"
     params:
-        models=lambda wildcards: dag.labels,
-        sr_dirs=expand("results/sr/{{dataset}}/{{degradation}}/{model}", model=dag.config.models),
-        split_dir=subpath(input.hr, parent=True),
-        lr_dir=subpath(input.lr, parent=True),
-        metric=next(iter(dag.config.metrics)),
-        images=dag.config.figures.images,
-        side=dag.config.figures.side,
-        crops=lambda wildcards: dag.crops(wildcards.dataset),
+        models=lambda wildcards: jobs.rows(plan.models_at(int(wildcards.scale))),
+        metric=next(iter(plan.config.metrics)),
+        images=plan.config.figures.images,
+        side=plan.config.figures.side,
+        crops=lambda wildcards: jobs.crops(plan, wildcards.dataset),
         out=subpath(output[0], strip_suffix=".png"),
     shell:
-        "python {input.script} --models {params.models:q} --scores {input.scores} --sr-dirs {params.sr_dirs}"
-        " --split-dir {params.split_dir} --lr-dir {params.lr_dir} --metric {params.metric}"
+        "python {input.script} --models {params.models:q} --scores {input.scores} --srs {input.srs}"
+        " --hr {input.hr} --lr {input.lr} --metric {params.metric}"
         " --images {params.images} --side {params.side} --crops {params.crops:q} --out {params.out} > {log} 2>&1"
 
 
 rule render_distributions:
     input:
-        scores=expand(
-            "results/scores/{{dataset}}/{{degradation}}/{model}.csv",
-            model=dag.config.models,
-        ),
-        script=dag.script("render_distributions"),
-        code=dag.code("render_distributions"),
+        scores=lambda wildcards: of_models("scores", plan.test_set(wildcards)),
+        script=script("render_distributions"),
+        code=code("render_distributions"),
     output:
         report(
-            multiext("results/figures/distributions_{dataset}_{degradation}", ".png", ".pdf"),
+            patterns("distributions"),
             caption="../report/distributions.rst",
             category="Quality",
-            labels={"data set": "{dataset}", "degradation": "{degradation}"},
+            labels={"data set": "{dataset}", "conditions": "x{scale} {degradation}"},
         ),
     log:
-        "results/logs/render_distributions/{dataset}_{degradation}.log",
+        "results/logs/render_distributions/{dataset}/x{scale}-{degradation}.log",
     conda:
         "../../environment.yml"
     params:
-        models=lambda wildcards: dag.labels,
-        reference=dag.reference,
-        metric=next(iter(dag.config.metrics)),
+        models=lambda wildcards: jobs.rows(plan.models_at(int(wildcards.scale))),
+        reference=lambda wildcards: plan.reference_at(int(wildcards.scale)),
+        metric=next(iter(plan.config.metrics)),
         out=subpath(output[0], strip_suffix=".png"),
     shell:
         "python {input.script} --models {params.models:q} --scores {input.scores} --reference {params.reference}"
@@ -99,26 +87,23 @@ rule render_distributions:
 
 rule render_win_rate:
     input:
-        scores=expand(
-            "results/scores/{{dataset}}/{{degradation}}/{model}.csv",
-            model=dag.config.models,
-        ),
-        script=dag.script("render_win_rate"),
-        code=dag.code("render_win_rate"),
+        scores=lambda wildcards: of_models("scores", plan.test_set(wildcards)),
+        script=script("render_win_rate"),
+        code=code("render_win_rate"),
     output:
         report(
-            multiext("results/figures/win_rate_{dataset}_{degradation}", ".png", ".pdf"),
+            patterns("win_rate"),
             caption="../report/win_rate.rst",
             category="Quality",
-            labels={"data set": "{dataset}", "degradation": "{degradation}"},
+            labels={"data set": "{dataset}", "conditions": "x{scale} {degradation}"},
         ),
     log:
-        "results/logs/render_win_rate/{dataset}_{degradation}.log",
+        "results/logs/render_win_rate/{dataset}/x{scale}-{degradation}.log",
     conda:
         "../../environment.yml"
     params:
-        models=lambda wildcards: dag.labels,
-        metric=next(iter(dag.config.metrics)),
+        models=lambda wildcards: jobs.rows(plan.models_at(int(wildcards.scale))),
+        metric=next(iter(plan.config.metrics)),
         out=subpath(output[0], strip_suffix=".png"),
     shell:
         "python {input.script} --models {params.models:q} --scores {input.scores} --metric {params.metric}"
@@ -127,69 +112,65 @@ rule render_win_rate:
 
 rule measure_spectrum:
     input:
-        sr="results/sr/{dataset}/{degradation}/{model}/manifest.csv",
-        hr="results/data/{dataset}/test/manifest.csv",
-        script=dag.script("measure_spectrum"),
-        code=dag.code("measure_spectrum"),
+        sr=pattern("sr"),
+        hr=lambda wildcards: plan.test_set(wildcards).artifact("hr").path,
+        script=script("measure_spectrum"),
+        code=code("measure_spectrum"),
     output:
-        "results/spectra/{dataset}/{degradation}/{model}.csv",
+        pattern("spectrum"),
     log:
-        "results/logs/measure_spectrum/{dataset}_{degradation}_{model}.log",
+        "results/logs/measure_spectrum/{dataset}/x{scale}-{degradation}/{model}.log",
     conda:
         "../../environment.yml"
     params:
         sr_dir=subpath(input.sr, parent=True),
-        hr_dir="results/data/{dataset}/test/HR",
+        hr_dir=subpath(input.hr, parent=True),
     shell:
         "python {input.script} --sr-dir {params.sr_dir} --hr-dir {params.hr_dir} --out {output} > {log} 2>&1"
 
 
 rule render_spectra:
     input:
-        spectra=expand(
-            "results/spectra/{{dataset}}/{{degradation}}/{model}.csv",
-            model=dag.config.models,
-        ),
-        script=dag.script("render_spectra"),
-        code=dag.code("render_spectra"),
+        spectra=lambda wildcards: of_models("spectrum", plan.test_set(wildcards)),
+        script=script("render_spectra"),
+        code=code("render_spectra"),
     output:
         report(
-            multiext("results/figures/spectra_{dataset}_{degradation}", ".png", ".pdf"),
+            patterns("spectra"),
             caption="../report/spectra.rst",
             category="Quality",
-            labels={"data set": "{dataset}", "degradation": "{degradation}"},
+            labels={"data set": "{dataset}", "conditions": "x{scale} {degradation}"},
         ),
     log:
-        "results/logs/render_spectra/{dataset}_{degradation}.log",
+        "results/logs/render_spectra/{dataset}/x{scale}-{degradation}.log",
     conda:
         "../../environment.yml"
     params:
-        models=lambda wildcards: dag.labels,
-        scale=lambda wildcards: dag.scale_of(wildcards.dataset),
+        models=lambda wildcards: jobs.rows(plan.models_at(int(wildcards.scale))),
         out=subpath(output[0], strip_suffix=".png"),
     shell:
-        "python {input.script} --models {params.models:q} --spectra {input.spectra} --scale {params.scale}"
+        "python {input.script} --models {params.models:q} --spectra {input.spectra} --scale {wildcards.scale}"
         " --out {params.out} > {log} 2>&1"
 
 
 rule render_training_curves:
     input:
-        curves=lambda wildcards: dag.curves(wildcards.dataset),
-        script=dag.script("render_training_curves"),
-        code=dag.code("render_training_curves"),
+        curves=training_curves,
+        script=script("render_training_curves"),
+        code=code("render_training_curves"),
     output:
         report(
-            multiext("results/figures/training_curves_{dataset}", ".png", ".pdf"),
+            patterns("training_curves"),
             caption="../report/training_curves.rst",
             category="Training",
-            labels={"data set": "{dataset}"},
+            labels={"data set": "{dataset}", "scale": "x{scale}"},
         ),
     log:
-        "results/logs/render_training_curves/{dataset}.log",
+        "results/logs/render_training_curves/{dataset}/x{scale}.log",
     conda:
         "../../environment.yml"
     params:
-        models=lambda wildcards: dag.labels,
+        models=lambda wildcards: jobs.rows(plan.models_at(int(wildcards.scale))),
         out=subpath(output[0], strip_suffix=".png"),
     shell:
         "python {input.script} --models {params.models:q} --curves {input.curves} --out {params.out} > {log} 2>&1"
@@ -198,11 +179,11 @@ rule render_training_curves:
 rule render_mlstm_growth:
     input:
         measured="results/reference/mlstm_growth.csv",
-        script=dag.script("render_mlstm_growth"),
-        code=dag.code("render_mlstm_growth"),
+        script=script("render_mlstm_growth"),
+        code=code("render_mlstm_growth"),
     output:
         report(
-            multiext("results/figures/mlstm_growth", ".png", ".pdf"),
+            patterns("mlstm_growth"),
             caption="../report/mlstm_growth.rst",
             category="Cost",
         ),

@@ -4,8 +4,8 @@
 rule write_provenance:
     input:
         files=wanted,
-        script=dag.script("write_provenance"),
-        code=dag.code("write_provenance"),
+        script=script("write_provenance"),
+        code=code("write_provenance"),
     output:
         "results/provenance.json",
     log:
@@ -13,6 +13,6 @@ rule write_provenance:
     conda:
         "../../environment.yml"
     params:
-        config=lambda wildcards: dag.whole,  # it may have `{scale}` in it, which is no wildcard
+        config=lambda wildcards: jobs.configuration(plan),  # it may have `{scale}` in it, which is no wildcard
     shell:
         "python {input.script} --config {params.config:q} --files {input.files} --out {output} > {log} 2>&1"

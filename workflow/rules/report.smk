@@ -1,7 +1,6 @@
 """A finished run -> a page that opens from disk; the copy of a run that the repository keeps."""
 
 import json
-import os
 
 # What a command has to say besides its target to mean this run's configuration; nothing for the default.
 _files = [os.path.relpath(path) for path in workflow.configfiles]
@@ -17,9 +16,9 @@ rule render_report:
         files=wanted,
         record="results/provenance.json",
         captions=sorted(Path("workflow/report").glob("*.rst")),
-        page=dag.page_files,
-        script=dag.script("render_report"),
-        code=dag.code("render_report"),
+        page=page_files(),
+        script=script("render_report"),
+        code=code("render_report"),
     output:
         page="results/report/index.html",
         files=directory("results/report/files"),
@@ -28,20 +27,21 @@ rule render_report:
     conda:
         "../../environment.yml"
     params:
-        sets=lambda wildcards: dag.tested,
+        tests=lambda wildcards: jobs.test_sets(plan.test_sets),
         options=json.dumps(CONFIGURED),
         out=subpath(output.page, parent=True),
     shell:
-        "python {input.script} --record {input.record} --sets {params.sets:q} --captions {input.captions}"
+        "python {input.script} --record {input.record} --test-sets {params.tests:q} --captions {input.captions}"
         " --options {params.options:q} --out {params.out} > {log} 2>&1"
 
 
 # Not part of the default run: `snakemake --cores all results/reference/default`.
 rule copy_reference:
     input:
-        files=targets.published(dag),
+        files=targets.redistributable(plan),
         whole=rules.render_report.input,
-        script=dag.script("render_report"),
+        script=script("copy_reference"),
+        code=code("copy_reference"),
     output:
         directory("results/reference/{run}"),
     log:
@@ -51,12 +51,9 @@ rule copy_reference:
     conda:
         "../../environment.yml"
     params:
-        sets=lambda wildcards: dag.tested,
+        tests=lambda wildcards: jobs.test_sets(plan.test_sets),
         options=json.dumps(CONFIGURED),
         captions=rules.render_report.input.captions,
-        reports=["report"] if dag.shown else [],
     shell:
-        "(for file in {input.files}; do install -D -m 644 $file {output}/${{file#results/}}; done;"
-        " for report in {params.reports}; do"
-        " python {input.script} --record results/provenance.json --sets {params.sets:q} --captions {params.captions}"
-        " --options {params.options:q} --images 3 --out {output}/$report; done) > {log} 2>&1"
+        "python {input.script} --files {input.files} --record results/provenance.json --test-sets {params.tests:q}"
+        " --captions {params.captions} --options {params.options:q} --out {output} > {log} 2>&1"

@@ -3,34 +3,36 @@
 
 rule upscale_images:
     input:
-        lr=lambda wildcards: dag.lr(wildcards.dataset, wildcards.degradation),
-        weights=lambda wildcards: dag.weights(wildcards.model, wildcards.dataset),
-        script=dag.script("upscale_images"),
-        code=lambda wildcards: dag.code("upscale_images", dag.arch_module(wildcards.model)),
+        lr=lambda wildcards: plan.test_set(wildcards).artifact("lr").path,
+        weights=lambda wildcards: paths(plan.weights(plan.model(wildcards), plan.test_set(wildcards))),
+        whole=lambda wildcards: remade_if_incomplete(pattern("sr").format(**wildcards)),
+        script=script("upscale_images"),
+        code=lambda wildcards: code("upscale_images", plan.model(wildcards).module),
     output:
-        manifest="results/sr/{dataset}/{degradation}/{model}/manifest.csv",
-        facts="results/sr/{dataset}/{degradation}/{model}/provenance.json",
+        manifest=pattern("sr"),
+        record=pattern("sr_record"),
     log:
-        "results/logs/upscale_images/{dataset}_{degradation}_{model}.log",
+        "results/logs/upscale_images/{dataset}/x{scale}-{degradation}/{model}.log",
     conda:
         "../../environment.yml"
     threads: 8
     resources:
         gpu=1,
     params:
-        model=lambda wildcards: dag.model(wildcards.model, dag.scale_of(wildcards.dataset)),
-        weights=lambda wildcards, input: (f"--weights {input.weights[0]}" if input.weights else ""),
+        model=lambda wildcards: jobs.model(plan.model(wildcards)),
+        weights=weights_option,
+        replicates=lambda wildcards: plan.model(wildcards).replicates,
         lr_dir=subpath(input.lr, parent=True),
         out=subpath(output.manifest, parent=True),
     shell:
-        "python {input.script} --model {params.model:q} {params.weights}"
+        "python {input.script} --model {params.model:q} {params.weights} --replicates {params.replicates}"
         " --lr-dir {params.lr_dir} --out {params.out} --threads {threads} --code {input.code} > {log} 2>&1"
 
 
 rule fetch_metric:
     input:
-        script=dag.script("fetch_metric"),
-        code=lambda wildcards: dag.code("fetch_metric", dag.metric_module(wildcards.metric)),
+        script=script("fetch_metric"),
+        code=lambda wildcards: code("fetch_metric", plan.metric_module(wildcards.metric)),
     output:
         "results/metrics/{metric}.json",
     log:
@@ -38,8 +40,8 @@ rule fetch_metric:
     conda:
         "../../environment.yml"
     params:
-        required=lambda wildcards: ("--required" if dag.config.metrics[wildcards.metric].required else ""),
-        weights_dir=dag.config.weights_dir,
+        required=lambda wildcards: ("--required" if plan.config.metrics[wildcards.metric].required else ""),
+        weights_dir=plan.config.weights_dir,
     shell:
         "python {input.script} --metric {wildcards.metric} --folder {params.weights_dir:q}"
         " {params.required} --record {output} > {log} 2>&1"
@@ -47,31 +49,30 @@ rule fetch_metric:
 
 rule score_images:
     input:
-        sr="results/sr/{dataset}/{degradation}/{model}/manifest.csv",
-        hr="results/data/{dataset}/test/manifest.csv",
-        lr=lambda wildcards: dag.lr(wildcards.dataset, wildcards.degradation),
-        metrics=expand("results/metrics/{metric}.json", metric=dag.metrics_with_weights),
-        script=dag.script("score_images"),
-        code=dag.code("score_images", *map(dag.metric_module, dag.config.metrics)),
+        sr=pattern("sr"),
+        hr=lambda wildcards: plan.test_set(wildcards).artifact("hr").path,
+        lr=lambda wildcards: plan.test_set(wildcards).artifact("lr").path,
+        metrics=expand("results/metrics/{metric}.json", metric=plan.metrics_with_weights),
+        script=script("score_images"),
+        code=code("score_images", *map(plan.metric_module, plan.config.metrics)),
     output:
-        scores="results/scores/{dataset}/{degradation}/{model}.csv",
-        facts="results/scores/{dataset}/{degradation}/{model}.json",
+        scores=pattern("scores"),
+        record=pattern("scores", "json"),
     log:
-        "results/logs/score_images/{dataset}_{degradation}_{model}.log",
+        "results/logs/score_images/{dataset}/x{scale}-{degradation}/{model}.log",
     conda:
         "../../environment.yml"
     params:
         sr_dir=subpath(input.sr, parent=True),
-        hr_dir="results/data/{dataset}/test/HR",
+        hr_dir=subpath(input.hr, parent=True),
         lr_dir=subpath(input.lr, parent=True),
-        steps=lambda wildcards: dag.degradation(wildcards.degradation),
-        scale=lambda wildcards: dag.scale_of(wildcards.dataset),
-        metrics=list(dag.config.metrics),
-        weights_dir=dag.config.weights_dir,
-        crop=lambda wildcards: dag.crop(wildcards.dataset),
+        steps=lambda wildcards: jobs.degradation(plan, wildcards.degradation),
+        metrics=list(plan.config.metrics),
+        weights_dir=plan.config.weights_dir,
+        crop=lambda wildcards: plan.test_set(wildcards).crop,
     shell:
         "python {input.script} --sr-dir {params.sr_dir} --hr-dir {params.hr_dir} --lr-dir {params.lr_dir}"
-        " --steps {params.steps:q} --scale {params.scale}"
+        " --steps {params.steps:q} --scale {wildcards.scale}"
         " --metrics {params.metrics} --records {input.metrics} --weights-dir {params.weights_dir:q}"
         " --crop {params.crop} --scores {output.scores} > {log} 2>&1"
 
@@ -79,22 +80,22 @@ rule score_images:
 # All cores and the GPU, so that nothing else runs while time is taken.
 rule profile_model:
     input:
-        weights=lambda wildcards: dag.profile_weights(wildcards.measured),
-        script=dag.script("profile_model"),
-        code=lambda wildcards: dag.code("profile_model", dag.arch_module(dag.measured[wildcards.measured][0])),
+        weights=lambda wildcards: paths(plan.weights_for_profile(plan.model(wildcards))),
+        script=script("profile_model"),
+        code=lambda wildcards: code("profile_model", plan.model(wildcards).module),
     output:
-        "results/profile/{measured}.json",
+        pattern("profile"),
     log:
-        "results/logs/profile_model/{measured}.log",
+        "results/logs/profile_model/x{scale}/{model}.log",
     conda:
         "../../environment.yml"
     threads: ALL_CORES
     resources:
         gpu=1,
     params:
-        model=lambda wildcards: dag.architecture(*dag.measured[wildcards.measured]),
-        weights=lambda wildcards, input: (f"--weights {input.weights[0]}" if input.weights else ""),
-        profile=dag.profile,
+        model=lambda wildcards: jobs.architecture(plan.model(wildcards)),
+        weights=weights_option,
+        profile=jobs.profile(plan),
     shell:
         "python {input.script} --model {params.model:q} {params.weights}"
         " --profile {params.profile:q} --out {output} --threads {threads} > {log} 2>&1"

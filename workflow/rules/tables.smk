@@ -1,84 +1,71 @@
-"""Scores, costs and records of training -> tables: CSV, Markdown and LaTeX of the same numbers."""
+"""Scores, costs and records of training -> tables: CSV, Markdown, LaTeX and HTML of the same numbers."""
 
 
 rule render_quality:
     input:
-        scores=expand(
-            "results/scores/{{dataset}}/{{degradation}}/{model}.csv",
-            model=dag.config.models,
-        ),
-        facts=expand(
-            "results/scores/{{dataset}}/{{degradation}}/{model}.json",
-            model=dag.config.models,
-        ),
-        published=dag.published_values,
-        script=dag.script("render_quality"),
-        code=dag.code("render_quality"),
+        scores=lambda wildcards: of_models("scores", plan.test_set(wildcards)),
+        records=lambda wildcards: of_models("scores", plan.test_set(wildcards), "json"),
+        literature=LITERATURE,
+        script=script("render_quality"),
+        code=code("render_quality"),
     output:
         report(
-            multiext("results/tables/quality_{dataset}_{degradation}", ".csv", ".md", ".tex"),
+            patterns("quality"),
             caption="../report/quality.rst",
             category="Quality",
-            labels={"data set": "{dataset}", "degradation": "{degradation}"},
+            labels={"data set": "{dataset}", "conditions": "x{scale} {degradation}"},
         ),
     log:
-        "results/logs/render_quality/{dataset}_{degradation}.log",
+        "results/logs/render_quality/{dataset}/x{scale}-{degradation}.log",
     conda:
         "../../environment.yml"
     params:
-        models=lambda wildcards: dag.labels,
-        title=lambda wildcards: dag.title(wildcards.dataset, wildcards.degradation),
-        statistics=dag.statistics,
-        protocol=lambda wildcards: dag.protocol(wildcards.dataset, wildcards.degradation),
+        models=lambda wildcards: jobs.rows(plan.models_at(int(wildcards.scale))),
+        test=lambda wildcards: jobs.test_sets([plan.test_set(wildcards)]),
+        statistics=jobs.statistics(plan),
+        notes=lambda wildcards: plan.notes_at(int(wildcards.scale)),
         out=subpath(output[0], strip_suffix=".csv"),
     shell:
-        "python {input.script} --models {params.models:q} --scores {input.scores}"
-        " --published {input.published} --protocol {params.protocol:q}"
-        " --title {params.title:q} --statistics {params.statistics:q} --out {params.out} > {log} 2>&1"
+        "python {input.script} --models {params.models:q} --scores {input.scores} --records {input.records}"
+        " --literature {input.literature} --test-set {params.test:q} --statistics {params.statistics:q}"
+        " --notes {params.notes:q} --out {params.out} > {log} 2>&1"
 
 
 rule render_classes:
     input:
-        scores=expand(
-            "results/scores/{{dataset}}/{{degradation}}/{model}.csv",
-            model=dag.config.models,
-        ),
-        facts=expand(
-            "results/scores/{{dataset}}/{{degradation}}/{model}.json",
-            model=dag.config.models,
-        ),
-        script=dag.script("render_classes"),
-        code=dag.code("render_classes"),
+        scores=lambda wildcards: of_models("scores", plan.test_set(wildcards)),
+        records=lambda wildcards: of_models("scores", plan.test_set(wildcards), "json"),
+        script=script("render_classes"),
+        code=code("render_classes"),
     output:
         report(
-            multiext("results/tables/classes_{dataset}_{degradation}", ".csv", ".md", ".tex"),
+            patterns("classes"),
             caption="../report/classes.rst",
             category="Quality",
-            labels={"data set": "{dataset}", "degradation": "{degradation}"},
+            labels={"data set": "{dataset}", "conditions": "x{scale} {degradation}"},
         ),
     log:
-        "results/logs/render_classes/{dataset}_{degradation}.log",
+        "results/logs/render_classes/{dataset}/x{scale}-{degradation}.log",
     conda:
         "../../environment.yml"
     params:
-        models=lambda wildcards: dag.labels,
-        title=lambda wildcards: dag.title(wildcards.dataset, wildcards.degradation),
-        pattern=lambda wildcards: dag.classes(wildcards.dataset),
-        statistics=dag.statistics,
+        models=lambda wildcards: jobs.rows(plan.models_at(int(wildcards.scale))),
+        test=lambda wildcards: jobs.test_sets([plan.test_set(wildcards)]),
+        statistics=jobs.statistics(plan),
         out=subpath(output[0], strip_suffix=".csv"),
     shell:
-        "python {input.script} --models {params.models:q} --scores {input.scores} --pattern {params.pattern:q}"
-        " --title {params.title:q} --statistics {params.statistics:q} --out {params.out} > {log} 2>&1"
+        "python {input.script} --models {params.models:q} --scores {input.scores} --records {input.records}"
+        " --test-set {params.test:q} --statistics {params.statistics:q} --out {params.out} > {log} 2>&1"
 
 
 rule render_side_by_side:
     input:
-        qualities=dag.quality_tables(),
-        script=dag.script("render_side_by_side"),
-        code=dag.code("render_side_by_side"),
+        qualities=[test.artifact("quality").path for test in plan.test_sets],
+        script=script("render_side_by_side"),
+        code=code("render_side_by_side"),
     output:
         report(
-            multiext("results/tables/quality", ".csv", ".md", ".tex"),
+            patterns("side_by_side"),
             caption="../report/side_by_side.rst",
             category="Quality",
         ),
@@ -87,106 +74,104 @@ rule render_side_by_side:
     conda:
         "../../environment.yml"
     params:
-        models=lambda wildcards: dag.labels,
-        sets=lambda wildcards: dag.compared_sets(),
+        models=lambda wildcards: jobs.rows(plan.models),
+        tests=lambda wildcards: jobs.test_sets(plan.test_sets),
         out=subpath(output[0], strip_suffix=".csv"),
     shell:
         "python {input.script} --models {params.models:q} --qualities {input.qualities}"
-        " --sets {params.sets:q} --out {params.out} > {log} 2>&1"
+        " --test-sets {params.tests:q} --out {params.out} > {log} 2>&1"
 
 
 rule render_significance:
     input:
-        scores=expand(
-            "results/scores/{{dataset}}/{{degradation}}/{model}.csv",
-            model=dag.config.models,
-        ),
-        script=dag.script("render_significance"),
-        code=dag.code("render_significance"),
+        scores=lambda wildcards: of_models("scores", plan.test_set(wildcards)),
+        script=script("render_significance"),
+        code=code("render_significance"),
     output:
         report(
-            multiext("results/tables/significance_{dataset}_{degradation}", ".csv", ".md", ".tex"),
+            patterns("significance"),
             caption="../report/significance.rst",
             category="Quality",
-            labels={"data set": "{dataset}", "degradation": "{degradation}"},
+            labels={"data set": "{dataset}", "conditions": "x{scale} {degradation}"},
         ),
     log:
-        "results/logs/render_significance/{dataset}_{degradation}.log",
+        "results/logs/render_significance/{dataset}/x{scale}-{degradation}.log",
     conda:
         "../../environment.yml"
     params:
-        models=lambda wildcards: dag.labels,
-        title=lambda wildcards: dag.title(wildcards.dataset, wildcards.degradation),
-        statistics=dag.statistics,
-        reference=dag.reference,
+        models=lambda wildcards: jobs.rows(plan.models_at(int(wildcards.scale))),
+        test=lambda wildcards: jobs.test_sets([plan.test_set(wildcards)]),
+        statistics=jobs.statistics(plan),
+        reference=lambda wildcards: plan.reference_at(int(wildcards.scale)),
         out=subpath(output[0], strip_suffix=".csv"),
     shell:
         "python {input.script} --models {params.models:q} --scores {input.scores} --reference {params.reference}"
-        " --title {params.title:q} --statistics {params.statistics:q} --out {params.out} > {log} 2>&1"
+        " --test-set {params.test:q} --statistics {params.statistics:q} --out {params.out} > {log} 2>&1"
 
 
 rule render_complexity:
     input:
-        profiles=lambda wildcards: dag.profiles(dag.scale_at(wildcards.at)),
-        script=dag.script("render_complexity"),
-        code=dag.code("render_complexity"),
+        profiles=lambda wildcards: profiles(plan.models_at(int(wildcards.scale))),
+        script=script("render_complexity"),
+        code=code("render_complexity"),
     output:
         report(
-            multiext("results/tables/complexity{at}", ".csv", ".md", ".tex"),
+            patterns("complexity"),
             caption="../report/complexity.rst",
             category="Cost",
+            labels={"scale": "x{scale}"},
         ),
     log:
-        "results/logs/render_complexity{at}.log",
+        "results/logs/render_complexity/x{scale}.log",
     conda:
         "../../environment.yml"
     params:
-        models=lambda wildcards: dag.labels,
-        reference=dag.reference,
+        models=lambda wildcards: jobs.rows(plan.models_at(int(wildcards.scale))),
+        reference=lambda wildcards: plan.reference_at(int(wildcards.scale)),
+        notes=lambda wildcards: plan.notes_at(int(wildcards.scale)),
         out=subpath(output[0], strip_suffix=".csv"),
     shell:
         "python {input.script} --models {params.models:q} --profiles {input.profiles}"
-        " --reference {params.reference} --out {params.out} > {log} 2>&1"
+        " --reference {params.reference} --notes {params.notes:q} --out {params.out} > {log} 2>&1"
 
 
 # The first two metrics only: with all of them it would be wider than a page.
 rule render_ablation:
     input:
-        profiles=lambda wildcards: dag.profiles(*dag.ablation(wildcards.measured)),
-        qualities=lambda wildcards: dag.quality_tables(dag.measured[wildcards.measured][1]),
-        script=dag.script("render_ablation"),
-        code=dag.code("render_ablation"),
+        profiles=lambda wildcards: profiles(plan.ablation(wildcards.model, int(wildcards.scale))),
+        qualities=lambda wildcards: paths(test.artifact("quality") for test in plan.tests_at(int(wildcards.scale))),
+        script=script("render_ablation"),
+        code=code("render_ablation"),
     output:
         report(
-            multiext("results/tables/ablation_{measured}", ".csv", ".md", ".tex"),
+            patterns("ablation"),
             caption="../report/ablation.rst",
             category="Cost",
-            labels={"model": "{measured}"},
+            labels={"model": "{model}", "scale": "x{scale}"},
         ),
     log:
-        "results/logs/render_ablation/{measured}.log",
+        "results/logs/render_ablation/x{scale}/{model}.log",
     conda:
         "../../environment.yml"
     params:
-        models=lambda wildcards: dag.labels,
-        shown=lambda wildcards: dag.ablation(wildcards.measured)[1],
-        sets=lambda wildcards: dag.compared_sets(dag.measured[wildcards.measured][1]),
-        metrics=list(dag.config.metrics)[:2],
+        models=lambda wildcards: jobs.rows(plan.ablation(wildcards.model, int(wildcards.scale))),
+        tests=lambda wildcards: jobs.test_sets(plan.tests_at(int(wildcards.scale))),
+        metrics=list(plan.config.metrics)[:2],
         out=subpath(output[0], strip_suffix=".csv"),
     shell:
-        "python {input.script} --models {params.models:q} --shown {params.shown} --profiles {input.profiles}"
-        " --qualities {input.qualities} --sets {params.sets:q} --metrics {params.metrics}"
+        "python {input.script} --models {params.models:q} --full {wildcards.model} --profiles {input.profiles}"
+        " --qualities {input.qualities} --test-sets {params.tests:q} --metrics {params.metrics}"
         " --out {params.out} > {log} 2>&1"
 
 
 rule render_training:
     input:
-        records=dag.weights_records(),
-        script=dag.script("render_training"),
-        code=dag.code("render_training"),
+        records=paths(artifact.beside(suffix="json") for artifact in plan.all_weights),
+        script=script("render_training"),
+        code=code("render_training"),
     output:
         report(
-            multiext("results/tables/training", ".csv", ".md", ".tex"),
+            patterns("training"),
             caption="../report/training.rst",
             category="Cost",
         ),
@@ -195,34 +180,34 @@ rule render_training:
     conda:
         "../../environment.yml"
     params:
-        models=lambda wildcards: dag.labels,
-        sets=lambda wildcards: dag.set_names,
+        models=lambda wildcards: jobs.rows(plan.models),
+        labels=lambda wildcards: jobs.data_set_labels(plan),
         out=subpath(output[0], strip_suffix=".csv"),
     shell:
         "python {input.script} --models {params.models:q} --records {input.records}"
-        " --set-names {params.sets:q} --out {params.out} > {log} 2>&1"
+        " --data-sets {params.labels:q} --out {params.out} > {log} 2>&1"
 
 
-rule render_published:
+rule render_literature:
     input:
-        qualities=dag.quality_tables(),
-        published=dag.published_values,
-        script=dag.script("render_published"),
-        code=dag.code("render_published"),
+        qualities=[test.artifact("quality").path for test in plan.test_sets],
+        literature=LITERATURE,
+        script=script("render_literature"),
+        code=code("render_literature"),
     output:
         report(
-            multiext("results/tables/published", ".csv", ".md", ".tex"),
-            caption="../report/published.rst",
+            patterns("literature"),
+            caption="../report/literature.rst",
             category="Protocol",
         ),
     log:
-        "results/logs/render_published.log",
+        "results/logs/render_literature.log",
     conda:
         "../../environment.yml"
     params:
-        models=lambda wildcards: dag.labels,
-        sets=lambda wildcards: dag.compared_sets(),
+        models=lambda wildcards: jobs.rows(plan.models),
+        tests=lambda wildcards: jobs.test_sets(plan.test_sets),
         out=subpath(output[0], strip_suffix=".csv"),
     shell:
         "python {input.script} --models {params.models:q} --qualities {input.qualities}"
-        " --sets {params.sets:q} --published {input.published} --out {params.out} > {log} 2>&1"
+        " --test-sets {params.tests:q} --literature {input.literature} --out {params.out} > {log} 2>&1"

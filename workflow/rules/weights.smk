@@ -3,50 +3,51 @@
 
 rule train_model:
     input:
-        hr="results/data/{dataset}/train/manifest.csv",
-        lr=lambda wildcards: f"results/data/{wildcards.dataset}/train/LR/{dag.training_lr(wildcards.dataset)}/manifest.csv",
-        script=dag.script("train_model"),
-        code=lambda wildcards: dag.code("train_model", dag.arch_module(wildcards.model)),
+        hr=lambda wildcards: plan.training_set(wildcards).hr.path,
+        lr=lambda wildcards: plan.training_set(wildcards).lr.path,
+        script=script("train_model"),
+        code=lambda wildcards: code("train_model", plan.model(wildcards).module),
     output:
-        weights="results/weights/{model}/{dataset}.safetensors",
-        facts="results/weights/{model}/{dataset}.json",
-        curve="results/weights/{model}/{dataset}.csv",
+        weights=pattern("weights"),
+        record=pattern("weights", "json"),
+        curve=pattern("training_curve"),
     log:
-        "results/logs/train_model/{model}_{dataset}.log",
+        "results/logs/train_model/{model}/{dataset}-x{scale}-{replicate}.log",
     wildcard_constraints:
-        model="|".join(dag.trained) or "(?!)",
+        model="|".join(name for name, model in plan.config.models.items() if model.train) or "(?!)",
     conda:
         "../../environment.yml"
     threads: ALL_CORES
     resources:
         gpu=1,
     params:
-        model=lambda wildcards: dag.network(wildcards.model, dag.scale_of(wildcards.dataset)),
-        recipe=lambda wildcards: dag.recipe(wildcards.model),
-        split_dir=subpath(input.hr, parent=True),
-        degradation=dag.training_degradation,
+        model=lambda wildcards: jobs.network(plan.model(wildcards)),
+        recipe=lambda wildcards: jobs.recipe(plan, plan.model(wildcards)),
+        hr_dir=subpath(input.hr, parent=True),
+        lr_dir=subpath(input.lr, parent=True),
     shell:
         "python {input.script} --model {params.model:q} --recipe {params.recipe:q}"
-        " --split-dir {params.split_dir} --degradation {params.degradation} --weights {output.weights}"
+        " --hr-dir {params.hr_dir} --lr-dir {params.lr_dir} --weights {output.weights}"
         " --threads {threads} --code {input.code} 2>&1 | tee {log}"
 
 
 rule load_weights:
     input:
-        file=lambda wildcards: dag.weights_to_load(wildcards.model, dag.scale_of(wildcards.dataset)),
-        script=dag.script("load_weights"),
-        code=lambda wildcards: dag.code("load_weights", dag.arch_module(wildcards.model)),
+        file=lambda wildcards: plan.model(wildcards).file or [],
+        script=script("load_weights"),
+        code=lambda wildcards: code("load_weights", plan.model(wildcards).module),
     output:
-        weights="results/weights/{model}/{dataset}.safetensors",
-        facts="results/weights/{model}/{dataset}.json",
+        weights=pattern("weights"),
+        record=pattern("weights", "json"),
     log:
-        "results/logs/load_weights/{model}_{dataset}.log",
+        "results/logs/load_weights/{model}/{dataset}-x{scale}-{replicate}.log",
     wildcard_constraints:
-        model="|".join(dag.loaded) or "(?!)",
+        model="|".join(name for name, model in plan.config.models.items() if model.weights or model.checkpoint)
+        or "(?!)",
     conda:
         "../../environment.yml"
     params:
-        model=lambda wildcards: dag.network(wildcards.model, dag.scale_of(wildcards.dataset)),
+        model=lambda wildcards: jobs.network(plan.model(wildcards)),
     shell:
         "python {input.script} --model {params.model:q} --downloads downloads/weights"
         " --weights {output.weights} > {log} 2>&1"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
-from rssr.base.process import run
 from rssr.base.files import read_csv, read_image, sha256, write_csv, write_json
+from rssr.base.process import run
 from rssr.base.provenance import made_by
 from rssr.models.registry import build, seed, with_weights
 from rssr.steps.audit import CHOICES, audit, evenly
@@ -18,7 +18,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=json.loads, required=True, help="configuration entry as JSON")
     parser.add_argument("--weights", type=Path)
-    parser.add_argument("--split-dir", type=Path, required=True, help="results/data/{dataset}/test")
+    parser.add_argument("--hr-dir", type=Path, required=True)
     parser.add_argument("--scale", type=int, required=True)
     parser.add_argument("--images", type=int, required=True, help="how many, evenly over the manifest")
     parser.add_argument("--out", type=Path, required=True, help="CSV file; .json is put beside it")
@@ -26,16 +26,15 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    names = evenly([row["image"] for row in read_csv(arguments.split_dir / "manifest.csv")], arguments.images)
+    names = evenly([row["image"] for row in read_csv(arguments.hr_dir / "manifest.csv")], arguments.images)
     images = {
-        name: torch.from_numpy(read_image(arguments.split_dir / "HR" / f"{name}.png").copy()).permute(2, 0, 1)
-        for name in names
+        name: torch.from_numpy(read_image(arguments.hr_dir / f"{name}.png").copy()).permute(2, 0, 1) for name in names
     }
     model = build(with_weights(arguments.model, arguments.weights))
     seed(model, 0)
     rows = audit(model, images, arguments.scale, arguments.device)
     write_csv(arguments.out, rows.to_dict("records"))
-    manifest = sha256(arguments.split_dir / "manifest.csv")
+    manifest = sha256(arguments.hr_dir / "manifest.csv")
     weights = sha256(arguments.weights) if arguments.weights else None
     facts = made_by(hr_manifest_sha256=manifest, weights_sha256=weights, images=names, choices=CHOICES)
     write_json(arguments.out.with_suffix(".json"), facts)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from rssr.base.errors import UserError
-from rssr.base.process import run
 from rssr.base.files import read_json
+from rssr.base.process import run
 from rssr.datasets.card import DataSet
 from rssr.datasets.published import expected, index
 from rssr.datasets.registry import build

@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from rssr.base.errors import UserError
-from rssr.base.process import run
 from rssr.base.files import write_json
+from rssr.base.process import run
 from rssr.metrics.registry import fetch_weights
 
 

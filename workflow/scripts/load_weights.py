@@ -5,8 +5,8 @@ import json
 import warnings
 from pathlib import Path
 
-from rssr.base.process import run
 from rssr.base.files import sha256, write_json
+from rssr.base.process import run
 from rssr.base.provenance import made_by
 from rssr.models.registry import build
 from rssr.models.weights import local_file, read_weights, write_weights

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
-from rssr.base.process import run
 from rssr.base.files import read_csv, sha256, write_json
+from rssr.base.process import run
 from rssr.base.provenance import made_by
 from rssr.metrics.attribution import SIGMA, diffusion_index, local_attribution, receptive_field
 from rssr.models.registry import build, seed, with_weights

@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 
 from rssr.base.errors import UserError
-from rssr.base.process import run
 from rssr.base.files import read_csv
+from rssr.base.process import run
 from rssr.models.registry import build, with_weights
 from rssr.steps.inside import dissected, lr_image, shown_arrbs, write_arrays
 

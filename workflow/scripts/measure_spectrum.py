@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from rssr.base.process import run
 from rssr.base.files import write_csv
+from rssr.base.process import run
 from rssr.steps.spectra import mean_spectra
 
 

@@ -5,8 +5,8 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from rssr.base.process import run
 from rssr.base.files import write_json
+from rssr.base.process import run
 from rssr.base.provenance import made_by
 from rssr.datasets.prepare import prepare_hr
 from rssr.datasets.registry import build
@@ -18,7 +18,7 @@ def main() -> None:
     parser.add_argument("--dataset", type=json.loads, required=True, help="configuration entry as JSON")
     parser.add_argument("--folder", type=Path, required=True, help="where the source images were fetched to")
     parser.add_argument("--split", required=True)
-    parser.add_argument("--out", type=Path, required=True, help="results/data/{dataset}/{split}")
+    parser.add_argument("--hr-dir", type=Path, required=True, help="where HR images and manifest go")
     parser.add_argument("--multiple-of", type=int, default=1, help="HR sides are cut off to a multiple of it")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
@@ -26,9 +26,9 @@ def main() -> None:
     tile = arguments.dataset.get("tile", data_set.card.tile)
     facts = made_by(dataset=arguments.dataset, card=asdict(data_set.card), split=arguments.split, tile=tile)
     facts["multiple_of"] = arguments.multiple_of
-    write_json(arguments.out / "provenance.json", facts)
+    write_json(arguments.hr_dir / "provenance.json", facts)
     multiple = arguments.multiple_of
-    prepare_hr(data_set, arguments.folder, arguments.split, tile, arguments.out, arguments.threads, multiple)
+    prepare_hr(data_set, arguments.folder, arguments.split, tile, arguments.hr_dir, arguments.threads, multiple)
 
 
 run(main)

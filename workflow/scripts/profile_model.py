@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 
 from rssr.base.errors import UserError
-from rssr.base.process import run
 from rssr.base.files import write_json
+from rssr.base.process import run
 from rssr.base.provenance import made_by
 from rssr.metrics.complexity import count_macs, count_parameters
 from rssr.metrics.latency import measure

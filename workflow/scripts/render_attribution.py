@@ -3,8 +3,10 @@
 import argparse
 from pathlib import Path
 
-from rssr.base.process import run
 from rssr.base.files import read_json
+from rssr.base.process import run
+from rssr.plan import arguments as given
+from rssr.plan.artifacts import by_model
 from rssr.render.figures.networks import Attribution, attribution_maps
 from rssr.render.figures.style import save
 from rssr.steps.inside import read_arrays
@@ -13,19 +15,20 @@ from rssr.steps.inside import read_arrays
 def main() -> None:
     """Parse the arguments and call the library."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--labels", nargs="+", required=True, help="what the tables call the models")
-    parser.add_argument("--measured", nargs="+", type=Path, required=True, help="npz files in the labels' order")
-    parser.add_argument("--facts", nargs="+", type=Path, required=True, help="the JSON files beside them")
+    parser.add_argument("--models", type=given.entry, required=True, help="model -> label, as JSON")
+    parser.add_argument("--measured", nargs="+", type=Path, required=True, help="npz files, one per model")
+    parser.add_argument("--records", nargs="+", type=Path, required=True, help="JSON files, one per model")
     parser.add_argument("--scale", type=int, required=True)
     parser.add_argument("--out", type=Path, required=True, help="stem of the files")
     arguments = parser.parse_args()
     measured = []
-    for label, path, beside in zip(arguments.labels, arguments.measured, arguments.facts, strict=True):
-        arrays, facts = read_arrays(path), read_json(beside)
+    records = by_model(arguments.records)
+    for name, path in by_model(arguments.measured).items():
+        arrays, facts = read_arrays(path), read_json(records[name])
         box = [side / arguments.scale for side in facts["square_of_the_part"]]
         indices = (facts["attribution_diffusion_index"], facts["receptive_field_diffusion_index"])
         maps = (arrays["attribution"], arrays["receptive_field"])
-        measured.append(Attribution(label, arrays["lr"], box, *maps, indices))
+        measured.append(Attribution(arguments.models[name]["label"], arrays["lr"], box, *maps, indices))
     save(attribution_maps(measured), arguments.out)
 
 

@@ -1,30 +1,30 @@
-"""Render the quality table of one test set, class by class, as CSV, Markdown and LaTeX."""
+"""Render the quality table of one test set, class by class."""
 
 import argparse
-import json
 from pathlib import Path
 
-import pandas as pd
-
-from rssr.base.process import run
 from rssr.base.files import read_json
+from rssr.base.process import run
+from rssr.plan import arguments as given
+from rssr.plan.artifacts import by_model
+from rssr.render.scores import read_scores
 from rssr.render.tables.quality import classes, not_computed
 
 
 def main() -> None:
     """Parse the arguments and call the library."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", type=json.loads, required=True, help="model -> label and notes, as JSON")
-    parser.add_argument("--scores", nargs="+", type=Path, required=True, help="CSV files in the models' order")
-    parser.add_argument("--pattern", required=True, help="regular expression whose group is the class of an image")
-    parser.add_argument("--title", required=True)
-    parser.add_argument("--statistics", type=json.loads, required=True, help="configuration entry as JSON")
-    parser.add_argument("--out", type=Path, required=True, help="stem of the files")
+    parser.add_argument("--models", type=given.entry, required=True, help="model -> label and notes, as JSON")
+    parser.add_argument("--scores", nargs="+", type=Path, required=True, help="CSV files, one per model")
+    parser.add_argument("--records", nargs="+", type=Path, required=True, help="JSON files, one per model")
+    parser.add_argument("--test-set", type=given.test_set, required=True, help="as JSON")
+    parser.add_argument("--statistics", type=given.entry, required=True, help="configuration entry as JSON")
+    parser.add_argument("--out", type=Path, required=True, help="path of the files without suffix")
     arguments = parser.parse_args()
-    scores = {name: pd.read_csv(path) for name, path in zip(arguments.models, arguments.scores, strict=True)}
-    facts = read_json(arguments.scores[0].with_suffix(".json"))
-    table = classes(scores, arguments.models, arguments.title, arguments.statistics, arguments.pattern)
-    table.notes += not_computed(facts["absent"])
+    scores = {name: read_scores(path) for name, path in by_model(arguments.scores).items()}
+    records = {name: read_json(path) for name, path in by_model(arguments.records).items()}
+    table = classes(scores, arguments.models, arguments.test_set, arguments.statistics)
+    table.notes += not_computed(next(iter(records.values()))["absent"])
     table.write(arguments.out)
 
 

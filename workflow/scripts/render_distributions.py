@@ -1,26 +1,26 @@
-"""Draw how the methods' scores on one test set are spread, image by image."""
+"""Draw how the scores of the methods are distributed over the images of one test set."""
 
 import argparse
-import json
 from pathlib import Path
 
-import pandas as pd
-
 from rssr.base.process import run
+from rssr.plan import arguments as given
+from rssr.plan.artifacts import by_model
 from rssr.render.figures.scores import distributions
 from rssr.render.figures.style import save
+from rssr.render.scores import read_scores
 
 
 def main() -> None:
     """Parse the arguments and call the library."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", type=json.loads, required=True, help="model -> label and notes, as JSON")
-    parser.add_argument("--scores", nargs="+", type=Path, required=True, help="CSV files in the models' order")
+    parser.add_argument("--models", type=given.entry, required=True, help="model -> label and notes, as JSON")
+    parser.add_argument("--scores", nargs="+", type=Path, required=True, help="CSV files, one per model")
     parser.add_argument("--reference", required=True, help="model that the others are compared with")
     parser.add_argument("--metric", required=True)
-    parser.add_argument("--out", type=Path, required=True, help="stem of the files")
+    parser.add_argument("--out", type=Path, required=True, help="path of the files without suffix")
     arguments = parser.parse_args()
-    scores = dict(zip(arguments.models, map(pd.read_csv, arguments.scores), strict=True))
+    scores = {name: read_scores(path) for name, path in by_model(arguments.scores).items()}
     save(distributions(scores, arguments.models, arguments.reference, arguments.metric), arguments.out)
 
 

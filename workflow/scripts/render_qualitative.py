@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from rssr.base.errors import UserError, nearest
-from rssr.base.process import run
 from rssr.base.files import read_csv, read_image
+from rssr.base.process import run
 from rssr.render.figures.images import Sample, configured_box, differing_box, differing_images, qualitative
 from rssr.render.figures.style import save
 

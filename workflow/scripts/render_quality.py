@@ -1,41 +1,35 @@
-"""Render the quality table of one test set as CSV, Markdown and LaTeX."""
+"""Render the quality table of one test set."""
 
 import argparse
-import json
 from pathlib import Path
 
-import pandas as pd
-
-from rssr.base.process import run
 from rssr.base.files import read_json
-from rssr.config.literature import for_table
+from rssr.base.process import run
+from rssr.plan import arguments as given
+from rssr.plan.artifacts import by_model
+from rssr.render.literature import for_test_set
+from rssr.render.scores import read_scores
 from rssr.render.tables.quality import not_computed, quality
 
 
 def main() -> None:
     """Parse the arguments and call the library."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", type=json.loads, required=True, help="model -> label and notes, as JSON")
-    parser.add_argument("--scores", nargs="+", type=Path, required=True, help="CSV files in the models' order")
-    parser.add_argument("--published", type=Path, required=True, help="config/published.yaml")
-    parser.add_argument(
-        "--protocol", type=json.loads, required=True, help="`dataset` and how it is `measured`, as JSON"
-    )
-    parser.add_argument("--title", required=True)
-    parser.add_argument("--statistics", type=json.loads, required=True, help="configuration entry as JSON")
-    parser.add_argument("--out", type=Path, required=True, help="stem of the files")
+    parser.add_argument("--models", type=given.entry, required=True, help="model -> label and notes, as JSON")
+    parser.add_argument("--scores", nargs="+", type=Path, required=True, help="CSV files, one per model")
+    parser.add_argument("--records", nargs="+", type=Path, required=True, help="JSON files, one per model")
+    parser.add_argument("--literature", type=Path, required=True, help="config/literature.yaml")
+    parser.add_argument("--test-set", type=given.test_set, required=True, help="as JSON")
+    parser.add_argument("--statistics", type=given.entry, required=True, help="configuration entry as JSON")
+    parser.add_argument("--notes", nargs="*", default=[], help="more that the table says below itself")
+    parser.add_argument("--out", type=Path, required=True, help="path of the files without suffix")
     arguments = parser.parse_args()
-    scores = {name: pd.read_csv(path) for name, path in zip(arguments.models, arguments.scores, strict=True)}
-    all_facts = {
-        name: read_json(path.with_suffix(".json"))
-        for name, path in zip(arguments.models, arguments.scores, strict=True)
-    }
-    facts = next(iter(all_facts.values()))
-    draws = {name: facts["draws"] for name, facts in all_facts.items()}
-    measured = arguments.protocol["measured"] | {"images": len(next(iter(scores.values())))}
-    published = for_table(arguments.published, arguments.protocol["dataset"], measured)
-    table = quality(scores, arguments.models, arguments.title, arguments.statistics, draws, published)
-    table.notes += not_computed(facts["absent"])
+    scores = {name: read_scores(path) for name, path in by_model(arguments.scores).items()}
+    records = {name: read_json(path) for name, path in by_model(arguments.records).items()}
+    images = next(iter(scores.values()))["image"].nunique()
+    literature = for_test_set(arguments.literature, arguments.test_set, images)
+    table = quality(scores, arguments.models, arguments.test_set, arguments.statistics, literature)
+    table.notes += not_computed(next(iter(records.values()))["absent"]) + arguments.notes
     table.write(arguments.out)
 
 

@@ -1,25 +1,25 @@
-"""Draw which method wins against which on one test set."""
+"""Draw on which share of the images of one test set each method is better than each other."""
 
 import argparse
-import json
 from pathlib import Path
 
-import pandas as pd
-
 from rssr.base.process import run
+from rssr.plan import arguments as given
+from rssr.plan.artifacts import by_model
 from rssr.render.figures.scores import win_rate
 from rssr.render.figures.style import save
+from rssr.render.scores import read_scores
 
 
 def main() -> None:
     """Parse the arguments and call the library."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", type=json.loads, required=True, help="model -> label and notes, as JSON")
-    parser.add_argument("--scores", nargs="+", type=Path, required=True, help="CSV files in the models' order")
+    parser.add_argument("--models", type=given.entry, required=True, help="model -> label and notes, as JSON")
+    parser.add_argument("--scores", nargs="+", type=Path, required=True, help="CSV files, one per model")
     parser.add_argument("--metric", required=True)
-    parser.add_argument("--out", type=Path, required=True, help="stem of the files")
+    parser.add_argument("--out", type=Path, required=True, help="path of the files without suffix")
     arguments = parser.parse_args()
-    scores = dict(zip(arguments.models, map(pd.read_csv, arguments.scores), strict=True))
+    scores = {name: read_scores(path) for name, path in by_model(arguments.scores).items()}
     save(win_rate(scores, arguments.models, arguments.metric), arguments.out)
 
 

@@ -1,4 +1,4 @@
-"""Train one network on the train split of one data set; run again after an interruption, it goes on."""
+"""Train one network on the train split of one data set; run again after an interruption, it resumes."""
 
 import argparse
 import json
@@ -6,11 +6,12 @@ from pathlib import Path
 
 import torch
 
-from rssr.base.process import run
 from rssr.base.files import sha256, write_json
+from rssr.base.process import run
 from rssr.base.provenance import made_by
 from rssr.models.registry import build
 from rssr.models.weights import write_weights
+from rssr.plan.artifacts import artifact_at
 from rssr.plan.dependencies import digest, used_files
 from rssr.steps.training import Patches, Trainer, manifest_checksums
 
@@ -20,8 +21,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=json.loads, required=True, help="configuration entry as JSON")
     parser.add_argument("--recipe", type=json.loads, required=True, help="configuration entry as JSON")
-    parser.add_argument("--split-dir", type=Path, required=True, help="results/data/{dataset}/train")
-    parser.add_argument("--degradation", required=True)
+    parser.add_argument("--hr-dir", type=Path, required=True)
+    parser.add_argument("--lr-dir", type=Path, required=True)
     parser.add_argument(
         "--weights", type=Path, required=True, help="safetensors file; .json and .csv are put beside it"
     )
@@ -33,21 +34,20 @@ def main() -> None:
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.manual_seed(arguments.recipe["seed"])
     model, scale = build(arguments.model).train(), arguments.model["scale"]
-    lr_name = f"x{scale}-{arguments.degradation}"
-    checksums = manifest_checksums(arguments.split_dir, lr_name)
+    checksums = manifest_checksums(arguments.hr_dir, arguments.lr_dir)
     entries = {"model": arguments.model, "recipe": arguments.recipe, "images": checksums}
     code = digest(arguments.code or used_files(Path(__file__).resolve()))
-    patches = Patches(arguments.split_dir, lr_name, scale, arguments.recipe)
+    patches = Patches(arguments.hr_dir, arguments.lr_dir, scale, arguments.recipe)
     folder = arguments.weights.parent / "checkpoints"
     trainer = Trainer(model, arguments.recipe, patches, folder, [entries, code, arguments.threads])
     weights = trainer.run()
     write_weights(arguments.weights, {name.removeprefix("network."): value for name, value in weights.items()})
     trainer.write_curve(arguments.weights.with_suffix(".csv"))
+    trained = artifact_at(arguments.lr_dir / "manifest.csv")
     facts = made_by(
         **entries,
         sha256=sha256(arguments.weights),
-        trained_on=str(arguments.split_dir),
-        degradation=lr_name,
+        **{key: getattr(trained, key) for key in ("dataset", "scale", "degradation")},
         parameters=sum(p.numel() for p in model.parameters()),
         device=str(trainer.accelerator.device),
         threads=arguments.threads,

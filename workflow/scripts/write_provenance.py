@@ -4,8 +4,8 @@ import argparse
 import json
 from pathlib import Path
 
-from rssr.base.process import run
 from rssr.base.files import sha256, write_json
+from rssr.base.process import run
 from rssr.base.provenance import made_by
 
 

@@ -1,0 +1,22 @@
+"""What scripts are given as JSON, read: the other side of plan.jobs."""
+
+import json
+from typing import Any
+
+from rssr.plan.test_set import TestSet
+
+
+def entry(text: str) -> Any:
+    """A configuration entry, or several; for argparse's `type`."""
+    return json.loads(text)
+
+
+def test_sets(text: str) -> list[TestSet]:
+    """Test sets; for argparse's `type`."""
+    return [TestSet(**(fields | {"steps": tuple(fields["steps"])})) for fields in json.loads(text)]
+
+
+def test_set(text: str) -> TestSet:
+    """The one test set that a rendering is of; for argparse's `type`."""
+    (found,) = test_sets(text)
+    return found

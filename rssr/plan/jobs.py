@@ -1,0 +1,99 @@
+"""The configuration entries that decide the output of a script, as JSON: all of it is made here, and nowhere else.
+
+A script gets the entries that it needs and no more, so that Snakemake makes again what a changed entry decides and
+nothing besides. plan.arguments reads what is written here.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+
+from rssr.plan.model_plan import ModelPlan
+from rssr.plan.plan import Plan, plain, rooted
+from rssr.plan.test_set import TestSet
+
+# Keys of a model's entry that are shown, or that decide its weights, whose checksum stands for them.
+_NOT_OF_PIXELS = {"label", "note", "train", "train_on", "ablates", "licence", "source", "published"}
+_AROUND_THE_NETWORK = {"tile", "self_ensemble"}
+
+
+def data_set(plan: Plan, name: str) -> str:
+    """What decides a data set's images: its entry with its root, without the label."""
+    return json.dumps({key: value for key, value in rooted(plan.config.datasets[name]).items() if key != "label"})
+
+
+def data_sets(plan: Plan) -> str:
+    """All data sets, with their labels."""
+    return json.dumps({name: rooted(entry) for name, entry in plan.config.datasets.items()})
+
+
+def data_set_labels(plan: Plan) -> str:
+    """Data set -> what tables call it."""
+    return json.dumps({name: entry.label for name, entry in plan.config.datasets.items()})
+
+
+def degradation(plan: Plan, name: str) -> str:
+    """The steps of a degradation."""
+    return json.dumps([plain(step) for step in plan.config.degradations[name]])
+
+
+def model(given: ModelPlan, without: Iterable[str] = ()) -> str:
+    """What decides a model's pixels and cost: its entry at its scale, without what is only shown."""
+    return json.dumps({k: v for k, v in given.entry.items() if k not in _NOT_OF_PIXELS.union(without)})
+
+
+def network(given: ModelPlan) -> str:
+    """What decides a model's weights: its entry without what is done around the network."""
+    return model(given, without=_AROUND_THE_NETWORK)
+
+
+def architecture(given: ModelPlan) -> str:
+    """What decides a model's cost: its entry without the weights to load."""
+    return model(given, without=["weights"])
+
+
+def recipe(plan: Plan, given: ModelPlan) -> str:
+    """The recipe of a trained model, defaults filled in."""
+    return plan.config.training[given.config.train].model_dump_json()
+
+
+def rows(models: Iterable[ModelPlan]) -> str:
+    """What renderings say of models: name -> label, notes and literature values, in the order of the tables."""
+    found = {}
+    for given in models:
+        found[given.name] = {"label": given.label, "notes": given.notes}
+        if given.config.published:
+            found[given.name]["published"] = given.config.published.model_dump(mode="json")
+    return json.dumps(found)
+
+
+def test_sets(tests: Iterable[TestSet]) -> str:
+    """Test sets, whole."""
+    return json.dumps([asdict(test) for test in tests])
+
+
+def crops(plan: Plan, dataset: str) -> str:
+    """The crops that the qualitative page of a test set is asked for: `image` and `square`."""
+    asked = (crop for crop in plan.config.figures.crops if crop.dataset == dataset)
+    return json.dumps([crop.model_dump(mode="json", exclude={"dataset"}) for crop in asked])
+
+
+def profile(plan: Plan) -> str:
+    """How cost is measured, defaults filled in."""
+    return plan.config.profile.model_dump_json()
+
+
+def statistics(plan: Plan) -> str:
+    """How intervals are computed, defaults filled in."""
+    return plan.config.statistics.model_dump_json()
+
+
+def analysis(plan: Plan) -> str:
+    """How networks are looked into, defaults filled in; without which."""
+    asked = plan.config.analysis
+    return asked.model_dump_json(exclude={"dataset", "models"}) if asked else "{}"
+
+
+def configuration(plan: Plan) -> str:
+    """The whole configuration."""
+    return json.dumps(plain(plan.config))

@@ -1,0 +1,95 @@
+"""A model at one scale: what it is called, where its weights come from, and which code it runs."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from rssr.base.errors import UserError
+from rssr.base.tensors import scale_of
+from rssr.config.models import Model, entry_at
+from rssr.models.names import INTERPOLATIONS, NETWORKS
+from rssr.plan.replicate import SINGLE, seeded
+
+
+@dataclass(frozen=True)
+class ModelPlan:
+    """A method of the tables at one scale.
+
+    Attributes:
+        name: of the model in the configuration.
+        scale: upscaling factor.
+        config: its entry in the configuration.
+        seed: of the recipe that it is trained by; None where it is not trained.
+    """
+
+    name: str
+    scale: int
+    config: Model
+    seed: int | None
+
+    @property
+    def label(self) -> str:
+        """Its name in tables and figures."""
+        return self.config.label
+
+    @property
+    def notes(self) -> list[str]:
+        """What tables say of it below themselves."""
+        notes = [self.config.note] if self.config.note else []
+        if self.config.self_ensemble:
+            notes.append("self-ensemble over the 8 flips and turns of the image")
+        if tile := self.config.tile:
+            notes.append(
+                f"upscaled in LR tiles of {tile.size} pixels with an overlap of {tile.overlap}, which its cost "
+                "counts twice"
+            )
+        return notes
+
+    @property
+    def is_interpolation(self) -> bool:
+        """Whether it has no weights at all."""
+        return self.config.arch in INTERPOLATIONS
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether its weights are trained by this run."""
+        return self.config.train is not None
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether its weights come from a file or an address."""
+        return not self.is_interpolation and not self.is_trained
+
+    @property
+    def replicates(self) -> list[str]:
+        """The replicates of its weights, see plan.replicate."""
+        return [seeded(self.seed)] if self.seed is not None else [SINGLE]
+
+    @property
+    def module(self) -> str:
+        """The module of its class; empty for a checkpoint."""
+        arch = self.config.arch or ""
+        return NETWORKS.get(arch, arch).split(":")[0]
+
+    @cached_property
+    def entry(self) -> dict[str, Any]:
+        """Its configuration entry at the scale, as plain values without defaults."""
+        return entry_at(self.config.model_dump(mode="json", exclude_defaults=True), self.scale)
+
+    @property
+    def file(self) -> str | None:
+        """The local file that its weights are loaded from; None for an address, and where nothing is loaded."""
+        return (self.entry.get("weights") or self.entry.get("checkpoint") or {}).get("path")
+
+    @cached_property
+    def left_out(self) -> str:
+        """Why it has no row at this scale; empty where it has one."""
+        found = scale_of(Path(self.file)) if self.is_loaded and self.file else None
+        return f"{self.file} has weights for x{found}" if found not in (None, self.scale) else ""
+
+    def check_file(self) -> None:
+        """UserError for weights that are not there; Snakemake would go on with those of an earlier run."""
+        if self.file and not Path(self.file).is_file():
+            key = "weights" if "weights" in self.entry else "checkpoint"
+            raise UserError(f"models.{self.name}.{key}.path: there is no file {self.file}", "correct the path")

@@ -1,0 +1,323 @@
+"""The plan of a run: the objects that a configuration stands for, and which of them belong together."""
+
+import os
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from rssr.base.errors import UserError
+from rssr.config import validate
+from rssr.config.data import Dataset
+from rssr.config.literature import load as load_literature
+from rssr.datasets.card import DataSet
+from rssr.datasets.degradations import DEGRADATIONS, describe
+from rssr.datasets.registry import PUBLISHED
+from rssr.datasets.registry import build as build_data_set
+from rssr.metrics.registry import METRICS
+from rssr.plan.artifacts import Artifact
+from rssr.plan.model_plan import ModelPlan
+from rssr.plan.test_set import TestSet
+from rssr.plan.training_set import TrainingSet
+
+
+class Plan:
+    """The objects of a run.
+
+    Args:
+        config: Snakemake's merged configuration.
+        origin: the files that it came from, for errors.
+
+    Attributes:
+        config: the validated configuration.
+        data_sets: name -> where its images come from.
+        models: every model at every scale that it has weights for, in the order of the tables.
+        left_out: the models at the scales that they have no weights for.
+        test_sets: every data set with a test split, at every scale and degradation.
+    """
+
+    def __init__(self, config: Mapping[str, Any], origin: str) -> None:
+        self.config = validate(config, origin)
+        self.data_sets = {name: _data_set(name, entry) for name, entry in self.config.datasets.items()}
+        planned = [self._model(name, scale) for scale in self.config.scales for name in self.config.models]
+        for model in planned:
+            model.check_file()
+        self.left_out = [model for model in planned if model.left_out]
+        self.models = [model for model in planned if not model.left_out]
+        for scale in self.config.scales:
+            if not self.models_at(scale):
+                raise UserError(f"no model has weights for x{scale}: {self.left_out[0].left_out}", "change `scale`")
+        if len(self.config.scales) == 1 and self.left_out:
+            model = self.left_out[0]
+            raise UserError(
+                f"models.{model.name}: {model.left_out}, not for the configuration's x{model.scale}",
+                "change `scale`, name another file, or leave the model out",
+            )
+        self.test_sets = [
+            self._test_set(name, scale, degradation)
+            for scale in self.config.scales
+            for name in self.tested
+            for degradation in self.config.degradations
+        ]
+
+    # Of wildcards.
+
+    def test_set(self, wildcards: Any) -> TestSet:
+        """The test set of a rule's wildcards `dataset`, `scale` and `degradation`; the training degradation if none."""
+        degradation = getattr(wildcards, "degradation", self.training_degradation)
+        wanted = (wildcards.dataset, int(wildcards.scale), degradation)
+        return next(test for test in self.test_sets if (test.dataset, test.scale, test.degradation) == wanted)
+
+    def model(self, wildcards: Any) -> ModelPlan:
+        """The model of a rule's wildcards `model` and `scale`."""
+        return self.model_at(wildcards.model, int(wildcards.scale))
+
+    def training_set(self, wildcards: Any) -> TrainingSet:
+        """The training set of a rule's wildcards `dataset` and `scale`."""
+        return TrainingSet(wildcards.dataset, int(wildcards.scale), self.training_degradation)
+
+    # Models.
+
+    def model_at(self, name: str, scale: int) -> ModelPlan:
+        """A model at a scale."""
+        return next(model for model in self.models if (model.name, model.scale) == (name, scale))
+
+    def models_at(self, scale: int) -> list[ModelPlan]:
+        """The rows of the tables of a scale."""
+        return [model for model in self.models if model.scale == scale]
+
+    def weights(self, model: ModelPlan, test: TestSet) -> list[Artifact]:
+        """The weights that a model upscales a test set with, one for each replicate; none for an interpolation."""
+        if model.is_interpolation:
+            return []
+        home = self.home(model, test.dataset)
+        return [
+            Artifact("weights", dataset=home, scale=model.scale, model=model.name, replicate=replicate)
+            for replicate in model.replicates
+        ]
+
+    @property
+    def all_weights(self) -> list[Artifact]:
+        """The weights of every network for every test set, each once."""
+        found = (
+            artifact
+            for test in self.test_sets
+            for model in self.models_at(test.scale)
+            for artifact in self.weights(model, test)
+        )
+        return list(dict.fromkeys(found))
+
+    def home(self, model: ModelPlan, dataset: str) -> str:
+        """The data set that a model's weights for a data set come from: another one where the entry has `train_on`."""
+        home = model.config.train_on or dataset
+        if model.is_trained and "train" not in self.data_sets[home].splits:
+            raise UserError(
+                f"models.{model.name}.train: the data set '{home}' has no train split: add one to its "
+                f"`split`, or name another data set in models.{model.name}.train_on"
+            )
+        return home
+
+    def weights_for_profile(self, model: ModelPlan) -> list[Artifact]:
+        """A checkpoint's architecture is known from its weights alone; the other models are measured without."""
+        if model.config.checkpoint is None:
+            return []
+        dataset = next(iter(self.config.datasets))
+        of_model = {"dataset": dataset, "scale": model.scale, "model": model.name}
+        return [Artifact("weights", replicate=replicate, **of_model) for replicate in model.replicates]
+
+    def ablation(self, name: str, scale: int) -> list[ModelPlan]:
+        """A model, and then those that ablate it."""
+        return [model for model in self.models_at(scale) if name in (model.name, model.config.ablates)]
+
+    @property
+    def ablated(self) -> list[str]:
+        """The models that others are variants of."""
+        return list(dict.fromkeys(model.ablates for model in self.config.models.values() if model.ablates))
+
+    @property
+    def reference(self) -> str:
+        """The model that the others are compared with."""
+        return self.config.statistics.reference or next(iter(self.config.models))
+
+    def reference_at(self, scale: int) -> str:
+        """The same at a scale: the first model there, where the configured one has no row."""
+        names = [model.name for model in self.models_at(scale)]
+        return self.reference if self.reference in names else names[0]
+
+    def notes_at(self, scale: int) -> list[str]:
+        """What the tables of a scale say of models that have no row in them."""
+        return [
+            f"{model.label}: no row at x{scale}, since {model.left_out}"
+            for model in self.left_out
+            if model.scale == scale
+        ]
+
+    # Data sets.
+
+    @property
+    def tested(self) -> list[str]:
+        """The data sets that have a test split."""
+        return [name for name, data_set in self.data_sets.items() if "test" in data_set.splits]
+
+    @property
+    def training_degradation(self) -> str:
+        """The degradation that networks are trained on: the first."""
+        return next(iter(self.config.degradations))
+
+    @property
+    def training_sets(self) -> list[TrainingSet]:
+        """What the trained networks learn from."""
+        homes = dict.fromkeys(
+            (self.home(model, test.dataset), model.scale)
+            for test in self.test_sets
+            for model in self.models_at(test.scale)
+            if model.is_trained
+        )
+        return [TrainingSet(dataset, scale, self.training_degradation) for dataset, scale in homes]
+
+    def tests_at(self, scale: int) -> list[TestSet]:
+        """The test sets of a scale."""
+        return [test for test in self.test_sets if test.scale == scale]
+
+    def source_images(self, dataset: str, split: str) -> list[str]:
+        """What HR images are cut from: the record of what was fetched, or the files of a folder."""
+        if self.config.datasets[dataset].images is None:
+            return [f"downloads/{dataset}/fetched.json"]
+        data_set = self.data_sets[dataset]
+        return [str(data_set.find(Path(), source)) for source in data_set.splits[split]]
+
+    def transfer(self, dataset: str) -> str:
+        """Where a data set comes from and how much is transferred, in words."""
+        data_set, label = self.data_sets[dataset], self.config.datasets[dataset].label
+        if data_set.root:
+            images = len(data_set.sources)
+            return f"{label}: {images} images from the folder {data_set.root}, nothing is transferred"
+        places = [f"{mirror.bytes / 1e9:.2f} GB from {mirror.where}" for mirror in data_set.card.mirrors]
+        return f"{label}: {', or '.join(places) or 'small'}, into downloads/{dataset}"
+
+    @cached_property
+    def literature_sets(self) -> list[TestSet]:
+        """The test sets that papers print values of."""
+        known = {value.dataset for value in load_literature()}
+        return [test for test in self.test_sets if test.module in known]
+
+    # What is measured besides.
+
+    @property
+    def audited(self) -> list[tuple[TestSet, ModelPlan]]:
+        """What the measuring protocol is audited on: test sets at the first scale, with each model of the audit."""
+        if self.config.audit is None:
+            return []
+        return [
+            (test, self.model_at(name, test.scale))
+            for dataset in self.config.audit.datasets
+            for test in [self._asked(dataset, "audit.datasets")]
+            for name in self.config.audit.models
+        ]
+
+    @property
+    def analysed(self) -> list[tuple[TestSet, ModelPlan]]:
+        """The networks that are looked into, each with the test set whose images are used."""
+        if self.config.analysis is None:
+            return []
+        test = self._asked(self.config.analysis.dataset, "analysis.dataset")
+        return [(test, self.model_at(name, test.scale)) for name in self.config.analysis.models]
+
+    @property
+    def dissected(self) -> list[tuple[TestSet, ModelPlan]]:
+        """Those of them whose inside can be shown."""
+        return [(test, model) for test, model in self.analysed if model.config.arch == "lstmconvsr"]
+
+    def audits(self, wildcards: Any, suffix: str) -> list[Artifact]:
+        """What an audit of a data set measured of each of its models."""
+        of_set = {"dataset": wildcards.dataset, "scale": int(wildcards.scale)}
+        return [
+            Artifact("audit", suffix, model=model.name, **of_set)
+            for test, model in self.audited
+            if (test.dataset, test.scale) == (of_set["dataset"], of_set["scale"])
+        ]
+
+    @property
+    def metrics_with_weights(self) -> list[str]:
+        """The configured metrics that are networks."""
+        return [name for name in self.config.metrics if METRICS[name].weights]
+
+    @staticmethod
+    def metric_module(name: str) -> str:
+        """The module of a metric, for dependencies.code()."""
+        return METRICS[name].function.split(":")[0]
+
+    @property
+    def redistributable(self) -> bool:
+        """Whether the images of all test sets may be passed on."""
+        return all(test.redistributable for test in self.test_sets)
+
+    # How objects are made.
+
+    def _model(self, name: str, scale: int) -> ModelPlan:
+        entry = self.config.models[name]
+        return ModelPlan(name, scale, entry, self.config.training[entry.train].seed if entry.train else None)
+
+    def _test_set(self, dataset: str, scale: int, degradation: str) -> TestSet:
+        entry, data_set = self.config.datasets[dataset], self.data_sets[dataset]
+        steps = [plain(step) for step in self.config.degradations[degradation]]
+        known = [name for name, its_steps in DEGRADATIONS.items() if list(its_steps) == steps]
+        crop = scale if self.config.crop is None else self.config.crop
+        label = f"{entry.label} ({data_set.part})" if data_set.part else entry.label
+        several = {f"x{scale}": len(self.config.scales) > 1, degradation: len(self.config.degradations) > 1}
+        own = entry.split is not None or entry.subset or entry.tile is not None
+        return TestSet(
+            dataset=dataset,
+            scale=scale,
+            degradation=degradation,
+            label=label,
+            name=", ".join([label, *(word for word, needed in several.items() if needed)]),
+            steps=tuple(steps),
+            conditions=f"x{scale}, LR by {describe(steps)}, 8 bit, border crop {crop}",
+            crop=crop,
+            classes=data_set.classes,
+            protocol={
+                "scale": scale,
+                "degradation": known[0] if known else describe(steps),  # whatever a configuration calls it
+                "crop": crop,
+                "split": "own" if own else "paper",
+            },
+            module=entry.module or "folder",
+            redistributable=data_set.card.shown,
+        )
+
+    def _asked(self, dataset: str, key: str) -> TestSet:
+        """The test set that a block of the configuration names, at the first scale and degradation."""
+        for test in self.test_sets:
+            if (test.dataset, test.scale, test.degradation) == (
+                dataset,
+                self.config.scales[0],
+                self.training_degradation,
+            ):
+                return test
+        raise UserError(f"{key}: '{dataset}' has no test split", "name another data set")
+
+
+def plain(entry: BaseModel) -> dict[str, Any]:
+    """A block of the configuration as plain values, without defaults."""
+    return entry.model_dump(mode="json", exclude_defaults=True)
+
+
+def rooted(entry: Dataset) -> dict[str, Any]:
+    """An entry whose `root` is the environment's where it names none: RSSR_ROOT_POTSDAM for `module: potsdam`."""
+    root = os.environ.get(f"RSSR_ROOT_{(entry.module or '').upper()}")
+    return {"root": root} | plain(entry) if root and entry.module in PUBLISHED else plain(entry)
+
+
+def paths(artifacts: Iterable[Artifact]) -> list[str]:
+    """The paths of artifacts, each once, in order."""
+    return list(dict.fromkeys(artifact.path for artifact in artifacts))
+
+
+def _data_set(name: str, entry: Dataset) -> DataSet:
+    try:
+        return build_data_set(rooted(entry))
+    except UserError as error:
+        raise UserError(f"datasets.{name}: {error}") from None

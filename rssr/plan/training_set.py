@@ -1,0 +1,30 @@
+"""A training set: the train split of a data set at a scale and a degradation, which networks learn from."""
+
+from dataclasses import dataclass
+
+from rssr.plan.artifacts import Artifact
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """What networks are trained on.
+
+    Attributes:
+        dataset: name of the data set in the configuration.
+        scale: upscaling factor.
+        degradation: name of the degradation: the configuration's first.
+    """
+
+    dataset: str
+    scale: int
+    degradation: str
+
+    @property
+    def hr(self) -> Artifact:
+        """The manifest of its HR images."""
+        return Artifact("hr", dataset=self.dataset, split="train", scale=self.scale)
+
+    @property
+    def lr(self) -> Artifact:
+        """The manifest of its LR images."""
+        return Artifact("lr", dataset=self.dataset, split="train", scale=self.scale, degradation=self.degradation)

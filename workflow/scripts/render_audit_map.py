@@ -1,0 +1,31 @@
+"""Draw the audit of the measuring protocol of one model on one test set."""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+from rssr.base.files import read_json
+from rssr.base.process import run
+from rssr.plan import arguments as given
+from rssr.render.figures.protocol import protocol_heat_map
+from rssr.render.figures.style import save
+from rssr.steps.audit import CHOICES
+
+
+def main() -> None:
+    """Parse the arguments and call the library."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--label", required=True)
+    parser.add_argument("--measured", type=Path, required=True, help="CSV file")
+    parser.add_argument("--record", type=Path, required=True, help="JSON file")
+    parser.add_argument("--test-set", type=given.test_set, required=True, help="as JSON")
+    parser.add_argument("--out", type=Path, required=True, help="path of the files without suffix")
+    arguments = parser.parse_args()
+    measured = pd.read_csv(arguments.measured, dtype={"crop": str})
+    images = len(read_json(arguments.record)["images"])
+    title = f"{arguments.label} on {arguments.test_set.label}, x{arguments.test_set.scale}, {images} images"
+    save(protocol_heat_map(measured, CHOICES, title), arguments.out)
+
+
+run(main)
