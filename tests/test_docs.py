@@ -1,0 +1,227 @@
+"""The documents: every command in them is checked here, no link is dead, generated parts are in step.
+
+A block tagged `bash` has commands that are in CHECKED below. A command that cannot be checked stands in a block tagged
+`console` with a line "not run in the tests". CONTRIBUTING.md is run as printed by test_contributing.py.
+"""
+
+import re
+import runpy
+import shlex
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+from snakemake.cli import parse_args
+
+from rssr.base import ROOT
+from rssr.config import load, validate
+from rssr.config.document import markdown
+from rssr.plan.artifacts import artifact_at
+from rssr.plan.plan import Plan
+from rssr.plan.targets import everything
+
+PAGES = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for pattern in ("*.md", "docs/*.md", "config/*.md", "datasets/*.md", "models/**/*.md", "metrics/*.md")
+    for path in sorted(ROOT.glob(pattern))
+}
+RULES = {
+    name
+    for path in (ROOT, ROOT / "workflow/rules")
+    for name in re.findall(
+        r"^rule (\w+):",
+        "\n".join(file.read_text() for file in (*path.glob("Snakefile"), *path.glob("*.smk"))),
+        re.MULTILINE,
+    )
+}
+MINE = """models:
+  swinir:
+    label: SwinIR
+    arch: basicsr:SwinIR
+    args: {upscale: 4, img_size: 24, window_size: 8, depths: [2, 2], embed_dim: 24, num_heads: [4, 4], mlp_ratio: 2}
+    train: minute
+"""
+
+
+def blocks(page, kind):
+    """The fenced blocks of a kind on a page."""
+    return re.findall(rf"^```{kind}\n(.*?)^```$", PAGES[page], re.DOTALL | re.MULTILINE)
+
+
+def commands():
+    """(page, command) of all blocks tagged bash, without comments."""
+    for page in PAGES:
+        for block in blocks(page, "bash") if page != "CONTRIBUTING.md" else ():
+            for line in filter(None, block.splitlines()):
+                yield page, line.split("    #")[0].strip()
+
+
+def made(command, folder):
+    """make knows the target, and says what it would run."""
+    _, target = command.split()
+    said = subprocess.run(["make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert {"benchmark": "snakemake --cores all", "test": "python -m pytest"}[target] in said
+
+
+def planned(command, folder):
+    """Snakemake takes the options, the configuration makes a plan, and the targets are rules or files of the plan."""
+    (folder / "mine.yaml").write_text(MINE)
+    _, options = parse_args(shlex.split(command)[1:])
+    files = options.configfile or ["config/config.yaml"]
+    paths = [folder / file if str(file) == "mine.yaml" else ROOT / file for file in files]
+    plan = Plan(load(*paths).model_dump(mode="json", exclude_defaults=True), command)
+    files = everything(plan)
+    for target in options.targets:
+        assert target in RULES or artifact_at(target).path in files, target
+
+
+def upscaled(command, folder):
+    """The command runs on a small picture in a folder of its own."""
+    image = np.random.default_rng(0).integers(0, 256, (20, 20, 4), dtype="uint8")
+    Image.fromarray(image if "--bands" in command else image[..., :3]).save(folder / "scene.tif")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", ["rssr", *shlex.split(command)[3:]])
+        runpy.run_module("rssr", run_name="__main__")
+    out = shlex.split(command)[shlex.split(command).index("-o") + 1]
+    with Image.open(folder / out) as result:
+        assert result.size == (80, 80)
+
+
+def run(command, folder):
+    """The command runs in the checkout."""
+    subprocess.run(["bash", "-c", command.replace("python", sys.executable, 1)], cwd=ROOT, check=True)
+
+
+def run_by(test):
+    """Another test runs the command."""
+
+    def check(command, folder):
+        words = ", ".join(f'"{word}"' for word in shlex.split(command)[3:])
+        assert words in (ROOT / "tests" / test).read_text(encoding="utf-8")
+
+    return check
+
+
+CHECKED = {
+    "make benchmark": made,
+    "make test": made,
+    "snakemake --cores all -n": planned,
+    "snakemake --cores all": planned,
+    "snakemake -np": planned,
+    "snakemake --cores all --configfile config/config.yaml mine.yaml": planned,
+    "snakemake -n --cores all --configfile config/config.yaml mine.yaml": planned,
+    "snakemake data -n --configfile config/paper.yaml": planned,
+    "snakemake data_status --cores 1 --configfile config/paper.yaml": planned,
+    "snakemake data --cores all --configfile config/paper.yaml": planned,
+    "snakemake --cores all --configfile config/paper.yaml": planned,
+    "snakemake results/profile/x4/lstmconvsr.json --cores all --configfile config/paper.yaml": planned,
+    "snakemake --cores all --configfile config/paper.yaml config/ablation.yaml": planned,
+    "snakemake --cores all --configfile config/paper.yaml config/zoo.yaml": planned,
+    "snakemake --workflow-profile profiles/gpu --configfile config/paper.yaml": planned,
+    "snakemake --workflow-profile profiles/slurm --configfile config/paper.yaml": planned,
+    "python -m rssr upscale scene.tif --model lstmconvsr_xs -o out.tif": upscaled,
+    "python -m rssr upscale scene.tif --model lstmconvsr_xs -o out.png --bands 4 3 2 --tile 128 16": upscaled,
+    "python -m rssr models": run_by("test_commands.py"),
+    "PYTHONPATH=. python workflow/scripts/score_images.py --help": run,
+}
+DIAGRAM = next(command for page, command in commands() if page == "docs/architecture.md" and "--rulegraph" in command)
+CHECKED[DIAGRAM] = planned
+
+
+def test_every_command_is_checked():
+    found = {command for _, command in commands()}
+    assert found - CHECKED.keys() == set(), "not in CHECKED"
+    assert CHECKED.keys() - found == set(), "in no document"
+    for page in PAGES:
+        assert not blocks(page, "sh") and not blocks(page, "shell"), f"{page}: tag it bash or console"
+        assert all("not run in the tests" in block for block in blocks(page, "console")), page
+
+
+@pytest.mark.parametrize("command", CHECKED)
+def test_command_is_as_printed(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    CHECKED[command](command, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "command",
+    [command for command, check in CHECKED.items() if check is planned and "mine.yaml" not in command],
+)
+def test_snakemake_makes_a_dag_of_it(command):
+    arguments = [sys.executable, "-m", *shlex.split(command), *([] if "--rulegraph" in command else ["--dry-run"])]
+    result = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
+
+
+def _edges(diagram):
+    """Rule names and arrows of a Mermaid diagram."""
+    names = dict(re.findall(r"(id\d+)\[(\w+)\]", diagram))
+    return set(names.values()), {(names[a], names[b]) for a, b in re.findall(r"(id\d+) --> (id\d+)", diagram)}
+
+
+def _diagram():
+    return re.search(r"<!-- rulegraph -->\n(.*?)<!-- end -->", PAGES["docs/architecture.md"], re.DOTALL)[1]
+
+
+def test_diagram_shows_rules_that_are_there():
+    names, arrows = _edges(_diagram())
+    assert len(arrows) > 20
+    assert names <= RULES
+
+
+@pytest.mark.slow
+def test_diagram_is_what_its_command_draws():
+    result = subprocess.run(
+        [sys.executable, "-m", *shlex.split(DIAGRAM)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert _edges(_diagram()) == _edges(result.stdout)
+
+
+def test_configuration_reference_is_in_step():
+    assert PAGES["docs/configuration.md"] == markdown(), "python -m rssr schema --markdown > docs/configuration.md"
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in ("CONTRIBUTING.md", "CHANGELOG.md")])
+def test_examples_validate(page):
+    for block in blocks(page, "yaml"):
+        config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+        for key, value in yaml.safe_load(block).items():
+            config[key] = config[key] | value if isinstance(config.get(key), dict) else value
+        validate(config, page)
+
+
+def _links(page, reference):
+    """The relative links of a page, to files of the reference runs or to others."""
+    text = re.sub(r"^```.*?^```$", "", PAGES[page], flags=re.DOTALL | re.MULTILINE)
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
+    return [link for link in links if ("results/reference/" in link) is reference]
+
+
+def _anchors(text):
+    slugs = {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^#+ (.*)$", text, re.M)}
+    return slugs | set(re.findall(r'<a id="(\w+)">', text))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page):
+    for link in _links(page, reference=False):
+        path, _, anchor = link.partition("#")
+        target = (ROOT / page).parent / path if path else ROOT / page
+        assert target.exists(), link
+        assert not anchor or anchor in _anchors(target.read_text(encoding="utf-8")), link
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_into_reference_runs_lead_somewhere(page):
+    for link in _links(page, reference=True):
+        assert ((ROOT / page).parent / link).exists(), link
+
+
+def test_nothing_names_a_place_of_the_developers():
+    for page, text in PAGES.items():
+        assert not re.search(r"/work\b|\.\./shared|\bTODO\b", text), page
