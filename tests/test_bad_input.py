@@ -47,14 +47,14 @@ def test_argument_that_a_network_refuses(project):
 
 
 def test_wrong_sha256_of_weights(project):
-    shutil.copy(project.folder / "results/weights/edsr_test/synthetic.safetensors", project.folder / "w.safetensors")
+    shutil.copy(project.folder / "results/weights/edsr_test/synthetic/x4/seed10.safetensors", project.folder / "w.safetensors")
     weights = f"weights: {{path: w.safetensors, sha256: '{'0' * 64}'}}"
     project.edit("config/test.yaml", "img_range: 1.0}\n    train: test", f"img_range: 1.0}}\n    {weights}")
     assert "error: w.safetensors: sha256 is " in failed(project)
 
 
 def test_weights_of_another_shape(project):
-    shutil.copy(project.folder / "results/weights/edsr_test/synthetic.safetensors", project.folder / "w.safetensors")
+    shutil.copy(project.folder / "results/weights/edsr_test/synthetic/x4/seed10.safetensors", project.folder / "w.safetensors")
     project.edit(
         "config/test.yaml", "img_range: 1.0}\n    train: test", "img_range: 1.0}\n    weights: {path: w.safetensors}"
     )
@@ -123,6 +123,6 @@ def test_required_metric_without_a_network(project):
         project.edit("config/test.yaml", "lpips: {}", "lpips: {required: false}")
         result = project.snakemake()
     assert result.returncode == 0, result.stdout
-    table = (project.folder / "results/tables/quality_synthetic_bicubic.md").read_text()
+    table = (project.folder / "results/tables/synthetic/x4-bicubic/quality.md").read_text()
     assert "LPIPS ↓" in table and "–" in table
     assert "LPIPS: not computed, because downloads/metrics/checkpoints/alexnet-owt-7be5be79.pth cannot be" in table

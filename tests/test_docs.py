@@ -9,6 +9,7 @@ import runpy
 import shlex
 import subprocess
 import sys
+import tomllib
 
 import numpy as np
 import pytest
@@ -112,6 +113,8 @@ CHECKED = {
     "snakemake --cores all -n": planned,
     "snakemake --cores all": planned,
     "snakemake -np": planned,
+    "source .venv/bin/activate": lambda command, folder: None,  # by the Makefile's own rule
+    "snakemake --cores all --configfile config/test.yaml": planned,
     "snakemake --cores all --configfile config/config.yaml mine.yaml": planned,
     "snakemake -n --cores all --configfile config/config.yaml mine.yaml": planned,
     "snakemake data -n --configfile config/paper.yaml": planned,
@@ -228,6 +231,28 @@ def test_links_lead_somewhere(page):
 def test_links_into_reference_runs_lead_somewhere(page):
     for link in _links(page, reference=True):
         assert ((ROOT / page).parent / link).exists(), link
+
+
+def test_citation_names_people_and_the_version():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert citation["version"] == project["version"]
+    authors = citation["preferred-citation"]["authors"]
+    for author in authors:
+        assert f"{author['family-names']}, {author['given-names']}" in PAGES["README.md"]
+    assert citation["preferred-citation"]["doi"] in PAGES["README.md"]
+
+
+def test_github_tests_the_oldest_and_newest_python():
+    jobs = yaml.safe_load((ROOT / ".github/workflows/tests.yml").read_text())["jobs"]
+    versions = jobs["tests"]["strategy"]["matrix"]["python-version"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    oldest, newest = versions
+    assert f">={oldest},<3.{int(newest.split('.')[1]) + 1}" == project["requires-python"]
+    targets = {word for job in jobs.values() for step in job["steps"] for word in step.get("run", "").split()[1:]}
+    makefile = (ROOT / "Makefile").read_text()
+    assert targets == {"lint", "test", "benchmark"}
+    assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
 
 
 def test_nothing_names_a_place_of_the_developers():

@@ -76,7 +76,7 @@ def test_no_room_shadows_an_installed_package():
     assert result.returncode == 0, result.stderr
 
 
-@pytest.mark.parametrize("module", ["rssr.config", "rssr.plan.dag"])
+@pytest.mark.parametrize("module", ["rssr.config", "rssr.plan.plan", "rssr.plan.jobs", "rssr.plan.targets"])
 def test_the_configuration_is_read_without_torch(module):
     code = f"import sys, {module}; sys.exit('torch' in sys.modules or 'pyiqa' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0

@@ -18,13 +18,13 @@ from PIL import Image
 from rssr.base import ROOT
 from rssr.base.files import read_image, sha256
 from rssr.plan import targets
-from rssr.plan.dag import Dag
+from rssr.plan.plan import Plan
 
 RENDERINGS = {
     *("render_quality", "render_significance", "render_complexity", "render_quality_cost", "render_qualitative"),
     *("render_classes", "render_side_by_side", "render_ablation", "render_training", "render_training_curves"),
     *("render_distributions", "render_win_rate", "render_spectra"),
-    *("render_audit", "write_provenance", "render_report"),
+    *("render_audit", "render_audit_map", "write_provenance", "render_report"),
 }
 
 MEASUREMENTS = {"upscale_images", "score_images", "measure_spectrum", "profile_model"}
@@ -43,40 +43,41 @@ def models(jobs, rule):
 
 
 def tables(folder: Path) -> dict[str, str]:
-    return {path.name: sha256(path) for path in sorted((folder / "results/tables").glob("quality_*"))}
+    return {str(path.relative_to(folder)): sha256(path) for path in sorted((folder / "results/tables").glob("*/*/quality.*"))}
 
 
 def test_contracts_hold(finished):
     results = finished / "results"
-    names = pd.read_csv(results / "data/synthetic/test/manifest.csv")["image"]
+    names = pd.read_csv(results / "data/synthetic/test/HR-x4/manifest.csv")["image"]
     assert len(names) == 8
-    hr = Image.open(results / f"data/synthetic/test/HR/{names[0]}.png")
+    hr = Image.open(results / f"data/synthetic/test/HR-x4/{names[0]}.png")
     lr = Image.open(results / f"data/synthetic/test/LR/x4-bicubic/{names[0]}.png")
     assert (hr.size, lr.size, hr.mode, lr.mode) == ((48, 48), (12, 12), "RGB", "RGB")
     for model in ("bicubic", "lstmconvsr_test", "edsr_test"):
-        sr = Image.open(results / f"sr/synthetic/bicubic/{model}/{names[0]}.png")
+        sr = Image.open(next((results / f"sr/synthetic/x4-bicubic/{model}").glob(f"*/{names[0]}.png")))
         assert (sr.size, sr.mode) == ((48, 48), "RGB")
-        scores = pd.read_csv(results / f"scores/synthetic/bicubic/{model}.csv")
+        scores = pd.read_csv(results / f"scores/synthetic/x4-bicubic/{model}.csv")
         assert list(scores["image"]) == list(names)
         assert np.isfinite(scores[["psnr_y", "ssim_y", "psnr_rgb"]].to_numpy()).all()
-        profile = json.loads((results / f"profile/{model}.json").read_text())
+        profile = json.loads((results / f"profile/x4/{model}.json").read_text())
         assert len(profile["latency"]["samples_ms"]) == 3
     for model in ("lstmconvsr_test", "edsr_test"):
-        facts = json.loads((results / f"weights/{model}/synthetic.json").read_text())
-        assert facts["sha256"] == sha256(results / f"weights/{model}/synthetic.safetensors")
-        assert list(pd.read_csv(results / f"weights/{model}/synthetic.csv")["iteration"]) == [2, 4, 6]
-    audited = pd.read_csv(results / "audit/synthetic/bicubic.csv")
+        facts = json.loads((results / f"weights/{model}/synthetic/x4/seed10.json").read_text())
+        assert facts["sha256"] == sha256(results / f"weights/{model}/synthetic/x4/seed10.safetensors")
+        assert list(pd.read_csv(results / f"weights/{model}/synthetic/x4/seed10.csv")["iteration"]) == [2, 4, 6]
+    audited = pd.read_csv(results / "audit/synthetic/x4/bicubic.csv")
     stated = audited.query("degradation == 'bicubic' and rounding == '8 bit' and colour == 'y' and crop == 4")
-    assert stated["psnr"].nunique() == 1 and (results / "figures/audit_synthetic_bicubic.png").stat().st_size
-    for suffix in ("csv", "md", "tex"):
-        assert (results / f"tables/quality_synthetic_bicubic.{suffix}").stat().st_size
-        assert (results / f"tables/significance_synthetic_bicubic.{suffix}").stat().st_size
-        assert (results / f"tables/audit_synthetic.{suffix}").stat().st_size
-        for table in ("complexity", "quality", "training", "ablation_lstmconvsr_test", "classes_synthetic_bicubic"):
+    assert stated["psnr"].nunique() == 1 and (results / "figures/synthetic/x4/audit/bicubic.png").stat().st_size
+    for suffix in ("csv", "md", "tex", "html"):
+        assert (results / f"tables/synthetic/x4-bicubic/quality.{suffix}").stat().st_size
+        assert (results / f"tables/synthetic/x4-bicubic/significance.{suffix}").stat().st_size
+        assert (results / f"tables/synthetic/x4/audit.{suffix}").stat().st_size
+        for table in ("x4/complexity", "quality", "training", "x4/ablation/lstmconvsr_test"):
             assert (results / f"tables/{table}.{suffix}").stat().st_size
+        assert (results / f"tables/synthetic/x4-bicubic/classes.{suffix}").stat().st_size
     for figure in ("quality_cost", "qualitative"):
         for suffix in ("png", "pdf"):
-            assert (results / f"figures/{figure}_synthetic_bicubic.{suffix}").stat().st_size
+            assert (results / f"figures/synthetic/x4-bicubic/{figure}.{suffix}").stat().st_size
     assert (results / "figures/mlstm_growth.pdf").stat().st_size
     provenance = json.loads((results / "provenance.json").read_text())
     for name, digest in provenance["files"].items():
@@ -84,8 +85,8 @@ def test_contracts_hold(finished):
 
 
 def test_table_is_the_mean_of_the_scores(finished):
-    table = pd.read_csv(finished / "results/tables/quality_synthetic_bicubic.csv").set_index("model")
-    scores = pd.read_csv(finished / "results/scores/synthetic/bicubic/bicubic.csv")
+    table = pd.read_csv(finished / "results/tables/synthetic/x4-bicubic/quality.csv").set_index("model")
+    scores = pd.read_csv(finished / "results/scores/synthetic/x4-bicubic/bicubic.csv")
     assert table.loc["bicubic", "psnr_y"] == pytest.approx(scores["psnr_y"].mean(), abs=1e-9)
     assert table.loc["bicubic", "psnr_y_low"] < table.loc["bicubic", "psnr_y"] < table.loc["bicubic", "psnr_y_high"]
 
@@ -97,15 +98,15 @@ def test_running_again_does_nothing(project):
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("results/sr/synthetic/bicubic/edsr_test/test_0_x0_y0.png", {"upscale_images"}),
-        ("results/sr/synthetic/bicubic/edsr_test", {"upscale_images"}),
-        ("results/data/synthetic/test/HR/test_0_x0_y0.png", {"prepare_images"}),
+        ("results/sr/synthetic/x4-bicubic/edsr_test/seed10/test_0_x0_y0.png", {"upscale_images"}),
+        ("results/sr/synthetic/x4-bicubic/edsr_test", {"upscale_images"}),
+        ("results/data/synthetic/test/HR-x4/test_0_x0_y0.png", {"prepare_images"}),
         ("results/data/synthetic/test/LR/x4-bicubic/test_0_x0_y0.png", {"degrade_images"}),
-        ("results/scores/synthetic/bicubic/edsr_test.csv", {"score_images"}),
-        ("results/weights/edsr_test/synthetic.safetensors", {"train_model"}),
-        ("results/profile/edsr_test.json", {"profile_model"}),
-        ("results/tables/complexity.md", {"render_complexity"}),
-        ("results/figures/qualitative_synthetic_bicubic.png", {"render_qualitative"}),
+        ("results/scores/synthetic/x4-bicubic/edsr_test.csv", {"score_images"}),
+        ("results/weights/edsr_test/synthetic/x4/seed10.safetensors", {"train_model"}),
+        ("results/profile/x4/edsr_test.json", {"profile_model"}),
+        ("results/tables/x4/complexity.md", {"render_complexity"}),
+        ("results/figures/synthetic/x4-bicubic/qualitative.png", {"render_qualitative"}),
         ("results/report/index.html", {"render_report"}),
         ("results/report/files", {"render_report"}),
     ],
@@ -159,13 +160,13 @@ def test_a_new_baseline_is_one_entry(project, entry):
         assert models(jobs, rule) == {"mine"}
     result = project.snakemake()
     assert result.returncode == 0, result.stdout[-3000:]
-    assert "| Mine " in (project.folder / "results/tables/quality_synthetic_bicubic.md").read_text()
+    assert "| Mine " in (project.folder / "results/tables/synthetic/x4-bicubic/quality.md").read_text()
 
 
 def test_a_changed_argument_remakes_one_model(project):
     project.edit("config/test.yaml", "num_feat: 8", "num_feat: 9")
     jobs = project.jobs()
-    renderings = RENDERINGS - {"render_audit"}  # which is of another model
+    renderings = RENDERINGS - {"render_audit", "render_audit_map"}  # which is of another model
     assert rules(jobs) == {"train_model"} | MEASUREMENTS | renderings
     for rule in {"train_model"} | MEASUREMENTS:
         assert models(jobs, rule) == {"edsr_test"}
@@ -178,7 +179,7 @@ def test_tiles_remake_images_and_cost_but_no_weights(project):
     jobs = project.jobs()
     assert rules(jobs) == MEASUREMENTS | RENDERINGS
     assert models(jobs, "upscale_images") == models(jobs, "profile_model") == {"edsr_test"}
-    result = project.snakemake("--", "results/sr/synthetic/bicubic/edsr_test/manifest.csv")
+    result = project.snakemake("--", "results/sr/synthetic/x4-bicubic/edsr_test/manifest.csv")
     assert result.returncode == 0, result.stdout
 
 
@@ -194,30 +195,32 @@ def test_hr_images_are_cut_off_to_a_multiple_of_the_scale(project):
     project.edit("config/test.yaml", "    ablates:", "    train_on: synthetic\n    ablates:")
     result = project.snakemake("--", "results/data/mine/test/LR/x4-bicubic/manifest.csv")
     assert result.returncode == 0, result.stdout[-3000:]
-    assert np.array_equal(read_image(project.folder / "results/data/mine/test/HR/a.png"), pixels[:48, :44])
-    row = pd.read_csv(project.folder / "results/data/mine/test/manifest.csv").iloc[0]
+    assert np.array_equal(read_image(project.folder / "results/data/mine/test/HR-x4/a.png"), pixels[:48, :44])
+    row = pd.read_csv(project.folder / "results/data/mine/test/HR-x4/manifest.csv").iloc[0]
     assert (row["right"], row["bottom"]) == (44, 48)
 
 
-def test_several_scales_run_the_chain_for_each(project):
+def test_several_scales_run_the_chain_for_each_and_keep_what_there_is(project):
+    before = {path: sha256(path) for path in (project.folder / "results/weights").rglob("*.safetensors")}
     project.edit("config/test.yaml", "scale: 4", "scale: [2, 3]")
     project.edit("config/test.yaml", "upscale: 4", 'upscale: "{scale}"')
-    scores = [f"results/scores/synthetic_x{scale}/bicubic/edsr_test.csv" for scale in (2, 3)]
-    tables = [f"results/tables/complexity_x{scale}.md" for scale in (2, 3)]
+    scores = [f"results/scores/synthetic/x{scale}-bicubic/edsr_test.csv" for scale in (2, 3)]
+    tables = [f"results/tables/x{scale}/complexity.md" for scale in (2, 3)]
     result = project.snakemake("--", *scores, *tables)
     assert result.returncode == 0, result.stdout[-3000:]
+    results = project.folder / "results"
     for scale in (2, 3):
-        folder = project.folder / f"results/data/synthetic_x{scale}/test"
-        hr = Image.open(next((folder / "HR").glob("*.png")))
-        lr = Image.open(next((folder / f"LR/x{scale}-bicubic").glob("*.png")))
-        sr = Image.open(next((project.folder / f"results/sr/synthetic_x{scale}/bicubic/edsr_test").glob("*.png")))
+        hr = Image.open(next((results / f"data/synthetic/test/HR-x{scale}").glob("*.png")))
+        lr = Image.open(next((results / f"data/synthetic/test/LR/x{scale}-bicubic").glob("*.png")))
+        sr = Image.open(next((results / f"sr/synthetic/x{scale}-bicubic/edsr_test/seed10").glob("*.png")))
         assert hr.size == sr.size == (lr.size[0] * scale, lr.size[1] * scale)
-        facts = json.loads((project.folder / f"results/scores/synthetic_x{scale}/bicubic/edsr_test.json").read_text())
+        facts = json.loads((results / f"scores/synthetic/x{scale}-bicubic/edsr_test.json").read_text())
         assert facts["crop"] == scale
-        network = json.loads((project.folder / f"results/weights/edsr_test/synthetic_x{scale}.json").read_text())
+        network = json.loads((results / f"weights/edsr_test/synthetic/x{scale}/seed10.json").read_text())
         assert network["model"]["args"]["upscale"] == scale
-    profiles = [json.loads((project.folder / f"results/profile/lstmconvsr_test_x{s}.json").read_text()) for s in (2, 3)]
+    profiles = [json.loads((results / f"profile/x{scale}/lstmconvsr_test.json").read_text()) for scale in (2, 3)]
     assert profiles[0]["parameters"] < profiles[1]["parameters"]
+    assert before and all(sha256(path) == digest for path, digest in before.items())
 
 
 def test_a_run_is_copied_for_the_repository(project):
@@ -225,7 +228,7 @@ def test_a_run_is_copied_for_the_repository(project):
     assert result.returncode == 0, result.stdout[-3000:]
     results = project.folder / "results"
     copy = results / "reference/drawn"
-    for name in ("tables/quality_synthetic_bicubic.md", "figures/qualitative_synthetic_bicubic.pdf", "provenance.json"):
+    for name in ("tables/synthetic/x4-bicubic/quality.md", "figures/synthetic/x4-bicubic/qualitative.pdf", "provenance.json"):
         assert (copy / name).read_bytes() == (results / name).read_bytes()
     shown = {path.stem for path in (copy / "report/files/images").rglob("HR/*.webp")}
     assert len(shown) == 3
@@ -233,15 +236,31 @@ def test_a_run_is_copied_for_the_repository(project):
 
 
 def test_images_that_may_not_be_passed_on_are_not_copied():
-    dag = Dag(yaml.safe_load((ROOT / "config/test.yaml").read_text(encoding="utf-8")), "test")
-    with_images = set(targets.published(dag))
-    dag.data_sets = {
-        name: dataclasses.replace(data_set, card=dataclasses.replace(data_set.card, shown=False))
-        for name, data_set in dag.data_sets.items()
-    }
-    assert not dag.shown  # and so the rule writes no report
-    left_out = with_images - set(targets.published(dag))
+    plan = Plan(yaml.safe_load((ROOT / "config/test.yaml").read_text(encoding="utf-8")), "test")
+    with_images = set(targets.redistributable(plan))
+    plan.test_sets = [dataclasses.replace(test, redistributable=False) for test in plan.test_sets]
+    left_out = with_images - set(targets.redistributable(plan))
     assert left_out == {name for name in with_images if name.startswith("results/figures/")} != set()
+
+
+def test_a_dry_run_changes_no_file(project):
+    (project.folder / "results/data/synthetic/test/HR-x4/test_0_x0_y0.png").unlink()
+    lock = project.folder / ".snakemake/locks/0.output.lock"
+    lock.parent.mkdir(exist_ok=True)
+    lock.write_text("")
+    state = lambda: {  # noqa: E731
+        str(path): path.stat().st_mtime_ns
+        for path in project.folder.rglob("*")
+        if path.is_file() and ".snakemake/log" not in str(path) and "__pycache__" not in str(path)
+    }
+    before = state()
+    assert "prepare_images" in rules(project.jobs())
+    assert state() == before
+    result = project.snakemake("--", "results/data/synthetic/test/HR-x4/manifest.csv")
+    assert result.returncode == 0, result.stdout
+    assert "A killed run left its lock behind" in result.stdout
+    assert "lists 1 images that are gone, such as test_0_x0_y0.png" in result.stdout
+    assert (project.folder / "results/data/synthetic/test/HR-x4/test_0_x0_y0.png").exists()
 
 
 def test_what_a_model_is_a_variant_of_remakes_its_table_only(project):
@@ -273,10 +292,10 @@ def test_changed_network_code_remakes_that_network(project):
 
 
 def test_changed_code_of_a_network_without_weights_changes_its_images(project):
-    image = project.folder / "results/sr/synthetic/bicubic/bicubic/test_0_x0_y0.png"
+    image = project.folder / "results/sr/synthetic/x4-bicubic/bicubic/0/test_0_x0_y0.png"
     before = image.read_bytes()
     project.edit("models/interpolation.py", "return imresize(", "return 0 * imresize(")
-    result = project.snakemake("--", str(image.parent.relative_to(project.folder) / "manifest.csv"))
+    result = project.snakemake("--", str(image.parent.parent.relative_to(project.folder) / "manifest.csv"))
     assert result.returncode == 0, result.stdout
     assert image.read_bytes() != before
     assert not read_image(image).any()
@@ -288,7 +307,7 @@ def test_changed_module_that_an_own_network_imports(project):
     (project.folder / "my_package/my_net.py").write_text("from .blocks import WIDTH\n" + MY_NET.replace("48", "WIDTH"))
     entry = "\n  mine: {label: Mine, arch: 'my_package.my_net:MyNet', train: test}\ntraining:\n"
     project.edit("config/test.yaml", "\ntraining:\n", entry)
-    weights = "results/weights/mine/synthetic.safetensors"
+    weights = "results/weights/mine/synthetic/x4/seed10.safetensors"
     result = project.snakemake("--", weights)
     assert result.returncode == 0, result.stdout
     assert project.jobs("--", weights) == set()
@@ -317,8 +336,8 @@ def test_killed_at_any_moment_it_completes_with_the_same_tables(project):
 
 
 def test_a_living_run_keeps_its_lock(project):
-    (project.folder / "results/profile/bicubic.json").unlink()
-    (project.folder / "results/weights/edsr_test/synthetic.safetensors").unlink()
+    (project.folder / "results/profile/x4/bicubic.json").unlink()
+    (project.folder / "results/weights/edsr_test/synthetic/x4/seed10.safetensors").unlink()
     first = subprocess.Popen(
         project.command(), cwd=project.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

@@ -1,0 +1,120 @@
+"""Objects of a configuration: artifacts and their paths, test sets, models at scales, and that no names meet."""
+
+import json
+import shutil
+from dataclasses import asdict
+
+import pytest
+import yaml
+
+from rssr.base import ROOT
+from rssr.base.errors import UserError
+from rssr.plan import arguments, jobs, targets
+from rssr.plan.artifacts import KINDS, Artifact, artifact_at, by_model
+from rssr.plan.manifests import lost_images
+from rssr.plan.plan import Plan
+from rssr.plan.replicate import SINGLE, draw, seeded
+
+VALUES = {
+    "dataset": "neon_hard",
+    "split": "test",
+    "scale": 4,
+    "degradation": "hard_bicubic",
+    "model": "edsr_xs",
+    "replicate": "seed10",
+}
+
+
+def plan_of(**changes) -> Plan:
+    config = yaml.safe_load((ROOT / "config/test.yaml").read_text(encoding="utf-8"))
+    return Plan(config | changes, "test")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_path_tells_its_artifact(kind):
+    stem, suffixes = KINDS[kind]
+    values = {key: value for key, value in VALUES.items() if f"{{{key}}}" in stem}
+    for suffix in suffixes:
+        artifact = Artifact(kind, suffix, **values)
+        assert artifact_at(artifact.path) == artifact
+    assert Artifact(kind, **values).renderings == [Artifact(kind, suffix, **values).path for suffix in suffixes]
+
+
+def test_what_is_no_artifact_is_refused():
+    with pytest.raises(UserError, match="results/tables/neon.csv is no file of a run"):
+        artifact_at("results/tables/neon.csv")
+
+
+def test_names_with_underscores_never_meet():
+    """Data set `neon` with degradation `hard_bicubic`, and `neon_hard` with `bicubic`."""
+    synthetic = {"label": "Synthetic", "module": "synthetic"}
+    steps = {name: [{"reduce": "bicubic"}] for name in ("hard_bicubic", "bicubic")}
+    plan = plan_of(
+        datasets={"neon": synthetic, "neon_hard": synthetic}, degradations=steps, scale=[2, 4], audit=None, analysis=None
+    )
+    kinds = ("quality", "significance", "win_rate", "lr", "hr")
+    found = [test.artifact(kind).path for test in plan.test_sets for kind in kinds if kind != "hr"]
+    assert len(plan.test_sets) == 2 * 2 * 2
+    assert len(set(found)) == len(found)
+    everything = targets.everything(plan)
+    assert len(set(everything)) == len(everything)
+    for path in everything:
+        assert artifact_at(path).path == path
+
+
+def test_files_are_matched_to_models_by_what_they_are():
+    paths = [f"results/scores/neon/x4-bicubic/{name}.csv" for name in ("b", "a")]
+    assert {name: str(path) for name, path in by_model(paths).items()} == {"b": paths[0], "a": paths[1]}
+
+
+def test_a_test_set_survives_its_way_to_a_script():
+    plan = plan_of(degradations={"hard": [{"blur": 1.2, "size": 7}, {"reduce": "bicubic"}, {"noise": 5}]})
+    (test,) = plan.test_sets
+    assert arguments.test_set(jobs.test_sets([test])) == test
+    assert test.title == "Synthetic, " + test.conditions
+    assert test.key == "synthetic/x4-hard"
+    assert json.loads(jobs.test_sets([test])) == [json.loads(json.dumps(asdict(test)))]
+
+
+def test_names_say_scale_and_degradation_where_there_are_several():
+    assert plan_of().test_sets[0].name == "Synthetic"
+    several = plan_of(scale=[2, 4], degradations=["bicubic", "bicubic_jpeg"], analysis=None, audit=None)
+    assert several.test_sets[1].name == "Synthetic, x2, bicubic_jpeg"
+
+
+def test_the_scale_of_weights_is_known_before_anything_is_loaded(tmp_path, monkeypatch):
+    """At its own scale a model has its row; at another it is left out with the reason, or the run is refused."""
+    from rssr.models.weights import write_weights
+
+    monkeypatch.chdir(tmp_path)
+    write_weights(tmp_path / "x4.safetensors", {}, scale=4)
+    entry = {"label": "EDSR", "arch": "basicsr:EDSR", "args": {}, "weights": {"path": "x4.safetensors"}}
+    models = {"bicubic": {"label": "Bicubic", "arch": "bicubic"}, "edsr": entry}
+    plan = plan_of(models=models, scale=[2, 4], audit=None, analysis=None)
+    assert [model.name for model in plan.models_at(2)] == ["bicubic"]
+    assert [model.name for model in plan.models_at(4)] == ["bicubic", "edsr"]
+    assert plan.notes_at(2) == ["EDSR: no row at x2, since x4.safetensors has weights for x4"]
+    assert plan.notes_at(4) == []
+    with pytest.raises(UserError, match="models.edsr: x4.safetensors has weights for x4, not for the configuration's x2"):
+        plan_of(models=models, scale=2, audit=None, analysis=None)
+
+
+def test_replicates_have_names():
+    plan = plan_of()
+    assert plan.model_at("bicubic", 4).replicates == [SINGLE]
+    assert plan.model_at("edsr_test", 4).replicates == [seeded(10)] == ["seed10"]
+    assert [draw("seed10", number) for number in (0, 1)] == ["seed10", "seed10_draw1"]
+    (weights,) = plan.weights(plan.model_at("edsr_test", 4), plan.test_sets[0])
+    assert weights.path == "results/weights/edsr_test/synthetic/x4/seed10.safetensors"
+
+
+def test_lost_images_are_found_in_every_replicate(tmp_path):
+    manifest = tmp_path / "manifest.csv"
+    assert lost_images(manifest) == []
+    manifest.write_text("image,replicate\na,0\na,0_draw1\n")
+    for name in ("0", "0_draw1"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.png").touch()
+    assert lost_images(manifest) == []
+    shutil.rmtree(tmp_path / "0_draw1")
+    assert lost_images(manifest) == ["0_draw1/a.png"]
