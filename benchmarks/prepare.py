@@ -91,7 +91,7 @@ def _compare(folder: Path, jobs: int) -> dict[str, float]:
             start, cpu = time.perf_counter(), _cpu_seconds()
             way(folder / name)
             times[name].append((time.perf_counter() - start, _cpu_seconds() - cpu))
-    rows = read_csv(folder / "ours/manifest.csv")
+    rows = read_csv(folder / "ours/HR/manifest.csv")
     images = [read_image(folder / "ours/HR" / f"{row['image']}.png") for row in rows[:144]]
     pairs = len(rows)
     found: dict[str, float] = {"pairs": pairs}
@@ -124,7 +124,7 @@ def _differences(folder: Path, rows: list[dict[str, str]]) -> dict[str, float]:
     apart, largest, total = 0, 0, 0
     for row in rows:
         name = f"{row['image']}.png"
-        hr, lr = ((read_image(folder / "ours" / sub / name)) for sub in ("HR", f"LR/x{SCALE}-bicubic"))
+        hr, lr = ((read_image(folder / "ours" / sub / name)) for sub in ("HR", "LR"))
         if not np.array_equal(hr, read_image(folder / "basicsr/HR" / name)):
             raise AssertionError(f"{name}: another HR image than BasicSR's")
         difference = np.abs(lr.astype(int) - read_image(folder / "basicsr/LR" / name))
@@ -136,8 +136,8 @@ def _ours(folder: Path, out: Path, jobs: int) -> None:
     sources = tuple(path.stem for path in sorted(folder.glob("*.tif")))
     card = Card(licence="", citation="", page="", gsd_m="", tile=TILE)
     data_set = DataSet(card, {"test": sources}, find=lambda where, source: where / f"{source}.tif")
-    prepare_hr(data_set, folder, "test", TILE, out, jobs)
-    prepare_lr(out, "bicubic", SCALE, jobs)
+    prepare_hr(data_set, folder, "test", TILE, out / "HR", jobs)
+    prepare_lr(out / "HR", out / "LR", "bicubic", SCALE, jobs)
 
 
 def _basicsr(folder: Path, out: Path, jobs: int, lr_jobs: int = 1) -> None:

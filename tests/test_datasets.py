@@ -58,18 +58,18 @@ def test_own_folder_is_prepared_with_manifests(tmp_path):
     assert data_set.splits == {"train": ("train/a",), "test": ("test/a", "test/b")}
     out = tmp_path / "test"
     prepare_hr(data_set, tmp_path, "test", 32, out, 2)
-    prepare_lr(out, "bicubic", 4, 2)
+    prepare_lr(out, tmp_path / "LR", "bicubic", 4, 2)
     rows = read_csv(out / "manifest.csv")
     assert [row["image"] for row in rows] == [
         "test_a_x0_y0", "test_a_x16_y0", "test_a_x0_y8", "test_a_x16_y8", "test_b_x0_y0",
     ]  # fmt: skip
     for row in rows:
-        path = out / "HR" / f"{row['image']}.png"
+        path = out / f"{row['image']}.png"
         assert sha256(path) == row["sha256"]
         left, top, right, bottom = (int(row[side]) for side in ("left", "top", "right", "bottom"))
         source = read_image(tmp_path / "own" / f"{row['source']}.png")
         np.testing.assert_array_equal(read_image(path), source[top:bottom, left:right])
-        assert read_image(out / "LR/x4-bicubic" / path.name).shape == (8, 8, 3)
+        assert read_image(tmp_path / "LR" / path.name).shape == (8, 8, 3)
 
 
 @pytest.mark.parametrize("how", ["striped", "tiled", "jpeg", "alpha", "grey", "palette"])
@@ -90,7 +90,7 @@ def test_tiffs_of_every_kind_give_the_pixels_that_pil_sees(tmp_path, how):
     whole = read_image(own / "a.tif")
     for row in read_csv(tmp_path / "out/manifest.csv"):
         left, top, right, bottom = (int(row[side]) for side in ("left", "top", "right", "bottom"))
-        found = read_image(tmp_path / f"out/HR/{row['image']}.png")
+        found = read_image(tmp_path / f"out/{row['image']}.png")
         np.testing.assert_array_equal(found, whole[top:bottom, left:right])
 
 
@@ -117,9 +117,9 @@ def test_preparing_twice_gives_the_same_bytes(tmp_path):
     images(tmp_path / "own", a=(64, 64))
     data_set = build({"images": str(tmp_path / "own"), "split": {"test": "*"}})
     for out in ("one", "two"):
-        prepare_hr(data_set, tmp_path, "test", 32, tmp_path / out, 2)
-        prepare_lr(tmp_path / out, "bicubic", 4, 2)
-    for name in ("manifest.csv", "LR/x4-bicubic/manifest.csv"):
+        prepare_hr(data_set, tmp_path, "test", 32, tmp_path / out / "HR-x4", 2)
+        prepare_lr(tmp_path / out / "HR-x4", tmp_path / out / "LR/x4-bicubic", "bicubic", 4, 2)
+    for name in ("HR-x4/manifest.csv", "LR/x4-bicubic/manifest.csv"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 

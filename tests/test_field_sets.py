@@ -120,7 +120,7 @@ def test_mmsegmentations_tiles_are_put_together(tmp_path):
     for row in read_csv(tmp_path / "val/manifest.csv"):
         left, top, right, bottom = (row[side] for side in ("left", "top", "right", "bottom"))
         expected = read_image(root / f"img_dir/train/2_10_{left}_{top}_{right}_{bottom}.png")
-        np.testing.assert_array_equal(read_image(tmp_path / f"val/HR/{row['image']}.png"), expected)
+        np.testing.assert_array_equal(read_image(tmp_path / f"val/{row['image']}.png"), expected)
         assert row["source_sha256"] == record["sha256"]["2_10"]
     (root / "img_dir/val/7_13_48_48_80_80.png").unlink()
     with pytest.raises(UserError, match=r"lacks 1 tiles of 7_13, the first at \(48, 48\)"):
@@ -128,17 +128,18 @@ def test_mmsegmentations_tiles_are_put_together(tmp_path):
 
 
 def test_the_environment_names_a_root(tmp_path, monkeypatch):
-    from rssr.plan.dag import Dag
+    from rssr.plan import jobs
+    from rssr.plan.plan import Plan
 
     config = {
         "datasets": {"mine": {"label": "M", "module": "uavid"}},
         "models": {"b": {"label": "B", "arch": "bicubic"}},
     }
     monkeypatch.setenv("RSSR_ROOT_UAVID", str(tmp_path))
-    assert json.loads(Dag(config, "test").dataset("mine"))["root"] == str(tmp_path)
-    assert "nothing is transferred" in Dag(config, "test").fetched_from("mine")
+    assert json.loads(jobs.data_set(Plan(config, "test"), "mine"))["root"] == str(tmp_path)
+    assert "nothing is transferred" in Plan(config, "test").transfer("mine")
     monkeypatch.delenv("RSSR_ROOT_UAVID")
-    assert "root" not in json.loads(Dag(config, "test").dataset("mine"))
+    assert "root" not in json.loads(jobs.data_set(Plan(config, "test"), "mine"))
 
 
 def test_another_number_of_tiles_than_the_paper_has_is_refused(tmp_path):
@@ -179,13 +180,13 @@ def test_a_part_is_taken_only_where_it_is_asked_for(tmp_path):
 
 
 def test_titles_tell_of_a_part(tmp_path):
-    from rssr.plan.dag import Dag
+    from rssr.plan.plan import Plan
 
     root = write(tmp_path / "root", {"aGrass/a001.jpg": b"a"})
     entry = {"label": "RSSCN7", "module": "rsscn7", "root": str(root), "subset": True, "split": {"test": "*"}}
-    dag = Dag({"datasets": {"r": entry}, "models": {"b": {"label": "B", "arch": "bicubic"}}}, "test")
+    plan = Plan({"datasets": {"r": entry}, "models": {"b": {"label": "B", "arch": "bicubic"}}}, "test")
     conditions = "x4, LR by bicubic reduction (MATLAB), 8 bit, border crop 4"
-    assert dag.title("r", "bicubic") == f"RSSCN7 (a part, 1 of 2800 source images, own split), {conditions}"
+    assert plan.test_sets[0].title == f"RSSCN7 (a part, 1 of 2800 source images, own split), {conditions}"
 
 
 # Real sizes and real images.
