@@ -1,8 +1,7 @@
-"""What papers print of a method on a data set: each value with its source and the protocol behind it."""
+"""Literature values: what papers print of a method on a data set, each with its citation and its protocol."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -13,11 +12,10 @@ from rssr.datasets.registry import MODULES
 from rssr.metrics.registry import METRICS
 
 FILE = ROOT / "config" / "literature.yaml"
-Protocol = Mapping[str, Any]
 
 
 class Value(BaseModel):
-    """One published number."""
+    """One number that a paper prints."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -25,7 +23,7 @@ class Value(BaseModel):
     model: str = Field(description="name of the entry in `models` that is the same method")
     metric: Literal[tuple(METRICS)] = Field(description="what it is a value of")
     value: str = Field(pattern=r"^\d+(\.\d+)?$", description="with the digits that are printed")
-    source: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(
+    citation: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(
         min_length=10, description="where it is printed; nothing is entered without"
     )
     protocol: dict[Literal["scale", "degradation", "crop", "images", "split"], int | str | None] = Field(
@@ -34,7 +32,7 @@ class Value(BaseModel):
 
 
 def load(path: Path = FILE) -> list[Value]:
-    """Read the file of published values; UserError names the entry that is wrong."""
+    """Read the file of literature values; UserError names the entry that is wrong."""
     values: dict[tuple[str, ...], Value] = {}
     for number, entry in enumerate(yaml.safe_load(path.read_text(encoding="utf-8")) or (), 1):
         try:
@@ -48,39 +46,3 @@ def load(path: Path = FILE) -> list[Value]:
             raise UserError(f"{path}: entry {number}: {', '.join(of)} has a value already: leave one of the two")
         values[of] = value
     return list(values.values())
-
-
-def compare(published: Protocol, measured: Protocol) -> tuple[str, str]:
-    """Whether two protocols agree: "yes", "no" or "not known", and why.
-
-    Args:
-        published: what is stated of the published value, None where it is not.
-        measured: the same keys, and no unknown ones.
-    """
-    differing = [
-        f"{key} {stated} there, {measured[key]} here"
-        for key, stated in published.items()
-        if stated is not None and stated != measured[key]
-    ]
-    silent = [key for key in measured if published.get(key) is None]
-    if differing:
-        return "no", ", ".join(differing)
-    return ("not known", f"{' and '.join(silent)} not published") if silent else ("yes", "")
-
-
-def for_table(path: Path, dataset: str, measured: Protocol) -> list[dict[str, str]]:
-    """The values for one quality table: `model`, `metric`, `value`, `source`, `agrees` and `why`.
-
-    Args:
-        path: the file of published values.
-        dataset: module of datasets/.
-        measured: how the table's own values are measured.
-    """
-    rows = []
-    for value in load(path):
-        if value.dataset == dataset:
-            agrees, why = compare(value.protocol, measured)
-            rows.append(
-                value.model_dump(include={"model", "metric", "value", "source"}) | {"agrees": agrees, "why": why}
-            )
-    return rows

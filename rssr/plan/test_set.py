@@ -43,13 +43,23 @@ class TestSet:
 
     @property
     def title(self) -> str:
-        """What tables and figures of it are titled."""
+        """What captions say of it first: what was upscaled, and how it was made."""
         return f"{self.label}, {self.conditions}"
+
+    @property
+    def subject(self) -> str:
+        """What titles of tables and figures call it."""
+        return f"{self.label}, x{self.scale}, {self.degradation}"
 
     @property
     def key(self) -> str:
         """Its part of a path, which is its own among all test sets."""
         return f"{self.dataset}/x{self.scale}-{self.degradation}"
+
+    @property
+    def identity(self) -> tuple[str, int, str]:
+        """Data set, scale and degradation, as Artifact.test has them."""
+        return self.dataset, self.scale, self.degradation
 
     def artifact(self, kind: str, suffix: str = "", model: str | None = None) -> Artifact:
         """An artifact of this test set, and of a model where the kind is of one."""
@@ -57,4 +67,4 @@ class TestSet:
 
     def holds(self, artifact: Artifact) -> bool:
         """Whether an artifact is of this test set."""
-        return artifact.test == (self.dataset, self.scale, self.degradation)
+        return artifact.test == self.identity

@@ -26,7 +26,7 @@ def main() -> None:
     with warnings.catch_warnings(record=True) as misfits:
         warnings.simplefilter("always")
         build(model | {kind: {"path": str(path)}})  # weights that do not fit stop here, before any image is touched
-    write_weights(arguments.weights, read_weights(path, model["scale"]))
+    write_weights(arguments.weights, read_weights(path, model["scale"]), model["scale"])
     beside = path.with_suffix(".json")
     facts = made_by(
         loaded_from=model[kind].get("url", str(path)),

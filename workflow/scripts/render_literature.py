@@ -24,8 +24,8 @@ def main() -> None:
     qualities = {artifact_at(path).test: pd.read_csv(path) for path in arguments.qualities}
     values = {}
     for test in arguments.test_sets:
-        images = int(qualities[test.test]["images"][0])
-        values[test.test] = for_test_set(arguments.literature, test, images)
+        images = int(qualities[test.identity]["images"][0])
+        values[test.identity] = for_test_set(arguments.literature, test, images)
     literature_against_measured(qualities, arguments.test_sets, values, arguments.models).write(arguments.out)
 
 

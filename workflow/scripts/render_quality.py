@@ -8,7 +8,7 @@ from rssr.base.process import run
 from rssr.plan import arguments as given
 from rssr.plan.artifacts import by_model
 from rssr.render.literature import for_test_set
-from rssr.render.scores import read_scores
+from rssr.render.scores import read_scores, replicate_means
 from rssr.render.tables.quality import not_computed, quality
 
 
@@ -28,7 +28,8 @@ def main() -> None:
     records = {name: read_json(path) for name, path in by_model(arguments.records).items()}
     images = next(iter(scores.values()))["image"].nunique()
     literature = for_test_set(arguments.literature, arguments.test_set, images)
-    table = quality(scores, arguments.models, arguments.test_set, arguments.statistics, literature)
+    replicates = {name: replicate_means(path) for name, path in by_model(arguments.scores).items()}
+    table = quality(scores, arguments.models, arguments.test_set, arguments.statistics, replicates, literature)
     table.notes += not_computed(next(iter(records.values()))["absent"]) + arguments.notes
     table.write(arguments.out)
 

@@ -41,7 +41,8 @@ def main() -> None:
     folder = arguments.weights.parent / "checkpoints"
     trainer = Trainer(model, arguments.recipe, patches, folder, [entries, code, arguments.threads])
     weights = trainer.run()
-    write_weights(arguments.weights, {name.removeprefix("network."): value for name, value in weights.items()})
+    tensors = {name.removeprefix("network."): value for name, value in weights.items()}
+    write_weights(arguments.weights, tensors, scale)
     trainer.write_curve(arguments.weights.with_suffix(".csv"))
     trained = artifact_at(arguments.lr_dir / "manifest.csv")
     facts = made_by(

@@ -1,4 +1,4 @@
-"""The qualitative page: crops of the methods side by side, with their errors, and which crops it shows."""
+"""The qualitative page: crops of the methods side by side, with their errors."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from matplotlib.patches import Rectangle
 
-from rssr.base.errors import UserError
 from rssr.metrics.fidelity import colour_planes, psnr
 from rssr.render.figures.style import HEIGHT, SMALL, STYLE, WIDTH, bare, wrapped
 
@@ -55,7 +54,7 @@ class Sample:
 
 
 def qualitative(samples: Sequence[Sample], models: Mapping[str, Mapping]) -> plt.Figure:
-    """A row a sample: the image with the crop marked, then the crop of HR over LR, and of each method over its error.
+    """One row per sample: the image with the crop marked, the crop of HR over LR, and of each method over its error.
 
     As many samples as a page has room for, from the first.
 
@@ -128,51 +127,3 @@ def _lr(axis: plt.Axes, sample: Sample) -> None:
 
 def _batch(image: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None]
-
-
-def differing_images(scores: np.ndarray, sources: Sequence[str], count: int) -> list[int]:
-    """The images on which the methods' scores differ most, the first ones of different sources.
-
-    Args:
-        scores: a row a method, a column an image.
-        sources: what each image was cut from: tiles of one scene may overlap.
-        count: how many.
-
-    Returns:
-        Their indices; images with a score that is missing come last.
-    """
-    with np.errstate(invalid="ignore"):  # infinity minus itself
-        apart = np.nan_to_num(np.ptp(scores, axis=0), nan=-1.0)
-    order = np.argsort(-apart, kind="stable").tolist()
-    first = list({sources[index]: index for index in reversed(order)}.values())
-    return sorted(order, key=lambda index: (index not in first, order.index(index)))[:count]
-
-
-def differing_box(hr: np.ndarray, srs: Sequence[np.ndarray], side: int) -> tuple[int, int, int, int]:
-    """The square where the methods' squared errors differ most from each other.
-
-    Args:
-        hr: (H, W, 3) uint8.
-        srs: images of the methods, the same shape.
-        side: of the square, in pixels; the image's own if it is smaller.
-
-    Returns:
-        (left, top, right, bottom).
-    """
-    side = min(side, *hr.shape[:2])
-    errors = np.stack([np.square(sr.astype(float) - hr).mean(2) for sr in srs])
-    sums = np.pad(errors, ((0, 0), (1, 0), (1, 0))).cumsum(1).cumsum(2)
-    windows = sums[:, side:, side:] - sums[:, :-side, side:] - sums[:, side:, :-side] + sums[:, :-side, :-side]
-    top, left = np.unravel_index(np.argmax(np.ptp(windows, axis=0)), windows.shape[1:])
-    return int(left), int(top), int(left) + side, int(top) + side
-
-
-def configured_box(image: str, hr: np.ndarray, square: Sequence[int]) -> tuple[int, int, int, int]:
-    """(left, top, right, bottom) of a configured square, (left, top, side); UserError where it leaves the image."""
-    left, top, side = square
-    if left + side > hr.shape[1] or top + side > hr.shape[0]:
-        raise UserError(
-            f"figures.crops: the square {list(square)} leaves the image {image} of {hr.shape[1]}x{hr.shape[0]} pixels",
-            "give [left, top, side] within it",
-        )
-    return left, top, left + side, top + side

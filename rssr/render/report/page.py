@@ -10,11 +10,14 @@ from typing import Any
 
 import jinja2
 import numpy as np
+from markupsafe import Markup
+from PIL import Image
 
 from rssr.base.files import replacing
 from rssr.metrics.registry import METRICS
-from rssr.render.report.images import QUALITY, chosen, spread, write_webp
-from rssr.render.report.results import Run, TestSet
+from rssr.render.choice import differing_and_even, spread
+from rssr.render.report.images import QUALITY, write_webp
+from rssr.render.report.results import Rendering, Run, TestResults
 
 HERE = Path(__file__).resolve().parent
 
@@ -30,65 +33,72 @@ def write_report(run: Run, folder: Path, images: int | None = None) -> None:
     with _replacing_folder(folder / "files") as files:
         for asset in (HERE / "assets").iterdir():
             shutil.copyfile(asset, files / asset.name)
-        for name in ("tables", "figures"):
-            (files / name).mkdir()
-            for path in map(Path, run.record["files"]):
-                if path.parent == Path("results", name):
-                    shutil.copyfile(path, files / name / path.name)
+        for rendering in (*run.tables(), *run.figures()):
+            for path in map(Path, rendering.artifact.renderings):
+                copy = files / path.relative_to("results")
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, copy)
         count = images or run.config.report.images
         chosen_by = reversed(run.sets)  # the first degradation comes last, and stays
-        shown = {test.dataset: chosen(spread(test.scores[test.metric]), count) for test in chosen_by}
-        kept = [_write_images(run, test, shown[test.dataset], files / "images") for test in run.sets]
-        data = json.dumps([_data(run, test, shown[test.dataset]) for test in run.sets], separators=(",", ":"))
+        shown = {found.test.dataset: differing_and_even(_scores(found), count) for found in chosen_by}
+        kept = [_write_images(run, found, shown[found.test.dataset], files / "images") for found in run.sets]
+        data = json.dumps([_data(run, found, shown[found.test.dataset]) for found in run.sets], separators=(",", ":"))
         (files / "data.js").write_text(f"const TEST_SETS = {data};\n", encoding="utf-8")
         page = _html(run, min(kept))
     with replacing(folder / "index.html") as path:
         path.write_text(page, encoding="utf-8")
 
 
-def _write_images(run: Run, test: TestSet, shown: Sequence[int], folder: Path) -> float:
+def _scores(found: TestResults) -> np.ndarray:
+    """The scores that images are chosen by, (models, images)."""
+    return np.array(list(found.scores[found.metric].values()))
+
+
+def _write_images(run: Run, found: TestResults, shown: Sequence[int], folder: Path) -> float:
     """Write the images of a test set; the lowest PSNR, in dB, between one of them and its file."""
     worst = math.inf
-    for name in (test.names[index] for index in shown):
-        for source in ("HR", *run.labels):
-            path = folder / _address(test, source) / f"{name}.webp"
+    for name in (found.names[index] for index in shown):
+        for image in ("HR", *found.folders):
+            path = folder / _address(found, image) / f"{name}.webp"
             if not path.exists():  # HR at an earlier degradation
-                worst = min(worst, write_webp(test.folder(source) / f"{name}.png", path, run.config.report.lossless))
-        lr = folder / _address(test, "LR") / f"{name}.png"
+                worst = min(worst, write_webp(found.folder(image) / f"{name}.png", path, run.config.report.lossless))
+        lr = folder / _address(found, "LR") / f"{name}.png"
         lr.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(test.folder("LR") / f"{name}.png", lr)
+        shutil.copyfile(found.folder("LR") / f"{name}.png", lr)
     return worst
 
 
-def _address(test: TestSet, source: str) -> str:
-    return f"{test.dataset}/HR" if source == "HR" else f"{test.dataset}/{test.degradation}/{source}"
+def _address(found: TestResults, image: str) -> str:
+    """Where a kind of image lies below the folder of images; HR images once for all degradations."""
+    return f"{found.test.dataset}/HR-x{found.test.scale}" if image == "HR" else f"{found.test.key}/{image}"
 
 
-def _data(run: Run, test: TestSet, shown: Sequence[int]) -> dict[str, Any]:
+def _data(run: Run, found: TestResults, shown: Sequence[int]) -> dict[str, Any]:
     """What the scripts of the page know of a test set, as JSON."""
-    measured = [metric for metric, found in test.scores.items() if not np.isnan(list(found.values())).all()]
-    metrics = measured or [test.metric]
-    sources = {"LR": "LR (nearest neighbour)", **run.labels, "HR": "HR"}
+    measured = [metric for metric, of in found.scores.items() if not np.isnan(list(of.values())).all()]
+    metrics = measured or [found.metric]
+    labels = {name: run.labels[name] for name in found.folders}
+    images = {"LR": "LR (nearest neighbour)", **labels, "HR": "HR"}
     return {
-        "key": test.key,
-        "names": test.names,
+        "key": found.test.key,
+        "names": found.names,
         "shown": shown,
-        "opened": max(shown, key=lambda index: spread(test.scores[test.metric])[index]),
-        "leader": run.standings(test)[0]["model"],
+        "opened": max(shown, key=lambda index: spread(_scores(found))[index]),
+        "leader": run.standings(found)[0]["model"],
         "sources": [
             {
                 "name": name,
                 "label": label,
-                "folder": _address(test, name),
+                "folder": _address(found, name),
                 "suffix": ".png" if name == "LR" else ".webp",
             }
-            for name, label in sources.items()
+            for name, label in images.items()
         ],
         "metrics": [
             {"label": card.label, "better": card.better, "digits": card.digits} for card in map(METRICS.get, metrics)
         ],
         "scores": {
-            name: [[_number(value) for value in test.scores[metric][name]] for metric in metrics] for name in run.labels
+            name: [[_number(value) for value in found.scores[metric][name]] for metric in metrics] for name in labels
         },
     }
 
@@ -111,19 +121,28 @@ def _html(run: Run, kept: float) -> str:
         "signed": lambda value, digits: f"{value:+.{digits}f}".replace("-", "−"),
         "layout": lambda value: json.dumps(value, indent=2, ensure_ascii=False),
     }
-    tables = run.tables()
-    leaderboards = {f"quality_{test.key}" for test in run.sets}
+    leaderboards = run.tables("quality")
+    cost = run.tables("complexity", "training")
+    shown = {table.artifact for table in (*leaderboards, *cost)}
     return environment.get_template("page.html").render(
         run=run,
         metrics=METRICS,
-        standings={test.key: run.standings(test) for test in run.sets},
-        leaderboards={table.stem: table for table in tables if table.stem in leaderboards},
-        cost=[table for table in tables if table.stem.startswith(("complexity", "training"))],
-        others=[t for t in tables if t.stem not in leaderboards and not t.stem.startswith(("complexity", "training"))],
-        places={test.title.partition(", x")[0]: len(test.names) for test in run.sets},
+        standings={found.test.key: run.standings(found) for found in run.sets},
+        leaderboards={run.set_of(table): table for table in leaderboards},
+        cost=cost,
+        others=[table for table in run.tables() if table.artifact not in shown],
+        places={f"{found.test.label}, x{found.test.scale}": len(found.names) for found in run.sets},
+        html=lambda table: Markup(Path(table.artifact.path).read_text(encoding="utf-8")),
+        size=_size,
         kept=None if math.isinf(kept) else kept,
         quality=QUALITY,
     )
+
+
+def _size(figure: Rendering) -> tuple[int, int]:
+    """Width and height of a figure's PNG."""
+    with Image.open(figure.artifact.path) as image:
+        return image.size
 
 
 @contextmanager

@@ -1,54 +1,46 @@
 """What the report says of a finished run: test sets with their leaders, tables, figures, protocol, provenance."""
 
-import re
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import numpy as np
-from PIL import Image
+import pandas as pd
 
 from rssr.base.files import read_csv, read_json
 from rssr.config import validate
 from rssr.metrics.registry import METRICS
 from rssr.metrics.statistics import mean_interval, paired
-from rssr.render.report.written import Written, percent, read_table
-
-_SPELT = {"Mlstm": "mLSTM", "mlstm": "mLSTM"}  # words of file names that are not written as they are there
+from rssr.plan.artifacts import FIGURES, TABLES, Artifact, artifacts_at
+from rssr.plan.test_set import TestSet
+from rssr.render.scores import read_scores
+from rssr.render.tables.table import percent
+from rssr.render.titles import title_of
 
 
 @dataclass(frozen=True)
-class TestSet:
-    """A data set at one degradation, as every method was tested on it.
+class TestResults:
+    """A test set as every method was tested on it.
 
     Attributes:
-        dataset: its name in results/.
-        degradation: name.
-        scale: upscaling factor.
-        title: what was upscaled, in words.
+        test: the test set.
         names: of the images.
-        scores: metric -> method -> a number an image, in the images' order.
-        facts: how the first method's scores were made, results/scores/.../{model}.json.
+        scores: metric -> model -> one score per image, in the images' order; the mean over replicates.
+        folders: model -> the folder of its SR images that are shown.
+        record: how the first model's scores were made.
     """
 
-    __test__ = False  # no test, whatever pytest thinks of its name
-    dataset: str
-    degradation: str
-    scale: int
-    title: str
+    __test__ = False  # no class of tests, whatever pytest makes of the name
+
+    test: TestSet
     names: Sequence[str]
     scores: Mapping[str, Mapping[str, np.ndarray]]
-    facts: Mapping[str, Any]
-
-    @property
-    def key(self) -> str:
-        """Its name in files and addresses."""
-        return f"{self.dataset}_{self.degradation}"
+    folders: Mapping[str, Path]
+    record: Mapping[str, Any]
 
     @property
     def metric(self) -> str:
@@ -57,11 +49,32 @@ class TestSet:
         return next(complete, next(iter(self.scores)))
 
     def folder(self, shown: str) -> Path:
-        """The folder of what can be shown of an image: a method's SR images, "HR" or "LR"."""
-        images = Path("results/data", self.dataset, "test")
-        if shown == "LR":
-            return images / "LR" / f"x{self.scale}-{self.degradation}"
-        return images / "HR" if shown == "HR" else Path("results/sr", self.dataset, self.degradation, shown)
+        """The folder of what can be shown of an image: a model's SR images, "HR" or "LR"."""
+        kinds = {"HR": "hr", "LR": "lr"}
+        return self.test.artifact(kinds[shown]).folder if shown in kinds else self.folders[shown]
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """A table or figure of a run.
+
+    Attributes:
+        artifact: what and where it is.
+        title: in a few words.
+        rows: of a table.
+    """
+
+    artifact: Artifact
+    title: str
+    rows: int = 0
+
+    def file(self, suffix: str) -> str:
+        """Its address from the page."""
+        return f"files/{self.inside(suffix)}"
+
+    def inside(self, suffix: str) -> Path:
+        """Its path below the folder files/: as below results/."""
+        return Path(self.artifact.beside(suffix=suffix).path).relative_to("results")
 
 
 class Run:
@@ -69,53 +82,61 @@ class Run:
 
     Args:
         record: results/provenance.json.
-        sets: `dataset`, `degradation`, `scale` and `title` of each test set.
-        captions: workflow/report/*.rst; that of a table or figure is the one whose name its own begins with.
+        test_sets: its test sets.
+        captions: kind of a table or figure -> the file of its caption.
         options: what a command has to say besides its target to mean this run's configuration.
     """
 
     def __init__(
         self,
         record: Mapping[str, Any],
-        sets: Sequence[Mapping],
-        captions: Sequence[Path],
+        test_sets: Sequence[TestSet],
+        captions: Mapping[str, Path],
         options: Sequence[str] = (),
     ) -> None:
         self.record = record
         self.config = validate(record["configuration"], "results/provenance.json")
         self.labels = {name: model.label for name, model in self.config.models.items()}
-        self._captions = {path.stem: path for path in captions}
+        self.artifacts = artifacts_at(record["files"])
+        self._captions = captions
         self._options = options
-        self.sets = [self._test_set(**entry) for entry in sets]
+        self._test_sets = test_sets
+        self.sets = [self._results(test) for test in test_sets]
 
-    def _test_set(self, dataset: str, degradation: str, scale: int, title: str) -> TestSet:
-        folder = Path("results/scores", dataset, degradation)
-        rows = {name: read_csv(folder / f"{name}.csv") for name in self.labels}
+    def _results(self, test: TestSet) -> TestResults:
+        found = {a.model: a for a in self.artifacts if a.kind == "scores" and a.suffix == "csv" and test.holds(a)}
+        found = {name: found[name] for name in self.labels if name in found}
+        frames = {name: read_scores(Path(artifact.path)) for name, artifact in found.items()}
         scores = {
-            metric: {name: np.array([float(row[metric] or "nan") for row in found]) for name, found in rows.items()}
+            metric: {name: pd.to_numeric(frame[metric]).to_numpy(float) for name, frame in frames.items()}
             for metric in self.config.metrics
         }
-        first = next(iter(rows))
-        names = [row["image"] for row in rows[first]]
-        return TestSet(dataset, degradation, scale, title, names, scores, read_json(folder / f"{first}.json"))
+        folders = {}
+        for name in found:
+            manifest = test.artifact("sr", model=name)
+            folders[name] = manifest.folder / read_csv(Path(manifest.path))[0]["replicate"]
+        first = next(iter(found.values()))
+        names = frames[first.model]["image"].astype(str).tolist()
+        return TestResults(test, names, scores, folders, read_json(Path(first.beside(suffix="json").path)))
 
     def command(self, target: str = "") -> str:
         """What makes a file of results/ again, or the whole run."""
         return shlex.join(["snakemake", *filter(None, [target]), "--cores", "all", *self._options])
 
-    def row_commands(self, table: Written) -> list[str]:
-        """What makes the numbers of each row again; empty for a table whose rows come from several files each."""
-        scored = {f"quality_{test.key}": f"results/scores/{test.dataset}/{test.degradation}" for test in self.sets}
-        if not all(table.keys):
-            return []
-        if table.stem in scored:
-            return [self.command(f"{scored[table.stem]}/{model}.csv") for model in table.keys]
-        if table.stem.startswith("complexity"):  # its suffix is the scale where there are several
-            suffix = table.stem.removeprefix("complexity")
-            return [self.command(f"results/profile/{model}{suffix}.json") for model in table.keys]
-        return []
+    def commands(self, table: Rendering) -> dict[str, str]:
+        """Model -> what makes the numbers of its row again; empty for a table whose rows come from several files."""
+        of = table.artifact
+        if of.kind == "quality":
+            made = {
+                a.model: a for a in self.artifacts if a.kind == "scores" and a.test == of.test and a.suffix == "csv"
+            }
+        elif of.kind == "complexity":
+            made = {a.model: a for a in self.artifacts if a.kind == "profile" and a.scale == of.scale}
+        else:
+            return {}
+        return {name: self.command(artifact.path) for name, artifact in made.items()}
 
-    def standings(self, test: TestSet) -> list[dict[str, Any]]:
+    def standings(self, test: TestResults) -> list[dict[str, Any]]:
         """The methods from the first to the last by the mean of the set's metric, each compared with the first.
 
         Of each: `model`, `mean` with `low` and `high`. Of all but the first also what statistics.paired() finds of it
@@ -139,80 +160,58 @@ class Run:
             row["drawn"] = percent(shown, low, high) if low < high and np.isfinite(high - low) else None
         return rows[:1] + behind
 
-    def tables(self) -> list[Written]:
-        """Every table of the run, in the order of their names."""
-        return [read_table(path) for path in self._files("results/tables/*.md")]
-
-    def figures(self) -> list[dict[str, Any]]:
-        """Every figure of the run by name: `stem`, `caption`, and the PNG's `width` and `height`."""
+    def tables(self, *kinds: str) -> list[Rendering]:
+        """The tables of the run, of some kinds or of all, in the order of their kinds."""
         found = []
-        for path in self._files("results/figures/*.png"):
-            with Image.open(path) as image:
-                width, height = image.size
-            found.append({"stem": path.stem, "caption": self._caption(path.stem), "width": width, "height": height})
+        for artifact in self._of_kinds(kinds or tuple(TABLES), "html"):
+            title = title_of(artifact, self._test_sets, self.labels)
+            found.append(Rendering(artifact, title, len(read_csv(Path(artifact.beside(suffix="csv").path)))))
         return found
 
-    def title(self, stem: str) -> str:
-        """The title of a table or figure: its kind and what it is of, as in "Win rate: NEON, x4"."""
-        kind, of = self._kind(stem)
-        words = " ".join(_SPELT.get(word, word) for word in kind.capitalize().split("_"))
-        subject = ", ".join(filter(None, (self._shown(key, name) for key, name in of.items())))
-        return f"{words}: {subject}" if subject else words
+    def figures(self) -> list[Rendering]:
+        """The figures of the run, in the order of their kinds."""
+        found = self._of_kinds(tuple(FIGURES), "png")
+        return [Rendering(artifact, title_of(artifact, self._test_sets, self.labels)) for artifact in found]
 
-    def _caption(self, stem: str) -> str:
-        kind, of = self._kind(stem)
-        text = self._captions[kind].read_text(encoding="utf-8") if kind in self._captions else ""
-        return " ".join(jinja2.Template(text).render(snakemake={"wildcards": of}).split())
+    def caption(self, figure: Rendering) -> str:
+        """What a figure shows, in sentences."""
+        of = figure.artifact
+        if of.kind not in self._captions:
+            return ""
+        template = jinja2.Template(self._captions[of.kind].read_text(encoding="utf-8"))
+        return " ".join(template.render(snakemake={"wildcards": vars(of)}).split())
 
-    def set_of(self, stem: str) -> str | None:
+    def set_of(self, rendering: Rendering) -> str | None:
         """The key of the test set that a table or figure is of; None where it is of none or of several."""
-        return next((test.key for test in self.sets if stem.endswith(f"_{test.key}")), None)
+        return next((test.key for test in self._test_sets if test.holds(rendering.artifact)), None)
 
-    def _kind(self, stem: str) -> tuple[str, dict[str, str]]:
-        """The name of the caption of a table or figure, and what follows it: data set, degradation, model, other."""
-        kinds = [kind for kind in self._captions if f"{stem}_".startswith(f"{kind}_")]
-        kind = max(kinds, key=len, default=stem)
-        values = {
-            "dataset": {test.dataset for test in self.sets},
-            "degradation": {test.degradation for test in self.sets},
-            "model": set(self.labels),
-        }
-        parts = [
-            f"(?:_(?P<{key}>{'|'.join(map(re.escape, sorted(names, key=len, reverse=True)))}))?"
-            for key, names in values.items()
-        ]
-        found = re.fullmatch("".join([*parts, "(?:_(?P<other>.+))?"]), stem.removeprefix(kind))
-        return kind, {key: name for key, name in found.groupdict().items() if name}
-
-    def _shown(self, key: str, name: str) -> str:
-        if key == "dataset":
-            return next(test.title.partition(", LR")[0] for test in self.sets if test.dataset == name)
-        if key == "degradation":  # said where there are several
-            return name.replace("_", " ") if len(self.config.degradations) > 1 else ""
-        return self.labels[name] if key == "model" else name.replace("_", " ")
+    def _of_kinds(self, kinds: Sequence[str], suffix: str) -> list[Artifact]:
+        return [a for kind in kinds for a in self.artifacts if (a.kind, a.suffix) == (kind, suffix)]
 
     def not_counted(self) -> dict[str, dict[str, int]]:
-        """Label of a method -> operators that its MACs leave out -> their calls."""
-        found = {}
-        for path in self._files("results/profile/*.json"):
-            name, _, scale = (path.stem, "", "") if path.stem in self.labels else path.stem.rpartition("_")
-            found[f"{self.labels[name]} {scale}".strip()] = read_json(path)["macs"]["not_counted"]
-        return found
+        """Label of a model -> operators that its MACs leave out -> their calls."""
+        several = len(self.config.scales) > 1
+        return {
+            f"{self.labels[of.model]} x{of.scale}" if several else self.labels[of.model]: read_json(Path(of.path))[
+                "macs"
+            ]["not_counted"]
+            for of in self._of_kinds(["profile"], "json")
+        }
 
     def origins(self) -> list[tuple[str, int, str, str, str]]:
         """What wrote the records: kind, how many, code, machine and PyTorch; one line where all agree."""
         found = Counter()
         for kind in ("weights", "scores", "profile"):
-            for path in self._files(f"results/{kind}/*.json"):
-                facts = read_json(path)
+            for artifact in self._of_kinds([kind], "json"):
+                facts = read_json(Path(artifact.path))
                 machine = " + ".join(filter(None, (facts["machine"]["processor"], facts["machine"].get("gpu"))))
                 found[kind, facts["code"], machine, facts["libraries"].get("torch", "")] += 1
         return [(kind, count, code, machine, torch) for (kind, code, machine, torch), count in found.items()]
 
     def protocol(self) -> list[tuple[str, list[str]]]:
         """Everything that a number depends on: subject, sentences."""
-        facts, settings, cost = self.sets[0].facts, self.config.statistics, self.config.profile
-        crops = sorted({test.facts["crop"] for test in self.sets})
+        facts, settings, cost = self.sets[0].record, self.config.statistics, self.config.profile
+        crops = sorted({test.crop for test in self._test_sets})
         weights = {
             model.label: [model.note, f"trained in this run by the recipe “{model.train}”" if model.train else None]
             for model in self.config.models.values()
@@ -228,7 +227,7 @@ class Run:
         )
         kept = "Latency: median, with the 5th and 95th percentile. Memory: above what was in use before."
         return [
-            ("Test images", [f"{test.title}: {len(test.names)} images" for test in self.sets]),
+            ("Test images", [f"{found.test.title}: {len(found.names)} images" for found in self.sets]),
             ("SR images", ["Clamped, rounded to 8 bit and written as PNG; scored as they are read from there"]),
             ("Border", [f"{' or '.join(map(str, crops))} pixels on each side are left out of all metrics"]),
             ("Metrics", [f"{METRICS[name].label}: {said}" for name, said in facts["metrics"].items()]),
@@ -238,7 +237,3 @@ class Run:
             ("Cost", [calls, kept]),
             ("MACs", ["Multiply-accumulates as fvcore and handles of ours count them; FLOPs are twice that"]),
         ]
-
-    def _files(self, pattern: str) -> list[Path]:
-        """The run's files of a pattern, whose stars match slashes too, in the order of their names."""
-        return [Path(name) for name in sorted(self.record["files"]) if fnmatchcase(name, pattern)]

@@ -8,15 +8,17 @@ import pandas as pd
 
 from rssr.metrics.latency import noisy
 from rssr.metrics.registry import METRICS
+from rssr.plan.test_set import TestSet
 from rssr.render.tables.quality import conditions_of, metric_column, metrics_of, protocols
 from rssr.render.tables.table import Column, Table, model_notes
+from rssr.render.titles import title
 
 
 def complexity(profiles: Mapping[str, Mapping], models: Mapping[str, Mapping], reference: str) -> Table:
     """The complexity table.
 
     Args:
-        profiles: model -> results/profile/{model}.json.
+        profiles: model -> results/profile/x{scale}/{model}.json.
         models: model -> `label` and `notes`, a list.
         reference: the model whose latency the others' are compared with; not compared if it has no parameters.
     """
@@ -50,33 +52,35 @@ def complexity(profiles: Mapping[str, Mapping], models: Mapping[str, Mapping], r
         + (f", without {' and '.join(stated['without'])}" if stated["without"] else "")
         for name, stated in published.items()
     ]
-    return Table(numbers, columns, caption, notes + _cost_notes(profiles, models))
+    scale = next(iter(profiles.values())).get("model", {}).get("scale", 4)
+    return Table(numbers, columns, title("complexity", f"x{scale}"), caption, notes + _cost_notes(profiles, models))
 
 
 def ablation(
     profiles: Mapping[str, Mapping],
     models: Mapping[str, Mapping],
-    qualities: Sequence[pd.DataFrame],
-    sets: Sequence[Mapping[str, Any]],
+    qualities: Mapping[tuple, pd.DataFrame],
+    tests: Sequence[TestSet],
     metrics: Sequence[str],
 ) -> Table:
     """A network and variants of it: what they cost, and how far their quality is from the full network's.
 
     Args:
-        profiles: the full network, then its variants -> results/profile/{model}.json.
+        profiles: the full network, then its variants -> results/profile/x{scale}/{model}.json.
         models: model -> `label` and `notes`, a list.
-        qualities: numbers of the quality table of each test set.
-        sets: of each, in the same order: `dataset`, `degradation`, `name` and `conditions`, in words.
+        qualities: what a test set is (dataset, scale, degradation) -> numbers of its quality table.
+        tests: the test sets, in the order of the columns.
         metrics: what to show of them.
     """
     numbers = pd.DataFrame([_cost(name, models[name]["label"], profile) for name, profile in profiles.items()])
     columns = _cost_columns(profiles)
     full = numbers["model"][0]
-    for shown, quality in zip(sets, qualities, strict=True):
-        over = f"{shown['name']} ({quality['images'][0]} images)"
+    for test in tests:
+        quality = qualities[test.identity]
+        over = f"{test.name} ({quality['images'][0]} images)"
         means = quality.set_index("model")
         for metric in (metric for metric in metrics if metric in metrics_of(quality)):
-            key = f"{shown['dataset']}_{shown['degradation']}_{metric}"
+            key = f"{test.dataset}_{test.degradation}_{metric}"
             numbers[key] = means[metric][numbers["model"]].to_numpy()
             numbers[f"{key}_difference"] = numbers[key] - means[metric][full]
             columns.append(metric_column(metric, key, over))
@@ -93,8 +97,9 @@ def ablation(
     return Table(
         numbers,
         columns,
+        title("ablation", models[full]["label"]),
         caption,
-        [*conditions_of(sets), *model_notes(shown_models), *_cost_notes(profiles, shown_models)],
+        [*conditions_of(tests), *model_notes(shown_models), *_cost_notes(profiles, shown_models)],
     )
 
 

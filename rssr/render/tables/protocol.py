@@ -6,24 +6,28 @@ from typing import Any
 import pandas as pd
 
 from rssr.metrics.registry import METRICS
+from rssr.plan.test_set import TestSet
 from rssr.render.tables.quality import conditions_of, metrics_of
 from rssr.render.tables.table import Column, Table
+from rssr.render.titles import title
 from rssr.steps.audit import BASE, CHOICES, nearest, one_choice_at_a_time
 
 
 def audit(
     measured: Mapping[str, pd.DataFrame],
     models: Mapping[str, Mapping[str, Any]],
-    title: str,
-    published: Sequence[Mapping[str, str]],
+    test: TestSet,
+    images: int,
+    literature: Sequence[Mapping[str, str]],
 ) -> Table:
     """The table of the audit of one test set.
 
     Args:
         measured: model -> its combinations, of audit.audit().
         models: model -> `label`.
-        title: what was upscaled, for the caption.
-        published: what papers print of the data set, see published.for_table().
+        test: the test set.
+        images: how many images of it were measured.
+        literature: what papers print of it, see literature.for_test_set().
     """
     rows = []
     for name, frame in measured.items():
@@ -39,83 +43,90 @@ def audit(
     ]
     stated = ", ".join(f"{choice} {option}" for choice, option in BASE.items())
     caption = (
-        f"{title}: the same weights under other protocols. The stated protocol is {stated}; the other rows change one "
+        f"{test.label}, x{test.scale}, {images} images: the same weights under other protocols. The stated protocol is "
+        f"{stated}; the other rows change one "
         "choice of it. All combinations are in results/audit/."
     )
     notes = [
-        f"{METRICS[value['metric']].label} {value['value']} is published for {value['model']} ({value['source']})."
-        for value in published
+        f"{METRICS[value['metric']].label} {value['value']} is printed for {value['model']} ({value['citation']})."
+        for value in literature
         if value["metric"] in ("psnr_y", "ssim_y")
     ]
-    for printed in _pairs(published):
+    for printed in _pairs(literature):
         for name, frame in measured.items():
             near = [
                 f"{', '.join(row[list(CHOICES)])} ({row['psnr']:.2f} dB, {row['ssim']:.4f})"
                 for _, row in nearest(frame, **printed).iterrows()
             ]
             notes.append(f"{models[name]['label']} comes nearest to that under: {'; '.join(near)}.")
-    return Table(pd.DataFrame(rows), columns, caption, notes)
+    subject = title("audit_table", test.label, f"x{test.scale}")
+    return Table(pd.DataFrame(rows), columns, subject, caption, notes)
 
 
-def published_against_measured(
-    qualities: Sequence[pd.DataFrame],
-    sets: Sequence[Mapping[str, Any]],
-    published: Sequence[Sequence[Mapping[str, str]]],
+def literature_against_measured(
+    qualities: Mapping[tuple, pd.DataFrame],
+    tests: Sequence[TestSet],
+    literature: Mapping[tuple, Sequence[Mapping[str, str]]],
     models: Mapping[str, Mapping],
 ) -> Table:
-    """Every published value of the test sets, beside what is measured here where its method is among the models.
+    """Every literature value of the test sets, beside what is measured here where its method is among the models.
 
     Args:
-        qualities: numbers of the quality table of each test set.
-        sets: of each, in the same order: `name` and `conditions`, in words.
-        published: of each, in the same order: what papers print of it, see published.for_table().
+        qualities: what a test set is (dataset, scale, degradation) -> numbers of its quality table.
+        tests: the test sets, in the order of the rows.
+        literature: what a test set is -> what papers print of it, see literature.for_test_set().
         models: model -> `label`.
     """
-    sources = {value["source"]: 0 for values in published for value in values}
-    sources = {source: number for number, source in enumerate(sources, 1)}
-    rows = []
-    for shown, numbers, values in zip(sets, qualities, published, strict=True):
-        means = numbers.set_index("model")
-        for value in values:
-            name, metric = value["model"], value["metric"]
-            known = name in means.index and metric in metrics_of(means) and pd.notna(means[metric][name])
-            mean = float(means[metric][name]) if known else None
-            digits = len(value["value"].partition(".")[2])
-            rows.append(
-                {
-                    "model": name,
-                    "label": models[name]["label"] if name in models else name,
-                    "test_set": shown["name"],
-                    "metric": METRICS[metric].label,
-                    "published": value["value"],
-                    "measured": mean,
-                    "measured_shown": f"{mean:.{digits}f}" if known else None,
-                    "difference": mean - float(value["value"]) if known else None,
-                    "difference_shown": f"{mean - float(value['value']):+.{digits}f}" if known else None,
-                    "protocols_agree": ": ".join(filter(None, [value["agrees"], value["why"]])),
-                    "source": f"[{sources[value['source']]}]",
-                }
-            )
+    citations = dict.fromkeys(value["citation"] for test in tests for value in literature[test.identity])
+    citations = {citation: number for number, citation in enumerate(citations, 1)}
+    rows = [
+        _printed_and_measured(test, value, qualities[test.identity].set_index("model"), models)
+        | {"citation": f"[{citations[value['citation']]}]"}
+        for test in tests
+        for value in literature[test.identity]
+    ]
     columns = [
         Column("metric", "Metric", None),
-        Column("published", "Published", None),
+        Column("literature", "Literature", None),
         Column("measured_shown", "Measured", None),
-        Column("difference_shown", "Measured - published", None),
+        Column("difference_shown", "Measured - literature", None),
         Column("protocols_agree", "Protocols agree", None),
-        Column("source", "Source", None),
+        Column("citation", "Citation", None),
     ]
     caption = (
-        "What papers print, beside the mean over the images that is measured here, with the digits that are printed. "
+        "Literature values, beside the mean over the images that is measured here, with the digits that are printed. "
         "Dash: not measured in this run. Where protocols differ, or one is not known, so may the values."
     )
-    notes = conditions_of(shown for shown, values in zip(sets, published, strict=True) if values)
-    notes += [f"[{number}]: {source}." for source, number in sources.items()]
-    return Table(pd.DataFrame(rows), columns, caption, notes, group=Column("test_set", "Test set", None))
+    notes = conditions_of(test for test in tests if literature[test.identity])
+    notes += [f"[{number}]: {citation}." for citation, number in citations.items()]
+    of_set = Column("test_set", "Test set", None)
+    return Table(pd.DataFrame(rows), columns, title("literature"), caption, notes, group=of_set)
 
 
-def _pairs(published: Sequence[Mapping[str, str]]) -> list[dict[str, float | None]]:
-    """PSNR and SSIM that are published of one method, once for each method with a PSNR."""
+def _printed_and_measured(
+    test: TestSet, value: Mapping[str, str], means: pd.DataFrame, models: Mapping[str, Mapping]
+) -> dict[str, Any]:
+    name, metric = value["model"], value["metric"]
+    known = name in means.index and metric in metrics_of(means) and pd.notna(means[metric][name])
+    mean = float(means[metric][name]) if known else None
+    digits = len(value["value"].split(".")[1]) if "." in value["value"] else 0
+    return {
+        "model": name,
+        "label": models[name]["label"] if name in models else name,
+        "test_set": test.name,
+        "metric": METRICS[metric].label,
+        "literature": value["value"],
+        "measured": mean,
+        "measured_shown": f"{mean:.{digits}f}" if known else None,
+        "difference": mean - float(value["value"]) if known else None,
+        "difference_shown": f"{mean - float(value['value']):+.{digits}f}" if known else None,
+        "protocols_agree": ": ".join(filter(None, [value["agrees"], value["why"]])),
+    }
+
+
+def _pairs(literature: Sequence[Mapping[str, str]]) -> list[dict[str, float | None]]:
+    """PSNR and SSIM that papers print of one method, once for each method with a PSNR."""
     by_model: dict[str, dict[str, float]] = {}
-    for value in published:
+    for value in literature:
         by_model.setdefault(value["model"], {})[value["metric"]] = float(value["value"])
     return [{"psnr": v["psnr_y"], "ssim": v.get("ssim_y")} for v in by_model.values() if "psnr_y" in v]

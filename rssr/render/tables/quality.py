@@ -8,69 +8,75 @@ import pandas as pd
 
 from rssr.metrics.registry import METRICS
 from rssr.metrics.statistics import holm, mean_interval, paired
+from rssr.plan.test_set import TestSet
 from rssr.render.tables.table import ARROWS, Column, Table, model_notes
+from rssr.render.titles import title
 
 
 def quality(
     scores: Mapping[str, pd.DataFrame],
     models: Mapping[str, Mapping],
-    title: str,
+    test: TestSet,
     settings: Mapping[str, Any],
-    draws: Mapping[str, Mapping[str, list[float]]] | None = None,
-    published: Sequence[Mapping[str, str]] = (),
+    replicates: Mapping[str, Mapping[str, list[float]]] | None = None,
+    literature: Sequence[Mapping[str, str]] = (),
 ) -> Table:
     """The quality table of one test set.
 
     Args:
-        scores: model -> its scores, a row an image.
+        scores: model -> its scores, one row per image.
         models: model -> `label` and `notes`, a list.
-        title: what was upscaled, for the caption.
+        test: the test set.
         settings: see mean_interval().
-        draws: model -> metric -> the mean over the images for every seed of a network that draws random numbers.
-        published: what papers print of these models on this test set, see published.for_table().
+        replicates: model -> metric -> the mean over the images for each replicate, see scores.replicate_means().
+        literature: what papers print of this test set, see literature.for_test_set().
     """
-    draws = {name: found for name, found in (draws or {}).items() if found}
+    replicates = {name: found for name, found in (replicates or {}).items() if found}
     numbers = _means(scores, models, settings)
     metrics = metrics_of(numbers)
     columns = []
     for metric in metrics:
-        if draws:
-            seeds = [draws.get(name, {}).get(metric) for name in scores]
-            numbers[f"{metric}_spread"] = [np.nan if means is None else np.ptp(means) for means in seeds]
-        columns += [metric_column(metric), *_beside(numbers, metric, published)]
+        if replicates:
+            found = [replicates.get(name, {}).get(metric) for name in scores]
+            numbers[f"{metric}_spread"] = [np.nan if means is None else np.ptp(means) for means in found]
+        columns += [metric_column(metric), *_beside(numbers, metric, literature)]
     caption = (
-        f"{title}. Mean over {numbers['images'][0]} images and its {_interval(settings)}; best bold, second "
+        f"{test.title}. Mean over {numbers['images'][0]} images and its {_interval(settings)}; best bold, second "
         f"underlined. {protocols(metrics)}"
     )
-    if draws:
-        seeds = len(next(iter(next(iter(draws.values())).values())))
-        caption += f" Δ: the network draws random numbers, and its means over {seeds} seeds lie so far apart."
+    if replicates:
+        count = len(next(iter(next(iter(replicates.values())).values())))
+        caption += f" Δ: range of the means of {count} replicates; the mean is over them."
     notes = [
-        f"{models[value['model']]['label']}, {METRICS[value['metric']].label}: {value['value']} published "
-        f"({value['source']}). Protocols agree: {value['agrees']}{f' ({why})' if (why := value['why']) else ''}."
-        for value in published
+        f"{models[value['model']]['label']}, {METRICS[value['metric']].label}: {value['value']} in the literature "
+        f"({value['citation']}). Protocols agree: {value['agrees']}{f' ({why})' if (why := value['why']) else ''}."
+        for value in literature
         if value["model"] in models and value["metric"] in metrics
     ]
-    return Table(numbers, columns, caption, model_notes(models) + _undefined(scores, models) + notes)
+    return Table(
+        numbers,
+        columns,
+        title("quality", test.subject),
+        caption,
+        model_notes(models) + _undefined(scores, models) + notes,
+    )
 
 
 def classes(
     scores: Mapping[str, pd.DataFrame],
     models: Mapping[str, Mapping],
-    title: str,
+    test: TestSet,
     settings: Mapping[str, Any],
-    pattern: str,
 ) -> Table:
     """The quality table of one test set, class by class.
 
     Args:
-        scores: model -> its scores, a row an image, the same images in the same order.
+        scores: model -> its scores, one row per image, the same images in the same order.
         models: model -> `label` and `notes`, a list.
-        title: what was upscaled, for the caption.
+        test: the test set.
         settings: see mean_interval().
-        pattern: regular expression whose group is the class in an image's name, see datasets.card.DataSet.
     """
-    images = next(iter(scores.values()))["image"].str.extract(pattern, expand=False).to_numpy()
+    images = next(iter(scores.values()))["image"].str.extract(test.classes, expand=False).to_numpy()
     parts = []
     for name in dict.fromkeys(images):
         inside = {model: frame[images == name] for model, frame in scores.items()}
@@ -78,62 +84,63 @@ def classes(
     numbers = pd.concat(parts, ignore_index=True)
     metrics = metrics_of(numbers)
     caption = (
-        f"{title}, by class. Mean over the images of a class and its {_interval(settings)}; best of a class bold, "
+        f"{test.title}, by class. Mean over the images of a class and its {_interval(settings)}; best of a class bold, "
         f"second underlined. {protocols(metrics)}"
     )
     columns = [Column("images", "Images", 0), *map(metric_column, metrics)]
-    return Table(numbers, columns, caption, model_notes(models), group=Column("class", "Class", None))
+    of_class = Column("class", "Class", None)
+    return Table(numbers, columns, title("classes", test.subject), caption, model_notes(models), group=of_class)
 
 
 def side_by_side(
-    qualities: Sequence[pd.DataFrame], sets: Sequence[Mapping[str, Any]], models: Mapping[str, Mapping]
+    qualities: Mapping[tuple, pd.DataFrame], tests: Sequence[TestSet], models: Mapping[str, Mapping]
 ) -> Table:
     """The means on all test sets side by side, scale by scale and degradation by degradation.
 
     Args:
-        qualities: numbers of the quality table of each test set.
-        sets: of each, in the same order: `dataset`, `label`, `scale`, `degradation` and `conditions`, in words.
+        qualities: what a test set is (dataset, scale, degradation) -> numbers of its quality table.
+        tests: the test sets, in the order of the columns.
         models: model -> `notes`, a list.
     """
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     columns: dict[str, Column] = {}
     conditions: dict[str, str] = {}
-    for shown, numbers in zip(sets, qualities, strict=True):
-        group = f"x{shown['scale']} {shown['degradation']}"
-        conditions[group] = shown["conditions"]
-        over = f"{shown['label']} ({numbers['images'][0]} images)"
-        keys = {metric: f"{shown['dataset']}_{metric}" for metric in metrics_of(numbers)}
+    for test in tests:
+        numbers = qualities[test.identity]
+        group = f"x{test.scale} {test.degradation}"
+        conditions[group] = test.conditions
+        over = f"{test.label} ({numbers['images'][0]} images)"
+        keys = {metric: f"{test.dataset}_{metric}" for metric in metrics_of(numbers)}
         columns |= {key: metric_column(metric, key, over) for metric, key in keys.items()}
         for row in numbers.to_dict("records"):
             named = {"conditions": group, "model": row["model"], "label": row["label"]}
             means = {key: row[metric] for metric, key in keys.items()}
             rows[group, row["model"]] = rows.get((group, row["model"]), named) | means
     numbers = pd.DataFrame(list(rows.values()))
-    metrics = list(dict.fromkeys(metric for frame in qualities for metric in metrics_of(frame)))
+    metrics = list(dict.fromkeys(metric for frame in qualities.values() for metric in metrics_of(frame)))
     several = len(conditions) > 1
     caption = (
         f"All test sets{'' if several else f', {next(iter(conditions.values()))}'}. Mean over the images; best bold, "
         f"second underlined{' in each group of rows' if several else ''}. {protocols(metrics)} Intervals are in the "
         "table of each test set."
     )
-    notes = (
-        conditions_of({"name": group, "conditions": words} for group, words in conditions.items()) if several else []
-    )
-    missing = [metric for metric in metrics if all(frame[metric].isna().all() for frame in qualities)]
+    notes = [f"{group}: {words}." for group, words in conditions.items()] if several else []
+    missing = [metric for metric in metrics if all(frame[metric].isna().all() for frame in qualities.values())]
     return Table(
         numbers,
         list(columns.values()),
+        title("side_by_side"),
         caption,
         notes + model_notes(models) + not_computed(dict.fromkeys(missing, "")),
         group=Column("conditions", "Scale, LR", None) if several else None,
     )
 
 
-def conditions_of(sets: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Notes on how test sets were upscaled, those of the same `conditions` in one, by their `name`."""
+def conditions_of(tests: Iterable[TestSet]) -> list[str]:
+    """Notes on how test sets were upscaled, those of the same conditions in one, by their names."""
     names: dict[str, list[str]] = {}
-    for shown in sets:
-        names.setdefault(shown["conditions"], []).append(shown["name"])
+    for test in tests:
+        names.setdefault(test.conditions, []).append(test.name)
     return [f"{'; '.join(of_these)}: {words}." for words, of_these in names.items()]
 
 
@@ -165,7 +172,7 @@ def not_computed(absent: Mapping[str, str]) -> list[str]:
 def _means(
     scores: Mapping[str, pd.DataFrame], models: Mapping[str, Mapping], settings: Mapping[str, Any]
 ) -> pd.DataFrame:
-    """A row a model: `model`, `label`, `images`, and of each metric the mean and the ends of its interval."""
+    """One row per model: `model`, `label`, `images`, and of each metric the mean and the ends of its interval."""
     rows = []
     for name, frame in scores.items():
         row: dict[str, Any] = {"model": name, "label": models[name]["label"], "images": len(frame)}
@@ -194,20 +201,20 @@ def _interval(settings: Mapping[str, Any]) -> str:
     )
 
 
-def _beside(numbers: pd.DataFrame, metric: str, published: Sequence[Mapping[str, str]]) -> list[Column]:
-    """Add what papers print of a metric to the numbers: the value, measured minus that, whether the protocols agree."""
-    found = {value["model"]: value for value in published if value["metric"] == metric}
+def _beside(numbers: pd.DataFrame, metric: str, literature: Sequence[Mapping[str, str]]) -> list[Column]:
+    """Add literature values of a metric to the numbers: value, measured minus that, whether the protocols agree."""
+    found = {value["model"]: value for value in literature if value["metric"] == metric}
     if not set(found) & set(numbers["model"]):
         return []
-    keys = [f"{metric}_{key}" for key in ("published", "difference", "agrees")]
+    keys = [f"{metric}_{key}" for key in ("literature", "difference", "agrees")]
     values = [found.get(model, {}) for model in numbers["model"]]
     numbers[keys[0]] = [value.get("value") for value in values]
     numbers[keys[1]] = numbers[metric] - pd.to_numeric(numbers[keys[0]])
     numbers[keys[2]] = [value.get("agrees") for value in values]
     label = METRICS[metric].label.split(" (")[0]
     return [
-        Column(keys[0], f"{label} published", None),
-        Column(keys[1], f"{label} measured - published", METRICS[metric].digits, signed=True),
+        Column(keys[0], f"{label} in the literature", None),
+        Column(keys[1], f"{label} measured - literature", METRICS[metric].digits, signed=True),
         Column(keys[2], f"{label}: protocols agree", None),
     ]
 
@@ -215,16 +222,16 @@ def _beside(numbers: pd.DataFrame, metric: str, published: Sequence[Mapping[str,
 def significance(
     scores: Mapping[str, pd.DataFrame],
     models: Mapping[str, Mapping],
-    title: str,
+    test: TestSet,
     settings: Mapping[str, Any],
     reference: str,
 ) -> Table:
     """Every method against a reference method, image by image, for every metric.
 
     Args:
-        scores: model -> its scores, a row an image, the same images in the same order.
+        scores: model -> its scores, one row per image, the same images in the same order.
         models: model -> `label`.
-        title: what was upscaled, for the caption.
+        test: the test set.
         settings: see statistics.mean_interval().
         reference: the model that the others are compared with.
     """
@@ -241,16 +248,16 @@ def significance(
     keys = ("model", "label", "metric", "difference", "difference_low", "difference_high", "p", "won_percent")
     numbers = pd.DataFrame(rows, columns=keys)
     numbers["p_holm"] = holm(numbers["p"].tolist())
-    numbers["p_shown"] = [f"{p:.3f}" if p >= 0.0005 else "< 0.001" for p in numbers["p_holm"]]
     columns = [
         Column("difference", "Mean difference", 4, signed=True),
-        Column("p_shown", "p (Holm)", None),
+        Column("p_holm", "p (Holm)", 3, smallest=True),
         Column("won_percent", "Images won (%)", 1),
     ]
     caption = (
-        f"{title}. Each method minus {models[reference]['label']} on the same {len(scores[reference])} images: mean "
-        f"difference and its {_interval(settings)}; p of Wilcoxon's signed-rank test, two-sided, Holm's correction "
+        f"{test.title}. Each method minus {models[reference]['label']} on the same {len(scores[reference])} images: "
+        f"mean difference and its {_interval(settings)}; p of Wilcoxon's signed-rank test, two-sided, Holm's correction "
         "over all rows; share of images on which the method is better, an equal image being half won. "
         f"{protocols(metrics_of(scores[reference]))}"
     )
-    return Table(numbers, columns, caption, _undefined(scores, models), group=Column("metric", "Metric", None))
+    notes, of_metric = _undefined(scores, models), Column("metric", "Metric", None)
+    return Table(numbers, columns, title("significance", test.subject), caption, notes, group=of_metric)

@@ -1,6 +1,8 @@
-"""A table: one data frame of numbers, rendered as CSV, Markdown and LaTeX."""
+"""A table: one data frame of numbers, rendered as CSV, Markdown, LaTeX and HTML."""
 
+import html
 import itertools
+import math
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -38,6 +40,7 @@ class Column:
         better: "higher" or "lower" to mark the best and the second, None to mark nothing.
         over: a title above this column and its neighbours of the same one, such as the data set.
         signed: whether positive numbers have a plus.
+        smallest: whether a number that would be shown as zero is shown as below the last digit.
     """
 
     key: str
@@ -46,6 +49,13 @@ class Column:
     better: str | None = None
     over: str = ""
     signed: bool = False
+    smallest: bool = False
+
+    def text(self, value: float) -> str:
+        """A number as it is shown."""
+        if self.smallest and value < 0.5 * 10**-self.digits:
+            return f"< {10**-self.digits:.{self.digits}f}"
+        return f"{value:{'+' if self.signed else ''}.{self.digits}f}"
 
 
 @dataclass
@@ -53,8 +63,9 @@ class Table:
     """A table before it is rendered: numbers in full precision, and how to show them.
 
     Attributes:
-        numbers: a row a method, with a column `label`.
+        numbers: one row per method, with a column `label`, and `model` where a row is of a model.
         columns: the columns to show.
+        title: in a few words, see render.titles.
         caption: what is shown, with the protocol.
         notes: remarks below the table.
         group: the column, shown first, whose equal values make groups of rows; marks are given within a group.
@@ -62,15 +73,16 @@ class Table:
 
     numbers: pd.DataFrame
     columns: Sequence[Column]
+    title: str
     caption: str
     notes: list[str] = field(default_factory=list)
     group: Column | None = None
 
     def write(self, stem: Path) -> None:
-        """Write stem.csv (numbers in full precision), stem.md and stem.tex (as shown)."""
+        """Write stem.csv (numbers in full precision), stem.md, stem.tex and stem.html (as shown)."""
         with replacing(stem.with_suffix(".csv")) as path:
             self.numbers.to_csv(path, index=False, lineterminator="\n")
-        for suffix, text in ((".md", self.markdown()), (".tex", self.latex(stem.name))):
+        for suffix, text in ((".md", self.markdown()), (".tex", self.latex(stem.name)), (".html", self.html())):
             with replacing(stem.with_suffix(suffix)) as path:
                 path.write_text(text, encoding="utf-8")
 
@@ -115,6 +127,75 @@ class Table:
             ]
         )
 
+    def html(self) -> str:
+        """The table as a fragment of a page: `<table>`, and caption and notes in a `<figcaption>` after it.
+
+        Numbers are `data-value` of their cells, for sorting; a row of a model says so by `data-model`.
+        """
+        shown = self._shown()
+        titles = "".join(
+            f'<th scope="col"{_number_class(column)}><button type="button">'
+            f"{html.escape(chr(10).join(filter(None, (column.over, column.label))))}</button></th>"
+            for column in shown
+        )
+        tags = ['th scope="row"', *["td"] * (len(shown) - 1)]
+        cells = [self._html_cells(column, tag) for column, tag in zip(shown, tags, strict=True)]
+        models = self.numbers.get("model", pd.Series("", self.numbers.index)).fillna("")
+        rows = [
+            f"<tr{_model_attribute(model)}>{''.join(row)}</tr>"
+            for model, row in zip(models, zip(*cells, strict=True), strict=True)
+        ]
+        notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
+        caption = f"<p>{html.escape(self.caption)}</p>" + (f"<ul>{notes}</ul>" if notes else "")
+        body = "\n".join(rows)
+        return (
+            f'<div class="scroll" role="region" tabindex="0" aria-label="{html.escape(self.title)}">\n'
+            f'<table class="sortable">\n<thead><tr>{titles}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div>\n'
+            f"<figcaption>{caption}</figcaption>\n"
+        )
+
+    def _html_cells(self, column: Column, tag: str) -> list[str]:
+        """The cells of a column: data, or the headers of their rows."""
+        end = tag.split()[0]
+        if column.digits is None:
+            texts = ["–" if pd.isna(text) else html.escape(str(text)) for text in self.numbers[column.key]]
+            return [f"<{tag}>{text}</{end}>" for text in texts]
+        values = pd.to_numeric(self.numbers[column.key])
+        marks = {1: "best", 2: "second"}
+        found = []
+        for i, (value, rank) in enumerate(zip(values, self._ranks(values, column), strict=True)):
+            if pd.isna(value):
+                found.append(f'<{tag} class="number">–</{end}>')
+                continue
+            text = html.escape(column.text(value))
+            text = f'<span class="{marks[rank]}">{text}</span>' if rank in marks else text
+            if ends := self._interval(column, i):
+                text += f" <small>[{', '.join(map(column.text, ends))}]</small>"
+            if pd.notna(spread := self.numbers.get(f"{column.key}_spread", {}).get(i)):
+                text += f" <small>Δ{spread:.{column.digits + 1}f}</small>"
+            found.append(
+                f'<{tag} class="number" data-value="{value:.{column.digits}f}">{text}{self._bar(column, i)}</{end}>'
+            )
+        return found
+
+    def _interval(self, column: Column, row: int) -> tuple[float, float] | None:
+        """The ends of a cell's interval; None without one."""
+        if f"{column.key}_low" not in self.numbers:
+            return None
+        return tuple(self.numbers[f"{column.key}_{end}"].iloc[row] for end in ("low", "high"))
+
+    def _bar(self, column: Column, row: int) -> str:
+        """The drawn interval of a cell, as parts of the span of its column's intervals; empty without one."""
+        if f"{column.key}_low" not in self.numbers:
+            return ""
+        low, high = self.numbers[f"{column.key}_low"].min(), self.numbers[f"{column.key}_high"].max()
+        ends = (*self._interval(column, row), self.numbers[column.key].iloc[row])
+        if low == high or not all(map(math.isfinite, (low, high, *ends))):
+            return ""
+        places = dict(zip(("low", "high", "at"), percent(ends, low, high), strict=True))
+        style = "; ".join(f"--{name}: {place}%" for name, place in places.items())
+        return f'<span class="interval" aria-hidden="true" style="{style}"></span>'
+
     def _shown(self) -> list[Column]:
         return [*([self.group] if self.group else []), Column("label", "Method", None), *self.columns]
 
@@ -132,17 +213,14 @@ class Table:
             show = partial(_stacked, width=40) if kind == "latex" else partial(_escape, kind=kind)
             return [dash if text is None else show(text) for text in texts]
         values = pd.to_numeric(self.numbers[column.key])
-        rank = self._ranks(values, column)
-        number = f"{'+' if column.signed else ''}.{column.digits}f"
         cells = []
-        for i, value in enumerate(values):
+        for i, (value, rank) in enumerate(zip(values, self._ranks(values, column), strict=True)):
             if pd.isna(value):
                 cells.append(dash)
                 continue
-            text = _MARKUP[kind].get(rank[i], "{}").format(f"{value:{number}}")
-            if f"{column.key}_low" in self.numbers:
-                low, high = (self.numbers[f"{column.key}_{end}"].iloc[i] for end in ("low", "high"))
-                text += f" [{low:{number}}, {high:{number}}]"
+            text = _MARKUP[kind].get(rank, "{}").format(_escape(column.text(value), kind))
+            if ends := self._interval(column, i):
+                text += f" [{', '.join(map(column.text, ends))}]"
             if pd.notna(spread := self.numbers.get(f"{column.key}_spread", {}).get(i)):
                 text += _escape(f" Δ{spread:.{column.digits + 1}f}", kind)
             cells.append(text)
@@ -175,6 +253,19 @@ def ranks(values: pd.Series, digits: int, better: str | None) -> list[int]:
     if better is None or printed.notna().sum() < 2:
         return [0] * len(values)
     return printed.rank(method="dense", ascending=better == "lower").fillna(0).astype(int).tolist()
+
+
+def percent(values: Iterable[float], low: float, high: float) -> tuple[float, ...]:
+    """Where values lie between two others, in percent of the way."""
+    return tuple(round(100 * float((value - low) / (high - low)), 1) for value in values)
+
+
+def _number_class(column: Column) -> str:
+    return "" if column.digits is None else ' class="number"'
+
+
+def _model_attribute(model: str) -> str:
+    return f' data-model="{html.escape(model)}"' if model else ""
 
 
 def model_notes(models: Mapping[str, Mapping]) -> list[str]:

@@ -1,34 +1,36 @@
 """Table of training: what it took to train each network."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import PurePath
 from typing import Any
 
 import pandas as pd
 
+from rssr.plan.artifacts import Artifact
 from rssr.render.tables.table import Column, Table, model_notes
+from rssr.render.titles import title
 
 
 def training(
-    records: Sequence[tuple[str, Mapping[str, Any]]], models: Mapping[str, Mapping], sets: Mapping[str, str]
+    records: Sequence[tuple[Artifact, Mapping[str, Any]]], models: Mapping[str, Mapping], data_sets: Mapping[str, str]
 ) -> Table:
-    """What training took, a row for each set of weights.
+    """What training took, one row per set of weights.
 
     Args:
-        records: (model, results/weights/{model}/{dataset}.json); weights that are loaded have the record of their
+        records: (artifact of the weights, its record); weights that are loaded have the record of their
             training in it, where there was one beside them.
         models: model -> `label` and `notes`, a list.
-        sets: data set -> label.
+        data_sets: data set -> label.
     """
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     notes = []
-    for model, record in records:
+    for artifact, record in records:
+        model = artifact.model
         if (model, record["sha256"]) in rows:  # the same weights, loaded for another data set
             continue
         run = record.get("training", record)
         known = isinstance(run, Mapping) and "recipe" in run
         label = {"model": model, "label": models[model]["label"]}
-        rows[model, record["sha256"]] = label | (_run(run, sets) if known else {})
+        rows[model, record["sha256"]] = label | (_run(run, data_sets) if known else {})
         if where := record.get("loaded_from"):
             where = where if isinstance(where, str) else " or ".join(where)
             told = "the row is what the record of its training says" if known else "its training is not recorded"
@@ -47,20 +49,22 @@ def training(
         Column("device", "Device", None),
     ]
     caption = (
-        "Training cost. Time: of the training loop, on the device of its row; batch: patches an iteration, patch: side "
-        "of the LR patch; memory: of PyTorch's allocations on a GPU, of the whole process on a CPU; final loss: mean "
+        "Training cost. Time: of the training loop, on the device of its row; batch: patches per iteration, "
+        "patch: side of the LR patch; memory: of PyTorch's allocations on a GPU, of the whole process on a CPU; final loss: mean "
         "over the last logged iterations, of pixels in [0, 1]. Dash: not recorded."
     )
     numbers = pd.DataFrame(rows.values(), columns=["model", "label", *(column.key for column in columns)])
-    return Table(numbers, columns, caption, model_notes({name: models[name] for name, _ in rows}) + notes)
+    return Table(
+        numbers, columns, title("training"), caption, model_notes({name: models[name] for name, _ in rows}) + notes
+    )
 
 
-def _run(run: Mapping[str, Any], sets: Mapping[str, str]) -> dict[str, Any]:
-    recipe, dataset = run["recipe"], PurePath(run["trained_on"]).parent.name
+def _run(run: Mapping[str, Any], data_sets: Mapping[str, str]) -> dict[str, Any]:
+    recipe, dataset = run["recipe"], run["dataset"]
     iterations = run.get("iterations") or recipe["iterations"]
     on_gpu = run["device"].startswith("cuda")
     return {
-        "trained_on": sets.get(dataset, dataset),
+        "trained_on": data_sets.get(dataset, dataset),
         "iterations": iterations,
         "batch": recipe["batch"],
         "patch": recipe["patch"],

@@ -1,0 +1,48 @@
+"""Titles of tables and figures: what kind they are, and what they are of."""
+
+from collections.abc import Iterable, Mapping
+
+from rssr.plan.artifacts import FIGURES, TABLES, Artifact
+from rssr.plan.test_set import TestSet
+
+_KINDS = {
+    "side_by_side": "Quality on all test sets",
+    "audit_table": "Audit of the protocol",
+    "audit_map": "Audit of the protocol",
+    "literature": "Literature values",
+    "classes": "Quality by class",
+    "mlstm_growth": "mLSTM growth",
+    "quality_cost": "Quality and cost",
+    "attribution_map": "Attribution",
+}
+
+
+def title(kind: str, *subjects: str) -> str:
+    """The title of a table or figure, as in "Win rate: NEON, x4, bicubic".
+
+    Args:
+        kind: a key of artifacts.TABLES or artifacts.FIGURES.
+        subjects: what it is of, in words.
+    """
+    assert kind in TABLES or kind in FIGURES
+    words = _KINDS.get(kind) or " ".join(kind.split("_")).capitalize()
+    return f"{words}: {', '.join(subjects)}" if subjects else words
+
+
+def title_of(artifact: Artifact, tests: Iterable[TestSet], labels: Mapping[str, str]) -> str:
+    """The title of a table or figure of a run.
+
+    Args:
+        artifact: the table or figure.
+        tests: the test sets of the run.
+        labels: model -> label.
+    """
+    subjects = [] if artifact.model is None else [labels[artifact.model]]
+    if artifact.degradation is not None:
+        subjects += [test.subject for test in tests if test.holds(artifact)]
+    elif artifact.dataset is not None:
+        names = {test.dataset: test.label for test in tests}
+        subjects += [names.get(artifact.dataset, artifact.dataset), f"x{artifact.scale}"]
+    elif artifact.scale is not None:
+        subjects.append(f"x{artifact.scale}")
+    return title(artifact.kind, *subjects)
