@@ -2,14 +2,14 @@
 
 from torch import Tensor, nn
 
-from rssr.datasets.degrade import imresize
+from rssr.base.resampling import imresize
 
 
 class Interpolation(nn.Module):
     """MATLAB's imresize upwards; with the bicubic kernel, the inverse step of the benchmark's reduction.
 
     Args:
-        kernel: one of degrade.KERNELS.
+        kernel: one of resampling.KERNELS.
         scale: upscaling factor.
     """
 

@@ -14,7 +14,7 @@ from rssr.base.files import check_sha256
 from rssr.models.interpolation import Interpolation
 from rssr.models.names import INTERPOLATIONS
 from rssr.models.registry import import_class
-from rssr.models.weights import load_into, read_weights
+from rssr.models.weights import check_scale, load_into, read_weights
 
 
 class Upscaler(nn.Module):
@@ -98,7 +98,9 @@ def _from_class(entry: Mapping[str, Any]) -> nn.Module:
         path = Path(weights["path"])
         if weights.get("sha256"):
             check_sha256(path, weights["sha256"])
-        misfits = load_into(network, read_weights(path, entry.get("scale", 4)), path, entry.get("strict", True))
+        scale = entry.get("scale", 4)
+        check_scale(path, scale)
+        misfits = load_into(network, read_weights(path, scale), path, entry.get("strict", True))
         if misfits:
             warnings.warn(
                 f"{path} does not fit {arch}, and `strict: false` allows it: {'; '.join(misfits)}", stacklevel=2
@@ -111,6 +113,7 @@ def _from_checkpoint(path: Path, sha256: str | None, scale: int) -> nn.Module:
 
     if sha256:
         check_sha256(path, sha256)
+    check_scale(path, scale)
     try:
         descriptor = ModelLoader(torch.device("cpu")).load_from_state_dict(read_weights(path, scale))
     except UnsupportedModelError:

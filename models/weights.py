@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from rssr.base.errors import UserError
 from rssr.base.fetch import download
 from rssr.base.files import check_sha256, replacing
+from rssr.base.tensors import scale_of
 
 # Where training codes put the weights inside their files; the averaged ones first, as BasicSR evaluates them.
 _WRAPPERS = ("params_ema", "params", "state_dict", "model_state_dict", "model")
@@ -105,12 +106,19 @@ def _is_state_dict(content: Any) -> bool:
     )
 
 
-def write_weights(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write tensors as safetensors, all or nothing."""
+def write_weights(path: Path, tensors: Mapping[str, Tensor], scale: int) -> None:
+    """Write tensors and the upscaling factor that they are for as safetensors, all or nothing."""
     # Copies, because safetensors refuses tensors that share memory, as tied weights do.
     contiguous = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
     with replacing(path) as temporary:
-        temporary.write_bytes(save(contiguous))
+        temporary.write_bytes(save(contiguous, metadata={"scale": str(scale)}))
+
+
+def check_scale(path: Path, scale: int) -> None:
+    """UserError if the file records another upscaling factor, see write_weights()."""
+    found = scale_of(path)
+    if found not in (None, scale):
+        raise UserError(f"{path} has weights for x{found}, but its entry's scale is x{scale}")
 
 
 def load_into(network: nn.Module, tensors: Mapping[str, Tensor], path: Path, strict: bool = True) -> list[str]:

@@ -12,8 +12,10 @@ import torch
 
 from rssr.base import ROOT
 from rssr.base.errors import UserError
-from rssr.base.files import read_image
-from rssr.datasets.degrade import degrade, to_uint8
+from rssr.base.images import read_tensor
+from rssr.base.resampling import to_uint8
+from rssr.base.tensors import scale_of
+from rssr.datasets.degrade import degrade
 from rssr.metrics.fidelity import psnr
 from rssr.models.registry import build
 from rssr.models.weights import load_into, local_file, read_weights, write_weights
@@ -30,7 +32,7 @@ def same(network, state):
 
 
 def psnr_of(model, image):
-    hr = torch.from_numpy(read_image(image).copy()).permute(2, 0, 1)
+    hr = read_tensor(image)
     lr = degrade(hr, "bicubic", 4)
     with torch.inference_mode():
         return psnr(to_uint8(model(lr[None].float() / 255)), hr[None]).item()
@@ -125,7 +127,7 @@ def test_an_infected_file_is_refused_by_name_and_does_not_run(tmp_path, kind):
 def server(tmp_path):
     folder = tmp_path / "served"
     folder.mkdir()
-    write_weights(folder / "w.safetensors", conv().state_dict())
+    write_weights(folder / "w.safetensors", conv().state_dict(), scale=4)
     handler = partial(http.server.SimpleHTTPRequestHandler, directory=folder)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()
@@ -142,3 +144,15 @@ def test_mirrors_are_tried_in_turn_and_a_file_is_fetched_once(server, tmp_path):
     assert local_file(file, tmp_path / "downloads") == path
     with pytest.raises(UserError, match="cannot be downloaded|has the sha256"):
         local_file(file | {"sha256": "0" * 64}, tmp_path / "downloads")
+
+
+def test_weights_for_another_scale_are_refused_in_one_sentence(tmp_path):
+    path = tmp_path / "w.safetensors"
+    write_weights(path, conv().state_dict(), scale=4)
+    assert scale_of(path) == 4
+    for kind in (
+        {"arch": "torch.nn:Conv2d", "args": {}, "weights": {"path": str(path)}},
+        {"checkpoint": {"path": str(path)}},
+    ):
+        with pytest.raises(UserError, match="w.safetensors has weights for x4, but its entry's scale is x2$"):
+            build(kind | {"scale": 2})

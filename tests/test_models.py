@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rssr.base.errors import UserError
-from rssr.datasets.degrade import imresize
+from rssr.base.resampling import imresize
 from rssr.models.registry import build
 from rssr.models.weights import read_weights, write_weights
 
@@ -46,7 +46,7 @@ def test_bicubic_is_imresize():
 
 def test_weights_survive_the_round_trip(tmp_path):
     first = build(ENTRIES["basicsr"])
-    write_weights(tmp_path / "w.safetensors", first.network.state_dict())
+    write_weights(tmp_path / "w.safetensors", first.network.state_dict(), scale=4)
     second = build(ENTRIES["basicsr"] | {"weights": {"path": str(tmp_path / "w.safetensors")}})
     x = torch.rand(1, 3, 8, 8)
     assert torch.equal(first(x), second(x))
@@ -90,14 +90,14 @@ def test_damaged_weights_are_named(tmp_path, suffix):
     if suffix == ".pth":
         torch.save({"a": torch.zeros(1000)}, path)
     else:
-        write_weights(path, {"a": torch.zeros(1000)})
+        write_weights(path, {"a": torch.zeros(1000)}, scale=4)
     path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(UserError, match=f"w{suffix}"):
         read_weights(path)
 
 
 def test_weights_of_another_network_are_named(tmp_path):
-    write_weights(tmp_path / "w.safetensors", build(ENTRIES["basicsr"]).network.state_dict())
+    write_weights(tmp_path / "w.safetensors", build(ENTRIES["basicsr"]).network.state_dict(), scale=4)
     entry = {
         "arch": "basicsr:EDSR",
         "args": EDSR | {"num_feat": 12},

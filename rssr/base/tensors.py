@@ -17,5 +17,5 @@ def scale_of(path: Path) -> int | None:
             header = json.loads(file.read(length))
         except ValueError:
             return None
-    scale = header.get("__metadata__", {}).get("scale")
-    return int(scale) if scale else None
+    scale = header.get("__metadata__", {}).get("scale", "")
+    return int(scale) if scale.isdecimal() else None  # other codes may write something else there

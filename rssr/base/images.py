@@ -1,0 +1,23 @@
+"""Images as tensors; PyTorch is imported at the first call, so that whoever only names files does not load it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rssr.base.files import read_image, write_image
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def read_tensor(path: Path) -> Tensor:
+    """An image as (3, H, W) uint8, RGB."""
+    import torch
+
+    return torch.from_numpy(read_image(path).copy()).permute(2, 0, 1)
+
+
+def write_tensor(path: Path, image: Tensor, compress: bool = True) -> str:
+    """Write (3, H, W) uint8 as PNG, see files.write_image(); the sha256 of the file."""
+    return write_image(path, image.permute(1, 2, 0).cpu().numpy(), compress)
