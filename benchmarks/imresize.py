@@ -13,7 +13,7 @@ import torch
 import rssr.models.basicsr_import  # noqa: F401, before basicsr
 from rssr.base.files import write_json
 from rssr.base.provenance import made_by
-from rssr.datasets.degrade import imresize
+from rssr.base.resampling import imresize
 
 # isort: split
 from basicsr.utils.matlab_functions import imresize as basicsr_imresize

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
-import torch
 from PIL import Image
 from rasterio.enums import ColorInterp
 from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
@@ -18,6 +17,7 @@ from tqdm import tqdm
 
 from rssr.base.errors import UserError
 from rssr.base.files import read_csv, read_image, sha256, write_csv, write_image
+from rssr.base.images import read_tensor, write_tensor
 from rssr.datasets.card import DataSet
 from rssr.datasets.degradations import Step
 from rssr.datasets.degrade import degrade
@@ -149,12 +149,12 @@ def prepare_lr(hr_dir: Path, lr_dir: Path, degradation: str | Sequence[Step], sc
 
     def reduce(row: dict[str, str]) -> dict[str, str]:
         hr_path, lr_path = (folder / f"{row['image']}.png" for folder in (hr_dir, lr_dir))
-        hr = torch.from_numpy(read_image(hr_path).transpose(2, 0, 1).copy())
+        hr = read_tensor(hr_path)
         try:
             lr = degrade(hr, degradation, scale, row["image"])
         except UserError as error:
             raise UserError(f"{hr_path}: {error}") from None
-        digest = write_image(lr_path, lr.permute(1, 2, 0).numpy())
+        digest = write_tensor(lr_path, lr)
         return {"image": row["image"], "hr_sha256": row["sha256"], "sha256": digest}
 
     rows = read_csv(hr_dir / "manifest.csv")

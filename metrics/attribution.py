@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from rssr.datasets.degrade import gaussian_blur
+from rssr.base.resampling import gaussian_blur
 
 SIGMA = 1.2  # of the blurred image that the path starts from, in LR pixels, as in the authors' demonstration
 _TINY = 1e-12  # under the root of a squared gradient, whose derivative is infinite at zero

@@ -1,6 +1,6 @@
 """How close an SR image is to its HR image: 8 bits in, a cropped border, the BT.601 luma or RGB, double precision."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 
@@ -10,7 +10,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rssr.base.errors import UserError
-from rssr.datasets.degradations import Step
 
 _WINDOW, _SIGMA = 11, 1.5
 _BT601 = (65.481 / 255, 128.553 / 255, 24.966 / 255)
@@ -34,18 +33,18 @@ WINDOWS = {
 
 
 @dataclass(frozen=True)
-class Source:
-    """Where an SR image came from, for the metrics that look at more than SR and HR.
+class LowResolution:
+    """What an SR image was made from, for the metrics that look at more than SR and HR.
 
     Attributes:
         lr: (B, 3, h, w) uint8, RGB.
-        steps: the degradation that made LR from HR.
+        degrade: how LR is made from HR: (3, H, W) uint8 and the image's name, which seeds noise -> (3, h, w) uint8.
         scale: the upscaling factor.
-        image: the image's name, which seeds noise.
+        image: the image's name.
     """
 
     lr: Tensor
-    steps: Sequence[Step]
+    degrade: Callable[[Tensor, str], Tensor]
     scale: int
     image: str = ""
 
@@ -84,7 +83,7 @@ def ssim(sr: Tensor, hr: Tensor, crop: int = 4, channel: str = "y") -> Tensor:
     return ssim_of_planes(*_planes(sr, hr, crop, channel))
 
 
-def lr_psnr(sr: Tensor, hr: Tensor, crop: int, source: Source) -> Tensor:
+def lr_psnr(sr: Tensor, hr: Tensor, crop: int, low: LowResolution) -> Tensor:
     """Consistency with the input: PSNR over RGB between the degraded SR image and the LR image.
 
     What a network adds to LR must vanish when its output is degraded again (Lugmayr et al., NTIRE 2021 challenge on
@@ -94,15 +93,13 @@ def lr_psnr(sr: Tensor, hr: Tensor, crop: int, source: Source) -> Tensor:
         sr: (B, 3, H, W) uint8, RGB.
         hr: not looked at.
         crop: border pixels of SR left out on each side; LR loses its scale-th part, rounded up.
-        source: the LR image and how it was made.
+        low: the LR image and how it was made.
 
     Returns:
         (B,) float64, in dB; infinity where they are equal.
     """
-    from rssr.datasets.degrade import degrade
-
-    again = torch.stack([degrade(image.cpu(), source.steps, source.scale, source.image) for image in sr])
-    return psnr(again.to(sr.device), source.lr, -(-crop // source.scale), "rgb")
+    again = torch.stack([low.degrade(image.cpu(), low.image) for image in sr])
+    return psnr(again.to(sr.device), low.lr, -(-crop // low.scale), "rgb")
 
 
 def sam(sr: Tensor, hr: Tensor, crop: int) -> Tensor:
@@ -127,7 +124,7 @@ def sam(sr: Tensor, hr: Tensor, crop: int) -> Tensor:
     return angles.flatten(1).nanmean(1)
 
 
-def ergas(sr: Tensor, hr: Tensor, crop: int, source: Source) -> Tensor:
+def ergas(sr: Tensor, hr: Tensor, crop: int, low: LowResolution) -> Tensor:
     """Relative global error of synthesis (ERGAS): 100 / scale * sqrt(mean over bands of MSE / (mean of HR)^2).
 
     Wald, "Quality of high resolution synthesised images: is there a simple criterion?", Fusion of Earth Data, 2000.
@@ -136,21 +133,21 @@ def ergas(sr: Tensor, hr: Tensor, crop: int, source: Source) -> Tensor:
         sr: (B, 3, H, W) uint8, RGB.
         hr: the same shape and type.
         crop: border pixels left out on each side.
-        source: its scale is the ratio of the pixel sizes.
+        low: its scale is the ratio of the pixel sizes.
 
     Returns:
         (B,) float64, from 0; infinity where a band of HR is black, and not a number where SR's is black, too.
     """
     a, b = _planes(sr, hr, crop, "rgb")
     relative = (a - b).square().mean((2, 3)) / b.mean((2, 3)).square()
-    return 100 / source.scale * relative.mean(1).sqrt()
+    return 100 / low.scale * relative.mean(1).sqrt()
 
 
 PARTS = ("improvement", "omission", "hallucination")
 _GAMMA, _TEMPERATURE, _KEPT = 0.05, 0.25, 0.75
 
 
-def correctness(sr: Tensor, hr: Tensor, crop: int, source: Source, part: str) -> Tensor:
+def correctness(sr: Tensor, hr: Tensor, crop: int, low: LowResolution, part: str) -> Tensor:
     """How much of an SR image's detail is right (improvement), missing (omission) or made up (hallucination).
 
     Aybar et al., "A Comprehensive Benchmark for Optical Remote Sensing Image Super-Resolution", IEEE GRSL 21, 2024, as
@@ -170,7 +167,7 @@ def correctness(sr: Tensor, hr: Tensor, crop: int, source: Source, part: str) ->
         sr: (B, 3, H, W) uint8, RGB.
         hr: the same shape and type.
         crop: border pixels left out on each side.
-        source: the LR image.
+        low: the LR image.
         part: which of PARTS.
 
     Returns:
@@ -178,7 +175,7 @@ def correctness(sr: Tensor, hr: Tensor, crop: int, source: Source, part: str) ->
     """
     from skimage.exposure import match_histograms
 
-    lr = F.interpolate(source.lr.double() / 255, sr.shape[-2:], mode="bilinear")
+    lr = F.interpolate(low.lr.double() / 255, sr.shape[-2:], mode="bilinear")
     lr = lr[_inside(lr, crop)].cpu()
     a, b = (planes.cpu() / 255 for planes in _planes(sr, hr, crop, "rgb"))
     scores = []

@@ -18,7 +18,7 @@ class MetricCard:
         protocol: what exactly is computed, for captions.
         function: "module:function" from (sr, hr, crop), uint8 (B, 3, H, W), to (B,).
         arguments: further keyword arguments of the function.
-        from_source: whether the function also takes `source`, a fidelity.Source: the LR image and how it was made.
+        needs_lr: whether the function also takes `low`, a fidelity.LowResolution: the LR image and how it was made.
         weights: "module:function" that gets the weights of a metric, by its name, into a folder, for metrics that are
             networks; their function also takes that folder, `weights_dir`.
     """
@@ -29,7 +29,7 @@ class MetricCard:
     protocol: str
     function: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    from_source: bool = False
+    needs_lr: bool = False
     weights: str | None = None
 
 
@@ -72,7 +72,7 @@ METRICS = {
         2,
         "PSNR over RGB between the degraded SR image and the LR image",
         "rssr.metrics.fidelity:lr_psnr",
-        from_source=True,
+        needs_lr=True,
     ),
     "sam": MetricCard(
         "SAM (°)",
@@ -87,7 +87,7 @@ METRICS = {
         3,
         "relative global error of synthesis on RGB, 100 / scale times the root mean of MSE over squared band means",
         "rssr.metrics.fidelity:ergas",
-        from_source=True,
+        needs_lr=True,
     ),
     **{
         part: MetricCard(
@@ -97,7 +97,7 @@ METRICS = {
             f"share of {part} as opensr-test defines it, on pixels with much detail",
             "rssr.metrics.fidelity:correctness",
             {"part": part},
-            from_source=True,
+            needs_lr=True,
         )
         for part in ("improvement", "omission", "hallucination")
     },
@@ -122,11 +122,11 @@ METRICS = {
 
 
 def function(name: str, crop: int, weights_dir: str) -> Callable:
-    """The metric as a function (sr, hr, source) -> (B,) float64, uint8 (B, 3, H, W) in; source is a fidelity.Source."""
+    """The metric as a function (sr, hr, low) -> (B,) float64: uint8 (B, 3, H, W) and a fidelity.LowResolution in."""
     card = METRICS[name]
     arguments = {"weights_dir": weights_dir} if card.weights else {}
     metric = functools.partial(_import(card.function), crop=crop, **card.arguments, **arguments)
-    return lambda sr, hr, source: metric(sr, hr, source=source) if card.from_source else metric(sr, hr)
+    return lambda sr, hr, low: metric(sr, hr, low=low) if card.needs_lr else metric(sr, hr)
 
 
 def fetch_weights(name: str, folder: str) -> None:

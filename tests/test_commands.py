@@ -12,8 +12,8 @@ from PIL import Image
 from rasterio.transform import from_origin
 
 from rssr.base import ROOT
+from rssr.base.resampling import to_uint8
 from rssr.config import load
-from rssr.datasets.degrade import to_uint8
 from rssr.steps.catalogue import load_model
 
 

@@ -6,10 +6,11 @@ import torch
 from basicsr.utils.matlab_functions import imresize as basicsr_imresize
 
 from rssr.base.errors import UserError
-from rssr.base.files import read_image
+from rssr.base.images import read_tensor
+from rssr.base.resampling import KERNELS, gaussian_blur
 from rssr.config import validate
 from rssr.datasets.degradations import DEGRADATIONS, describe
-from rssr.datasets.degrade import KERNELS, degrade, gaussian_blur, imresize
+from rssr.datasets.degrade import degrade, imresize
 
 SCALES = [1 / 2, 1 / 3, 1 / 4, 2, 3, 4]
 SIZES = [(8, 9), (13, 101), (37, 64), (41, 53), (127, 255), (400, 400), (513, 40)]
@@ -99,7 +100,7 @@ def test_lr_of_real_images_is_basicsr_rounded(shared, folder):
     """At most one level apart, on under 0.01 % of the pixels."""
     apart, total = 0, 0
     for path in sorted((shared / "rsscn7" / folder).glob("*.jpg"))[:20]:
-        hr = torch.from_numpy(read_image(path).copy()).permute(2, 0, 1)
+        hr = read_tensor(path)
         expected = (basicsr_imresize(hr.float() / 255, 1 / 4).clamp(0, 1) * 255).round()
         difference = (degrade(hr, "bicubic", 4).float() - expected).abs()
         assert difference.max() <= 1

@@ -10,11 +10,12 @@ from basicsr.metrics import calculate_psnr, calculate_ssim
 from skimage.metrics import structural_similarity
 
 from rssr.base.errors import UserError
-from rssr.base.files import read_image
-from rssr.datasets.degrade import degrade, imresize
+from rssr.base.images import read_tensor
+from rssr.base.resampling import imresize
+from rssr.datasets.degrade import degrade
 from rssr.metrics.fidelity import (
     PARTS,
-    Source,
+    LowResolution,
     colour_planes,
     correctness,
     ergas,
@@ -89,7 +90,7 @@ def test_ssim_equal_to_scikit_image():
 
 
 def test_real_images_equal_basicsr_and_scikit_image(shared):
-    hr = torch.from_numpy(read_image(next((shared / "rsscn7").glob("*/*.jpg"))).copy()).permute(2, 0, 1)
+    hr = read_tensor(next((shared / "rsscn7").glob("*/*.jpg")))
     sr = (imresize(degrade(hr, "bicubic", 4).float(), 4)).clamp(0, 255).round().byte()
     bgr = [image.permute(1, 2, 0).numpy()[..., ::-1] for image in (sr, hr)]
     for channel in ("y", "rgb"):
@@ -151,18 +152,23 @@ def test_spectral_angle_by_closed_form():
 
 
 def test_ergas_by_closed_form():
-    source = Source(flat(0), (), 4)
-    assert ergas(flat(110), flat(100), 4, source).item() == pytest.approx(100 / 4 * 0.1, abs=1e-12)
-    assert ergas(NEAR, NEAR, 4, source).tolist() == [0, 0]
-    assert ergas(flat(1), flat(0), 4, source).item() == math.inf and ergas(flat(0), flat(0), 4, source).isnan().all()
+    low = LowResolution(flat(0), None, 4)
+    assert ergas(flat(110), flat(100), 4, low).item() == pytest.approx(100 / 4 * 0.1, abs=1e-12)
+    assert ergas(NEAR, NEAR, 4, low).tolist() == [0, 0]
+    assert ergas(flat(1), flat(0), 4, low).item() == math.inf and ergas(flat(0), flat(0), 4, low).isnan().all()
 
 
 def test_consistency_with_the_input():
     steps = ({"reduce": "bicubic"}, {"noise": 5.0})
     for some in (steps[:1], steps):
-        lr = torch.stack([degrade(image, some, 4, "a") for image in NOISE[0]])
-        assert lr_psnr(NOISE[0], NEAR, 4, Source(lr, some, 4, "a")).tolist() == [math.inf] * 2
-    other = lr_psnr(NEAR, NOISE[0], 4, Source(lr, steps, 4, "a"))
+
+        def degraded(hr, image, some=some):
+            return degrade(hr, some, 4, image)
+
+        lr = torch.stack([degraded(image, "a") for image in NOISE[0]])
+        low = LowResolution(lr, degraded, 4, "a")
+        assert lr_psnr(NOISE[0], NEAR, 4, low).tolist() == [math.inf] * 2
+    other = lr_psnr(NEAR, NOISE[0], 4, low)
     assert other.shape == (2,) and torch.isfinite(other).all()
 
 
@@ -172,9 +178,9 @@ def test_correctness_tells_right_missing_and_made_up_detail():
     lr = degrade(hr[0], "bicubic", 4)[None]
     smooth = torch.nn.functional.interpolate(lr.float(), scale_factor=4, mode="bilinear").round().byte()
     wrong = torch.randint(40, 216, hr.shape, dtype=torch.uint8, generator=generator)
-    source = Source(lr, (), 4)
+    low = LowResolution(lr, None, 4)
     shares = {
-        name: {part: correctness(sr, hr, 4, source, part).item() for part in PARTS}
+        name: {part: correctness(sr, hr, 4, low, part).item() for part in PARTS}
         for name, sr in {"improvement": hr, "omission": smooth, "hallucination": wrong}.items()
     }
     for found in shares.values():

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-import torch
 from field_trees import TILES, drawn, potsdam_files, refused, rsscn7_files, small, uavid_files, write, zipped
 from PIL import Image
 
 from rssr.base import ROOT
 from rssr.base.errors import UserError
 from rssr.base.files import read_csv, read_image, sha256
+from rssr.base.images import read_tensor
 from rssr.config import load
 from rssr.datasets import rsscn7
 from rssr.datasets.obtain import obtain
@@ -243,7 +243,8 @@ def test_real_rsscn7_is_what_its_checksums_say(shared, tmp_path):
 
 def test_bicubic_on_real_rsscn7_is_what_was_committed(shared):
     """Every fourteenth of the 700 images, reduced, enlarged and scored here."""
-    from rssr.datasets.degrade import degrade, imresize, to_uint8
+    from rssr.base.resampling import to_uint8
+    from rssr.datasets.degrade import degrade, imresize
     from rssr.metrics.fidelity import psnr
 
     rows = read_csv(ROOT / "results/reference/rsscn7_700/scores/rsscn7_700/bicubic/bicubic.csv")
@@ -251,6 +252,6 @@ def test_bicubic_on_real_rsscn7_is_what_was_committed(shared):
     assert np.mean([float(row["psnr_y"]) for row in rows]) == pytest.approx(27.88, abs=0.005)
     for row in rows[::14]:
         name, number = row["image"].split("_")
-        hr = torch.from_numpy(read_image(shared / f"rsscn7/{name}/{number}.jpg").copy()).permute(2, 0, 1)
+        hr = read_tensor(shared / f"rsscn7/{name}/{number}.jpg")
         sr = to_uint8(imresize(degrade(hr, "bicubic", 4).float() / 255, 4))
         assert psnr(sr[None], hr[None], crop=4, channel="y").item() == pytest.approx(float(row["psnr_y"]), abs=1e-3)

@@ -15,8 +15,8 @@ from torch import nn
 
 from rssr.base import ROOT
 from rssr.base.errors import UserError
+from rssr.base.resampling import imresize, to_uint8
 from rssr.config import validate
-from rssr.datasets.degrade import imresize, to_uint8
 from rssr.models.registry import build
 from rssr.models.tiling import Tiled, blended, tiles
 from rssr.steps.scenes import upscale_scene

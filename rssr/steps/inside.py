@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from rssr.base.errors import UserError, nearest
-from rssr.base.files import read_image, replacing
+from rssr.base.files import replacing
+from rssr.base.images import read_tensor
 from rssr.models.lstmconvsr.network import LSTMConvSR
 
 _SHOWN = 4  # ARRBs whose maps are shown: 0, 3, 7 and 11 of the paper's twelve
@@ -19,7 +19,7 @@ def lr_image(lr_dir: Path, names: Sequence[str], name: str | None) -> tuple[str,
     if name is not None and name not in names:
         raise UserError(f"analysis.image names '{name}', which is no image of {lr_dir}{nearest(name, names)}")
     name = name or names[0]
-    return name, torch.from_numpy(read_image(lr_dir / f"{name}.png").copy()).permute(2, 0, 1)
+    return name, read_tensor(lr_dir / f"{name}.png")
 
 
 def cut_around(

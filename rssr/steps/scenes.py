@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from rssr.base.errors import UserError
 from rssr.base.files import replacing
-from rssr.datasets.degrade import to_uint8
+from rssr.base.resampling import to_uint8
 from rssr.models.tiling import blended, tiles
 
 FORMATS = {".tif": "GTiff", ".tiff": "GTiff", ".png": "PNG"}

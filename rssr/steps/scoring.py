@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from rssr.base.errors import UserError
-from rssr.base.files import read_csv, read_image
+from rssr.base.files import read_csv
+from rssr.base.images import read_tensor
 from rssr.datasets.degradations import Step
-from rssr.metrics.fidelity import Source
+from rssr.datasets.degrade import degrade
+from rssr.metrics.fidelity import LowResolution
 from rssr.metrics.registry import function
 
 
@@ -35,6 +37,10 @@ class TestImages:
     scale: int
     crop: int
 
+    def degrade(self, hr: Tensor, image: str) -> Tensor:
+        """The LR image of an HR image of this name, as the prepared ones are made."""
+        return degrade(hr, self.steps, self.scale, image)
+
 
 def score_folder(
     sr_dir: Path, images: TestImages, metrics: Sequence[str], weights_dir: str, absent: Mapping[str, str]
@@ -55,15 +61,11 @@ def score_folder(
     rows = []
     for row in tqdm(read_csv(sr_dir / "manifest.csv"), desc=f"score {sr_dir.name}", unit="image"):
         path = sr_dir / row["replicate"] / f"{row['image']}.png"
-        sr, hr, lr = map(_tensor, (path, images.hr_dir / path.name, images.lr_dir / path.name))
-        given = (sr, hr, Source(lr, images.steps, images.scale, row["image"]))
+        sr, hr, lr = (read_tensor(file)[None] for file in (path, images.hr_dir / path.name, images.lr_dir / path.name))
+        given = (sr, hr, LowResolution(lr, images.degrade, images.scale, row["image"]))
         try:
             scores = {metric: functions[metric](*given).item() if metric in functions else "" for metric in metrics}
         except UserError as error:
             raise UserError(f"{path}: {error}") from None
         rows.append({"image": row["image"], "replicate": row["replicate"], **scores})
     return rows
-
-
-def _tensor(path: Path) -> torch.Tensor:
-    return torch.from_numpy(read_image(path).copy()).permute(2, 0, 1)[None]

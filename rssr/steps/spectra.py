@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import numpy as np
-import torch
 from tqdm import tqdm
 
-from rssr.base.files import read_csv, read_image
+from rssr.base.files import read_csv
+from rssr.base.images import read_tensor
 from rssr.metrics.fidelity import luma
 from rssr.metrics.spectra import frequencies, radial_power
 
@@ -37,4 +37,4 @@ def mean_spectra(sr_dir: Path, hr_dir: Path) -> list[dict[str, float]]:
 
 
 def _luma(path: Path) -> np.ndarray:
-    return luma(torch.from_numpy(read_image(path).copy()).permute(2, 0, 1)[None])[0, 0].numpy()
+    return luma(read_tensor(path)[None])[0, 0].numpy()

@@ -8,8 +8,9 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from rssr.base.files import read_csv, read_image, sha256, write_csv, write_image
-from rssr.datasets.degrade import to_uint8
+from rssr.base.files import read_csv, sha256, write_csv
+from rssr.base.images import read_tensor, write_tensor
+from rssr.base.resampling import to_uint8
 from rssr.models.registry import seed
 from rssr.plan.replicate import DRAWS, draw
 
@@ -35,7 +36,7 @@ def upscale_folder(
     models = {name: model.to(device) for name, model in models.items()}
     done = []
     for row in tqdm(rows, desc=out_dir.name, unit="image"):
-        lr = torch.from_numpy(read_image(lr_dir / f"{row['image']}.png").copy()).permute(2, 0, 1)[None]
+        lr = read_tensor(lr_dir / f"{row['image']}.png")[None]
         for name, model in models.items():
             for number in draws[name]:
                 replicate = draw(name, number)
@@ -44,7 +45,7 @@ def upscale_folder(
                     seed(model, zlib.crc32(row["image"].encode()) + number)
                     with torch.inference_mode():
                         sr = to_uint8(model(lr.to(device).float() / 255))
-                    write_image(path, sr[0].permute(1, 2, 0).cpu().numpy())
+                    write_tensor(path, sr[0])
                 of_image = {"image": row["image"], "replicate": replicate}
                 done.append(of_image | {"lr_sha256": row["sha256"], "sha256": sha256(path)})
     write_csv(out_dir / "manifest.csv", done)
