@@ -9,8 +9,8 @@ from torchvision.models import AlexNet_Weights
 
 from rssr.base.errors import UserError
 from rssr.base.fetch import check_digest, download
+from rssr.base.tensors import read_weights
 from rssr.metrics.fidelity import cropped
-from rssr.models.weights import read_weights
 
 _TORCHVISION = AlexNet_Weights.IMAGENET1K_V1.url.rpartition("/")[0] + "/"  # where torchvision has all its weights
 _PYIQA = "https://huggingface.co/chaofengc/IQA-PyTorch-Weights/resolve/main/"

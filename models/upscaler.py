@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from rssr.base.errors import UserError
 from rssr.base.files import check_sha256
+from rssr.base.tensors import read_weights
 from rssr.models.interpolation import Interpolation
 from rssr.models.names import INTERPOLATIONS
 from rssr.models.registry import import_class
-from rssr.models.weights import check_scale, load_into, read_weights
+from rssr.models.weights import check_scale, load_into
 
 
 class Upscaler(nn.Module):

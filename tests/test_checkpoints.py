@@ -14,11 +14,11 @@ from rssr.base import ROOT
 from rssr.base.errors import UserError
 from rssr.base.images import read_tensor
 from rssr.base.resampling import to_uint8
-from rssr.base.tensors import scale_of
+from rssr.base.tensors import read_weights, scale_of
 from rssr.datasets.degrade import degrade
 from rssr.metrics.fidelity import psnr
 from rssr.models.registry import build
-from rssr.models.weights import load_into, local_file, read_weights, write_weights
+from rssr.models.weights import load_into, local_file, write_weights
 
 CLASSES = ["aGrass", "bField", "cIndustry", "dRiverLake", "eForest", "fResident", "gParking"]
 

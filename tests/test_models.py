@@ -7,8 +7,9 @@ import torch
 
 from rssr.base.errors import UserError
 from rssr.base.resampling import imresize
+from rssr.base.tensors import read_weights
 from rssr.models.registry import build
-from rssr.models.weights import read_weights, write_weights
+from rssr.models.weights import write_weights
 
 EDSR = {"num_in_ch": 3, "num_out_ch": 3, "num_feat": 8, "num_block": 1, "upscale": 4}
 ENTRIES = {

@@ -8,8 +8,9 @@ from pathlib import Path
 from rssr.base.files import sha256, write_json
 from rssr.base.process import run
 from rssr.base.provenance import made_by
+from rssr.base.tensors import read_weights
 from rssr.models.registry import build
-from rssr.models.weights import local_file, read_weights, write_weights
+from rssr.models.weights import local_file, write_weights
 
 
 def main() -> None:
