@@ -3,11 +3,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: benchmark test lint format
+.PHONY: benchmark test test-all lint format
 benchmark: .venv/installed
 	$(BIN)/snakemake --cores all
 
 test: .venv/installed
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: .venv/installed
 	$(BIN)/python -m pytest
 
 lint: .venv/installed

@@ -11,6 +11,7 @@ from rssr.base import ROOT
 from rssr.base.errors import UserError
 from rssr.base.process import run
 from rssr.config import load
+from rssr.config.document import markdown
 from rssr.config.schema import schema
 
 
@@ -18,7 +19,10 @@ def main() -> None:
     """Parse the arguments and call the library."""
     parser = argparse.ArgumentParser(prog="python -m rssr", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("schema", help="print the configuration's JSON schema; config/schema.json is a copy of it")
+    described = commands.add_parser(
+        "schema", help="print the configuration's JSON schema; config/schema.json is a copy of it"
+    )
+    described.add_argument("--markdown", action="store_true", help="as text; docs/configuration.md is a copy of it")
 
     models = commands.add_parser("models", help="list the models of a configuration")
     upscale = commands.add_parser("upscale", help="upscale a GeoTIFF, PNG or JPEG file")
@@ -50,8 +54,8 @@ def main() -> None:
     called[arguments.command](arguments)
 
 
-def _schema(_: argparse.Namespace) -> None:
-    print(json.dumps(schema(), indent=2))
+def _schema(arguments: argparse.Namespace) -> None:
+    print(markdown() if arguments.markdown else json.dumps(schema(), indent=2), end="" if arguments.markdown else "\n")
 
 
 def _models(arguments: argparse.Namespace) -> None:

@@ -5,16 +5,21 @@ import math
 import pandas as pd
 import pytest
 import torch
+from objects import a_test_set
 
-from rssr.base.files import read_image
-from rssr.config.literature import FILE, for_table
-from rssr.datasets.degrade import degrade, to_uint8
+from rssr.base.images import read_tensor
+from rssr.base.resampling import to_uint8
+from rssr.config.literature import FILE
+from rssr.datasets.degrade import degrade
 from rssr.metrics.fidelity import psnr, ssim
+from rssr.metrics.protocol import CHOICES
 from rssr.models.interpolation import Interpolation
 from rssr.render.figures.protocol import protocol_heat_map
 from rssr.render.figures.style import save
+from rssr.render.literature import for_test_set
+from rssr.render.protocols import nearest, one_choice_at_a_time
 from rssr.render.tables.protocol import audit as audit_table
-from rssr.steps.audit import CHOICES, audit, evenly, nearest, one_choice_at_a_time
+from rssr.steps.audit import audit, evenly
 
 
 @pytest.fixture(scope="module")
@@ -63,12 +68,12 @@ def test_the_nearest_combinations(measured):
 
 def test_table_and_heat_map(measured, tmp_path):
     rows = measured[1]
-    published = for_table(
-        FILE, "rsscn7", {"scale": 4, "degradation": "bicubic", "crop": 4, "split": "own", "images": 2}
-    )
-    table = audit_table({"bicubic": rows}, {"bicubic": {"label": "Bicubic"}}, "A set", published)
+    protocol = {"scale": 4, "degradation": "bicubic", "crop": 4, "split": "own"}
+    test = a_test_set("rsscn7", module="rsscn7", protocol=protocol)
+    literature = for_test_set(FILE, test, 1400)
+    table = audit_table({"bicubic": rows}, {"bicubic": {"label": "Bicubic"}}, test, 1400, literature)
     text = table.markdown()
-    assert "stated protocol" in text and "degradation blur 2.0" in text and "26.36 is published for lstmconvsr" in text
+    assert "stated protocol" in text and "degradation blur 2.0" in text and "26.36 is printed for lstmconvsr" in text
     assert "Bicubic comes nearest to that under: " in text
     save(protocol_heat_map(rows, CHOICES, "Bicubic"), tmp_path / "heat")
     assert (tmp_path / "heat.png").stat().st_size and (tmp_path / "heat.pdf").stat().st_size
@@ -77,7 +82,7 @@ def test_table_and_heat_map(measured, tmp_path):
 def test_rsscn7_shows_what_was_found_on_the_whole_set(shared):
     """Direction and size of point 6 of the facts, on two images of each class."""
     paths = [path for folder in sorted((shared / "rsscn7").iterdir()) for path in sorted(folder.glob("*.jpg"))[::50]]
-    images = {path.stem: torch.from_numpy(read_image(path).copy()).permute(2, 0, 1) for path in paths}
+    images = {path.stem: read_tensor(path) for path in paths}
     rows = audit(Interpolation(), images, 4)
     table = one_choice_at_a_time(rows).set_index("option")
     assert table.loc["", "psnr"] == pytest.approx(27.89, abs=1.0)

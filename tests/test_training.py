@@ -35,15 +35,15 @@ def images(tmp_path):
         pixels = np.kron(squares, np.ones((8, 8, 1), np.uint8))
         write_image(tmp_path / f"own/{name}.png", pixels)
     own = data_set(str(tmp_path / "own"), {"train": "*"})
-    prepare_hr(own, tmp_path, "train", None, tmp_path / "train", 1)
-    prepare_lr(tmp_path / "train", "bicubic", 4, 1)
+    prepare_hr(own, tmp_path, "train", None, tmp_path / "train/HR-x4", 1)
+    prepare_lr(tmp_path / "train/HR-x4", tmp_path / "train/LR/x4-bicubic", "bicubic", 4, 1)
     return tmp_path / "train"
 
 
 def trainer(images, folder, settings, network=None):
     torch.manual_seed(settings["seed"])
     network = network or build(ENTRY).train()
-    return Trainer(network, settings, Patches(images, "x4-bicubic", 4, settings), folder, settings)
+    return Trainer(network, settings, Patches(images / "HR-x4", images / "LR/x4-bicubic", 4, settings), folder, settings)
 
 
 def test_schedules():
@@ -60,7 +60,7 @@ def test_schedules():
 
 
 def test_patches_match_and_depend_on_the_iteration_alone(images):
-    patches = Patches(images, "x4-bicubic", 4, recipe())
+    patches = Patches(images / "HR-x4", images / "LR/x4-bicubic", 4, recipe())
     lr, hr = patches(3)
     assert lr.shape == (2, 3, 8, 8) and hr.shape == (2, 3, 32, 32)
     assert torch.equal(patches(3)[1], hr) and not torch.equal(patches(4)[1], hr)
@@ -144,7 +144,7 @@ def test_a_loss_that_explodes_is_named(images, tmp_path):
 
 def test_patches_larger_than_an_image_are_refused(images):
     with pytest.raises(UserError, match="a.png of .* has an LR side below the recipe's patch of 16 pixels"):
-        Patches(images, "x4-bicubic", 4, recipe(patch=16))
+        Patches(images / "HR-x4", images / "LR/x4-bicubic", 4, recipe(patch=16))
 
 
 def test_the_script_runs_by_hand_and_twice_the_same(images, tmp_path):

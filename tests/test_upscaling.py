@@ -7,8 +7,9 @@ from torch import nn
 
 from rssr.base.files import read_csv, read_image, sha256, write_csv, write_image
 from rssr.models.registry import build, seed
-from rssr.steps.scoring import draws, score_folder
-from rssr.steps.upscaling import SEEDS, upscale_folder
+from rssr.plan.replicate import DRAWS, SINGLE
+from rssr.steps.scoring import TestImages, score_folder
+from rssr.steps.upscaling import upscale_folder
 
 
 class Noisy(nn.Module):
@@ -35,26 +36,33 @@ def folders(tmp_path):
 
 
 def upscale(model, folders, out):
-    upscale_folder(model, folders / "LR", folders / out, "one identity", torch.device("cpu"))
+    upscale_folder({SINGLE: model}, folders / "LR", folders / out, "one identity", torch.device("cpu"))
     return {path.relative_to(folders / out): sha256(path) for path in (folders / out).rglob("*.png")}
 
 
 def test_draws_are_fixed_by_the_image_and_all_kept(folders):
     first, second = upscale(Noisy(), folders, "sr"), upscale(Noisy(), folders, "again")
-    assert first == second and len(first) == 2 * SEEDS == len(set(first.values()))
-    assert draws(folders / "sr") == [1, 2, 3, 4]
-    scores = [
-        score_folder(folders / "sr", folders / "HR", ["psnr_y"], 4, "", {}, folders / "LR", [], 4, draw)[0]["psnr_y"]
-        for draw in range(SEEDS)
-    ]
-    assert len(set(scores)) == SEEDS
+    assert first == second and len(first) == 2 * DRAWS == len(set(first.values()))
+    replicates = ["0", "0_draw1", "0_draw2", "0_draw3", "0_draw4"]
+    assert [row["replicate"] for row in read_csv(folders / "sr/manifest.csv")] == 2 * replicates
+    images = TestImages(folders / "HR", folders / "LR", [], 4, 4)
+    rows = score_folder(folders / "sr", images, ["psnr_y"], "", {})
+    assert [(row["image"], row["replicate"]) for row in rows] == [(i, name) for i in "ab" for name in replicates]
+    assert len({row["psnr_y"] for row in rows}) == 2 * DRAWS
 
 
-def test_a_network_without_draws_has_one_image_each(folders):
+def test_a_network_without_draws_has_one_replicate(folders):
     assert len(upscale(build({"arch": "bicubic"}), folders, "sr")) == 2
-    assert draws(folders / "sr") == []
-    assert [row["image"] for row in read_csv(folders / "sr/manifest.csv")] == ["a", "b"]
-    assert read_image(folders / "sr/a.png").shape == (36, 32, 3)
+    manifest = read_csv(folders / "sr/manifest.csv")
+    assert [(row["image"], row["replicate"]) for row in manifest] == [("a", SINGLE), ("b", SINGLE)]
+    assert read_image(folders / "sr" / SINGLE / "a.png").shape == (36, 32, 3)
+
+
+def test_every_set_of_weights_has_a_replicate(folders):
+    models = {"seed1": build({"arch": "bicubic"}), "seed2": build({"arch": "nearest"})}
+    upscale_folder(models, folders / "LR", folders / "sr", "one identity", torch.device("cpu"))
+    names = {str(path.relative_to(folders / "sr")) for path in (folders / "sr").rglob("*.png")}
+    assert names == {f"{replicate}/{image}.png" for replicate in models for image in "ab"}
 
 
 def test_seed_reaches_a_network_inside_wrappers():

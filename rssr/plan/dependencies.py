@@ -72,11 +72,11 @@ def used_files(path: Path) -> frozenset[Path]:
         current = waiting.pop()
         if current not in found:
             found.add(current)
-            waiting += [file for name in _imports(current) for file in module_files(name)]
+            waiting += [file for name in imports(current) for file in module_files(name)]
     return frozenset(found)
 
 
-def _imports(path: Path) -> list[str]:
+def imports(path: Path) -> list[str]:
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except SyntaxError as error:

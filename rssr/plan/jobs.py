@@ -5,15 +5,13 @@ nothing besides. plan.arguments reads what is written here.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict
 
 from rssr.plan.model_plan import ModelPlan
 from rssr.plan.plan import Plan, plain, rooted
 from rssr.plan.test_set import TestSet
 
-# Keys of a model's entry that are shown, or that decide its weights, whose checksum stands for them.
-_NOT_OF_PIXELS = {"label", "note", "train", "train_on", "ablates", "licence", "source", "published"}
 _AROUND_THE_NETWORK = {"tile", "self_ensemble"}
 
 
@@ -37,9 +35,9 @@ def degradation(plan: Plan, name: str) -> str:
     return json.dumps([plain(step) for step in plan.config.degradations[name]])
 
 
-def model(given: ModelPlan, without: Iterable[str] = ()) -> str:
+def model(given: ModelPlan, without: Collection[str] = ()) -> str:
     """What decides a model's pixels and cost: its entry at its scale, without what is only shown."""
-    return json.dumps({k: v for k, v in given.entry.items() if k not in _NOT_OF_PIXELS.union(without)})
+    return json.dumps({k: v for k, v in given.entry.items() if k not in without})
 
 
 def network(given: ModelPlan) -> str:
@@ -62,8 +60,8 @@ def rows(models: Iterable[ModelPlan]) -> str:
     found = {}
     for given in models:
         found[given.name] = {"label": given.label, "notes": given.notes}
-        if given.config.published:
-            found[given.name]["published"] = given.config.published.model_dump(mode="json")
+        if given.config.literature:
+            found[given.name]["literature"] = given.config.literature.model_dump(mode="json")
     return json.dumps(found)
 
 

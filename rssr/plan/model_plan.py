@@ -74,7 +74,7 @@ class ModelPlan:
 
     @cached_property
     def entry(self) -> dict[str, Any]:
-        """Its configuration entry at the scale, as plain values without defaults."""
+        """What decides its network, see models.entry, as plain values without defaults."""
         return entry_at(self.config.model_dump(mode="json", exclude_defaults=True), self.scale)
 
     @property

@@ -10,18 +10,9 @@ from PIL import Image
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from rssr.datasets.degrade import gaussian_blur, imresize, to_uint8
+from rssr.base.resampling import gaussian_blur, imresize, to_uint8
 from rssr.metrics.fidelity import colour_planes, psnr_of_planes, ssim_of_planes
-
-# The first of each choice is the stated protocol of the field.
-CHOICES: dict[str, tuple[str, ...]] = {
-    "degradation": ("bicubic", "bicubic of OpenCV", "bicubic of PIL", "blur 1.2", "blur 2.0", "nearest"),
-    "rounding": ("8 bit", "float"),
-    "colour": ("y", "y_full", "yiq", "rgb"),
-    "crop": ("4", "0"),
-    "window": ("gaussian 11", "uniform 7"),
-}
-BASE = {choice: options[0] for choice, options in CHOICES.items()}
+from rssr.metrics.protocol import CHOICES
 
 
 def _by_opencv(hr: Tensor, scale: int, rounded: bool) -> Tensor:
@@ -72,7 +63,7 @@ def audit(model: nn.Module, images: Mapping[str, Tensor], scale: int, device: st
         device: where the model runs.
 
     Returns:
-        A row a combination: the columns of CHOICES, `psnr` in dB and `ssim`, means over the images.
+        One row per combination: the columns of CHOICES, `psnr` in dB and `ssim`, means over the images.
     """
     model = model.to(device)
     sums: dict[tuple[str, ...], np.ndarray] = {}
@@ -101,38 +92,3 @@ def _scores(model: nn.Module, hr: Tensor, scale: int, device: str) -> Iterator[t
             for window in CHOICES["window"]:
                 ssim = ssim_of_planes(a, b, window.partition(" ")[0]).item()
                 yield (degradation, rounding, colour, crop, window), [psnr, ssim]
-
-
-def one_choice_at_a_time(measured: pd.DataFrame) -> pd.DataFrame:
-    """The stated protocol, and every combination that differs from it in one choice.
-
-    Returns:
-        `choice` and `option` ("stated protocol" and "" in the first row), `psnr`, `ssim`, and `psnr_moved` and
-        `ssim_moved`, the difference from the stated protocol.
-    """
-    differing = sum((measured[choice] != option).astype(int) for choice, option in BASE.items())
-    base = measured[differing == 0].iloc[0]
-    rows = [{"choice": "stated protocol", "option": "", "psnr": base["psnr"], "ssim": base["ssim"]}]
-    for _, row in measured[differing == 1].iterrows():
-        choice = next(choice for choice, option in BASE.items() if row[choice] != option)
-        rows.append({"choice": choice, "option": row[choice], "psnr": row["psnr"], "ssim": row["ssim"]})
-    table = pd.DataFrame(rows)
-    for metric in ("psnr", "ssim"):
-        table[f"{metric}_moved"] = table[metric] - base[metric]
-    return table
-
-
-def nearest(measured: pd.DataFrame, psnr: float, ssim: float | None, count: int = 3) -> pd.DataFrame:
-    """The combinations that come nearest to a published value.
-
-    Args:
-        measured: of audit().
-        psnr: published, in dB.
-        ssim: published, None where it is not; else the distance is the root of both squared differences, each in units
-            of the metric's standard deviation over the combinations.
-        count: how many.
-    """
-    distance = ((measured["psnr"] - psnr) / measured["psnr"].std()) ** 2
-    if ssim is not None:
-        distance = distance + ((measured["ssim"] - ssim) / measured["ssim"].std()) ** 2
-    return measured.loc[distance.nsmallest(count).index]

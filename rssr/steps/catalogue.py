@@ -14,6 +14,8 @@ from rssr.metrics.complexity import count_parameters
 from rssr.models.names import INTERPOLATIONS, NETWORKS
 from rssr.models.registry import build
 from rssr.models.weights import local_file, remote_path
+from rssr.plan.artifacts import Artifact
+from rssr.plan.replicate import seeded
 
 DOWNLOADS = Path("downloads/weights")
 
@@ -35,7 +37,7 @@ def load_model(config: Config, name: str, scale: int) -> nn.Module:
 
 
 def describe(config: Config) -> Iterator[dict[str, Any]]:
-    """A row a model: name, label, millions of parameters (none before its file is fetched), licence, source."""
+    """One row per model: name, label, millions of parameters (none before its file is fetched), licence, source."""
     for name, model in config.models.items():
         scale = config.scales[0]
         entry = _entry(config, name, scale)
@@ -50,7 +52,7 @@ def describe(config: Config) -> Iterator[dict[str, Any]]:
             "label": model.label,
             "parameters_m": parameters,
             "licence": model.licence or _licence(model),
-            "source": model.source or _source(model),
+            "source": model.citation or _source(model),
         }
 
 
@@ -66,8 +68,9 @@ def _weights(config: Config, name: str, scale: int, download: bool = True) -> di
         return {}
     if model.train:
         home = model.train_on or next(iter(config.datasets))
-        home = home if len(config.scales) == 1 else f"{home}_x{scale}"
-        path = _here(f"results/weights/{name}/{home}.safetensors")
+        replicate = seeded(config.training[model.train].seed)
+        weights = Artifact("weights", dataset=home, scale=scale, model=name, replicate=replicate)
+        path = _here(weights.path)
         if not path.exists():
             raise UserError(
                 f"models.{name} has no weights yet, it is trained by the benchmark",
@@ -97,8 +100,8 @@ def _licence(model: Model) -> str:
 
 
 def _source(model: Model) -> str:
-    if model.published:
-        return model.published.source
+    if model.literature:
+        return model.literature.citation
     if model.checkpoint:
         url = model.checkpoint.url
         return model.checkpoint.path or (url if isinstance(url, str) else url[0])

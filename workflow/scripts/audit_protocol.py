@@ -6,11 +6,13 @@ from pathlib import Path
 
 import torch
 
-from rssr.base.files import read_csv, read_image, sha256, write_csv, write_json
+from rssr.base.files import read_csv, sha256, write_csv, write_json
+from rssr.base.images import read_tensor
 from rssr.base.process import run
 from rssr.base.provenance import made_by
+from rssr.metrics.protocol import CHOICES
 from rssr.models.registry import build, seed, with_weights
-from rssr.steps.audit import CHOICES, audit, evenly
+from rssr.steps.audit import audit, evenly
 
 
 def main() -> None:
@@ -27,9 +29,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     names = evenly([row["image"] for row in read_csv(arguments.hr_dir / "manifest.csv")], arguments.images)
-    images = {
-        name: torch.from_numpy(read_image(arguments.hr_dir / f"{name}.png").copy()).permute(2, 0, 1) for name in names
-    }
+    images = {name: read_tensor(arguments.hr_dir / f"{name}.png") for name in names}
     model = build(with_weights(arguments.model, arguments.weights))
     seed(model, 0)
     rows = audit(model, images, arguments.scale, arguments.device)

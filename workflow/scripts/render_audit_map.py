@@ -7,10 +7,10 @@ import pandas as pd
 
 from rssr.base.files import read_json
 from rssr.base.process import run
+from rssr.metrics.protocol import CHOICES
 from rssr.plan import arguments as given
 from rssr.render.figures.protocol import protocol_heat_map
 from rssr.render.figures.style import save
-from rssr.steps.audit import CHOICES
 
 
 def main() -> None:

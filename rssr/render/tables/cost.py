@@ -24,9 +24,9 @@ def complexity(profiles: Mapping[str, Mapping], models: Mapping[str, Mapping], r
     """
     numbers = pd.DataFrame([_cost(name, models[name]["label"], profile) for name, profile in profiles.items()])
     published = {  # at x4
-        name: model["published"]
+        name: model["literature"]
         for name, model in models.items()
-        if "published" in model and profiles[name].get("model", {}).get("scale", 4) == 4
+        if "literature" in model and profiles[name].get("model", {}).get("scale", 4) == 4
     }
     parameters, macs, latency = _cost_columns(profiles)
     columns = [parameters]
@@ -48,7 +48,7 @@ def complexity(profiles: Mapping[str, Mapping], models: Mapping[str, Mapping], r
     )
     notes = model_notes(models)
     notes += [
-        f"{models[name]['label']}: parameters published in {stated['source']}"
+        f"{models[name]['label']}: parameters published in {stated['citation']}"
         + (f", without {' and '.join(stated['without'])}" if stated["without"] else "")
         for name, stated in published.items()
     ]

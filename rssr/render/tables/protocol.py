@@ -5,12 +5,13 @@ from typing import Any
 
 import pandas as pd
 
+from rssr.metrics.protocol import BASE, CHOICES
 from rssr.metrics.registry import METRICS
 from rssr.plan.test_set import TestSet
+from rssr.render.protocols import nearest, one_choice_at_a_time
 from rssr.render.tables.quality import conditions_of, metrics_of
 from rssr.render.tables.table import Column, Table
 from rssr.render.titles import title
-from rssr.steps.audit import BASE, CHOICES, nearest, one_choice_at_a_time
 
 
 def audit(

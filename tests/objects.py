@@ -1,0 +1,19 @@
+"""Objects of the plan for tests that need one and do not care which."""
+
+from rssr.plan.test_set import TestSet
+
+
+def a_test_set(dataset: str = "tiny", scale: int = 4, degradation: str = "bicubic", **changes) -> TestSet:
+    """A test set; what is not given is as of a folder of a user's images."""
+    fields = {
+        "label": "Tiny",
+        "name": "Tiny",
+        "steps": ({"reduce": "bicubic"},),
+        "conditions": f"x{scale}, LR by {degradation}, 8 bit, border crop {scale}",
+        "crop": scale,
+        "classes": "",
+        "protocol": {"scale": scale, "degradation": degradation, "crop": scale, "split": "own"},
+        "module": "folder",
+        "redistributable": True,
+    }
+    return TestSet(dataset, scale, degradation, **(fields | changes))
