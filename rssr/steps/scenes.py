@@ -3,7 +3,7 @@
 import tempfile
 import warnings
 import zlib
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ from rssr.base.resampling import to_uint8
 from rssr.models.tiling import blended, tiles
 
 FORMATS = {".tif": "GTiff", ".tiff": "GTiff", ".png": "PNG"}
-CACHE_MB = 64  # GDAL's; by default it takes a share of the machine's memory
+CACHE_MIB = 64  # GDAL's; by default it takes a share of the machine's memory
 
 
 def upscale_scene(
@@ -58,41 +58,54 @@ def upscale_scene(
     if out.suffix.lower() not in FORMATS:
         raise UserError(f"{out}: the format '{out.suffix}' is unknown: use one of {', '.join(FORMATS)}")
     model = model.to(device)
-    with warnings.catch_warnings(), rasterio.Env(GDAL_CACHEMAX=CACHE_MB), replacing(out) as temporary:
+    with warnings.catch_warnings(), rasterio.Env(GDAL_CACHEMAX=CACHE_MIB), replacing(out) as temporary:
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=".scene-") as folder, _open(source) as scene:
-            bands = _bands(scene, source, bands)
-            height, width = scene.height, scene.width
-
-            def read(top: int, left: int, bottom: int, right: int) -> Tensor:
-                try:
-                    pixels = scene.read(bands, window=Window(left, top, right - left, bottom - top))
-                except RasterioIOError as error:
-                    raise UserError(
-                        f"{source} cannot be read to its end ({error.__cause__ or error})", "get it again"
-                    ) from None
-                return torch.from_numpy(pixels)[None].to(device).float() / 255
-
-            # GDAL writes a PNG in one go only, so it is made of a TIFF.
-            tiff = temporary if FORMATS[out.suffix.lower()] == "GTiff" else Path(folder) / "scene.tif"
-            checksums = {}
-            regions = blended(model, read, height, width, scale, size, overlap, _Strips(Path(folder), device))
-            total = tiles(height, width, size, overlap)
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=".scene-") as name, _open(source) as scene:
+            folder, sides = Path(name), (scene.height, scene.width)
+            read = _reader(scene, source, _bands(scene, source, bands), device)
+            regions = blended(model, read, *sides, scale, size, overlap, _Strips(folder, device))
+            regions = tqdm(regions, desc=source.name, unit="tile", total=tiles(*sides, size, overlap))
             try:
-                with rasterio.open(tiff, "w", **_profile(scene, scale)) as target, torch.inference_mode():
-                    _copy_points(scene, target, scale)
-                    for top, left, region in tqdm(regions, desc=source.name, unit="tile", total=total):
-                        pixels = to_uint8(region)[0].cpu().numpy()
-                        window = Window(left, top, pixels.shape[2], pixels.shape[1])
-                        target.write(pixels, window=window)
-                        checksums[window] = zlib.crc32(pixels.tobytes())
-                if tiff != temporary:
-                    _to_png(tiff, temporary)
-                _compare(temporary, checksums)
+                _write(regions, scene, scale, temporary, folder)
             except RasterioIOError as error:
                 raise UserError(
                     f"{out} cannot be written ({error.__cause__ or error})", "check the space on its disk"
                 ) from None
+
+
+def _reader(
+    scene: rasterio.DatasetReader, source: Path, bands: Sequence[int], device: torch.device | str
+) -> Callable[[int, int, int, int], Tensor]:
+    """What reads a window (top, left, bottom, right) of a scene as (1, 3, h, w) in [0, 1]."""
+
+    def read(top: int, left: int, bottom: int, right: int) -> Tensor:
+        try:
+            pixels = scene.read(bands, window=Window(left, top, right - left, bottom - top))
+        except RasterioIOError as error:
+            raise UserError(
+                f"{source} cannot be read to its end ({error.__cause__ or error})", "get it again"
+            ) from None
+        return torch.from_numpy(pixels)[None].to(device).float() / 255
+
+    return read
+
+
+def _write(
+    regions: Iterable[tuple[int, int, Tensor]], scene: rasterio.DatasetReader, scale: int, out: Path, folder: Path
+) -> None:
+    """Write upscaled regions of a scene and check the file. GDAL writes a PNG in one go only: it is made of a TIFF."""
+    tiff = out if FORMATS[out.suffix.lower()] == "GTiff" else folder / "scene.tif"
+    checksums = {}
+    with rasterio.open(tiff, "w", **_profile(scene, scale)) as target, torch.inference_mode():
+        _copy_points(scene, target, scale)
+        for top, left, region in regions:
+            pixels = to_uint8(region)[0].cpu().numpy()
+            window = Window(left, top, pixels.shape[2], pixels.shape[1])
+            target.write(pixels, window=window)
+            checksums[window] = zlib.crc32(pixels.tobytes())
+    if tiff != out:
+        _to_png(tiff, out)
+    _compare(out, checksums)
 
 
 def _to_png(tiff: Path, png: Path) -> None:
@@ -103,7 +116,7 @@ def _to_png(tiff: Path, png: Path) -> None:
 
 
 def _compare(path: Path, checksums: Mapping[Window, int]) -> None:
-    """Read a written file back: GDAL writes its last blocks when it closes a file, and keeps quiet where that fails."""
+    """Read a written file back: GDAL writes the last blocks when it closes a file and does not report failures."""
     with rasterio.open(path) as written:
         for window, checksum in checksums.items():
             if zlib.crc32(written.read(window=window).tobytes()) != checksum:
