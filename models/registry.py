@@ -1,15 +1,27 @@
 """From a configuration entry to a network: the three kinds of entries, and nothing else for a new baseline."""
 
 import importlib
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from torch import nn
 
+from rssr.base.block import sentence
 from rssr.base.errors import UserError
-from rssr.models.names import NETWORKS, check_arch
+from rssr.base.files import check_sha256
+from rssr.base.tensors import read_weights
+from rssr.models.checkpoint import from_checkpoint
+from rssr.models.ensemble import SelfEnsemble
+from rssr.models.entry import Entry, File
+from rssr.models.interpolation import Interpolation
+from rssr.models.names import INTERPOLATIONS, NETWORKS, check_arch
+from rssr.models.tiling import Tiled
+from rssr.models.upscaler import Upscaler
+from rssr.models.weights import check_scale, load_into
 
 
 def import_class(arch: str) -> type:
@@ -47,29 +59,58 @@ def import_class(arch: str) -> type:
     return found
 
 
-def build(entry: Mapping[str, Any]):
+def build(entry: Mapping[str, Any]) -> nn.Module:
     """Build a network in eval mode.
 
     Args:
-        entry: a model of the configuration, as a dict: `arch` with `args` (and `weights`, a File with a path), or
-            `checkpoint`; `scale` (4 by default), `range`, `multiple_of`, `self_ensemble` and `tile`.
+        entry: what decides it, see entry.Entry, as a dict: `arch` with `args` (and `weights`, a File with a path), or
+            `checkpoint`; `scale` (4 by default), `range`, `multiple_of`, `strict`, `self_ensemble` and `tile`.
 
     Returns:
-        nn.Module: (B, 3, h, w) in [0, 1] -> (B, 3, scale * h, scale * w), any h and w from 8. Random weights where
-        the entry names none.
+        (B, 3, h, w) in [0, 1] -> (B, 3, scale * h, scale * w), any h and w from 8. Random weights where the entry names
+        none.
 
     Raises:
-        UserError: for an unknown class, arguments that it refuses, or weights that do not fit.
+        UserError: for an unknown key or class, arguments that it refuses, or weights that do not fit.
     """
-    from rssr.models.ensemble import SelfEnsemble
-    from rssr.models.tiling import Tiled
-    from rssr.models.upscaler import Upscaler  # which imports this module
-
-    model = Upscaler.from_entry(entry)
-    scale = model.scale
-    if entry.get("self_ensemble"):
+    try:
+        valid = Entry.model_validate(entry)
+    except ValidationError as error:
+        raise UserError(f"a model's entry: {sentence(error, Entry)}") from None
+    model = Upscaler(_network(valid), valid.scale, valid.range, valid.multiple_of).eval()
+    if valid.self_ensemble:
         model = SelfEnsemble(model).eval()
-    return Tiled(model, scale, **entry["tile"]).eval() if entry.get("tile") else model
+    return Tiled(model, valid.scale, valid.tile.size, valid.tile.overlap).eval() if valid.tile else model
+
+
+def _network(entry: Entry) -> nn.Module:
+    if entry.checkpoint:
+        return from_checkpoint(_checked(entry.checkpoint, entry.scale, "the checkpoint is"), entry.scale)
+    if entry.arch in INTERPOLATIONS:
+        return Interpolation(entry.arch, entry.scale)
+    try:
+        network = import_class(entry.arch)(**entry.args)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"arch '{entry.arch}' does not take the arguments {entry.args}: {error}") from None
+    if entry.weights:
+        path = _checked(entry.weights, entry.scale, f"the weights of '{entry.arch}' are")
+        misfits = load_into(network, read_weights(path, entry.scale), path, entry.strict)
+        if misfits:
+            warnings.warn(
+                f"{path} does not fit {entry.arch}, and `strict: false` allows it: {'; '.join(misfits)}", stacklevel=3
+            )
+    return network
+
+
+def _checked(file: File, scale: int, what_is: str) -> Path:
+    """The path of a file of weights, once its checksum and its scale are as the entry says."""
+    if file.path is None:
+        raise UserError(f"{what_is} at an address", "download the file and give its `path`")
+    path = Path(file.path)
+    if file.sha256:
+        check_sha256(path, file.sha256)
+    check_scale(path, scale)
+    return path
 
 
 def with_weights(entry: Mapping[str, Any], weights: Path | None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import yaml
 
 from rssr.base import ROOT
 from rssr.config import validate
+from rssr.config.models import entry_at
 from rssr.models.registry import build
 from rssr.plan import jobs
 from rssr.plan.plan import Plan
@@ -59,4 +60,4 @@ def test_the_example_of_a_baseline_works():
     config["models"] |= models
     assert {"swinir", "someones_upload"} <= set(validate(config, "README.md").models)
     with torch.inference_mode():
-        assert build(models["swinir"])(torch.rand(1, 3, 100, 100)).shape == (1, 3, 400, 400)
+        assert build(entry_at(models["swinir"], 4))(torch.rand(1, 3, 100, 100)).shape == (1, 3, 400, 400)

@@ -294,7 +294,7 @@ def test_complexity_table():
     profiles = {"a": profile([1.0, 2.0, 1.1]), "b": profile([3.0, 3.0, 3.0]), "c": profile([4.0, 4.0, 4.0], threads=1)}
     models = {name: {"label": name.upper(), "notes": []} for name in profiles}
     assert "Published" not in complexity(profiles, models, "a").markdown()
-    models["a"]["published"] = {"parameters_m": "0.0", "source": "a paper", "without": ["table"]}
+    models["a"]["literature"] = {"parameters_m": "0.0", "citation": "a paper", "without": ["table"]}
     made = complexity(profiles, models, "a")
     text = made.markdown()
     assert (

@@ -45,9 +45,9 @@ def test_the_zoo_validates_over_the_papers_configuration():
     assert len(validate(base | {"models": ENTRIES}, "zoo").models) == len(ENTRIES)
 
 
-@pytest.mark.parametrize("name", [name for name in NETWORKS if "published" in ENTRIES[name]])
-def test_published_parameter_counts(name):
-    stated = ENTRIES[name]["published"]
+@pytest.mark.parametrize("name", [name for name in NETWORKS if "literature" in ENTRIES[name]])
+def test_parameter_counts_of_the_literature(name):
+    stated = ENTRIES[name]["literature"]
     network = build(entry_at({key: ENTRIES[name][key] for key in ("arch", "args") if key in ENTRIES[name]}, 4)).network
     left_out = re.compile("|".join(map(re.escape, stated.get("without", []))) or "(?!)")
     counted = sum(p.numel() for key, p in network.named_parameters() if not left_out.search(key)) / 1e6

@@ -1,14 +1,13 @@
 """The configuration: what may stand in it, what each key means, and errors that name the key."""
 
-import re
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
-from rssr.base.errors import UserError, nearest
-from rssr.config.block import Block
+from rssr.base.block import sentence
+from rssr.base.errors import UserError
 from rssr.config.whole import Config
 
 __all__ = ["Config", "load", "validate"]
@@ -45,34 +44,4 @@ def validate(content: Any, origin: str) -> Config:
     try:
         return Config.model_validate(content)
     except ValidationError as error:
-        raise UserError(f"{origin}: {_sentence(error)}") from None
-
-
-def _sentence(error: ValidationError) -> str:
-    """The first error as a sentence; an unknown key first, because the others often follow from it."""
-    errors = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
-    first = errors[0]
-    where = ".".join(str(part) for part in first["loc"] if "[" not in str(part))  # not "[key]", nor a union's branch
-    if first["type"] == "extra_forbidden":
-        *parents, key = (str(part) for part in first["loc"])
-        return f"unknown key '{where}'{nearest(key, list(_block_at(parents).model_fields))}"
-    if first["type"] == "literal_error":
-        valid = re.findall(r"'(\w+)'", first["ctx"]["expected"]) or [first["ctx"]["expected"]]
-        return f"'{where}': {first['input']!r} is unknown{nearest(str(first['input']), valid)}"
-    message = first["msg"].removeprefix("Value error, ")
-    message = message[0].lower() + message[1:]
-    found = "" if first["type"] in ("missing", "value_error") else f", not {first['input']!r}"
-    return f"'{where}': {message}{found}" if where else message
-
-
-def _block_at(parents: list[str]) -> type[Block]:
-    """The block that a path of keys leads to."""
-    block: Any = Config
-    for key in parents:
-        if get_origin(block) in (dict, tuple):
-            block = get_args(block)[1 if get_origin(block) is dict else 0]
-        else:
-            block = block.model_fields[key].annotation
-        if type(None) in get_args(block):  # an optional block
-            block = get_args(block)[0]
-    return block
+        raise UserError(f"{origin}: {sentence(error, Config)}") from None

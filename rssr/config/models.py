@@ -6,94 +6,44 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from rssr.config.block import Block
-from rssr.models.names import INTERPOLATIONS, NETWORKS, check_arch
-
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-
-
-class File(Block):
-    """A file on this machine or on the web."""
-
-    path: str | None = Field(None, description="path, from the folder that snakemake runs in")
-    url: str | tuple[str, ...] | None = Field(None, description="https address, or mirrors; a sha256 is then required")
-    sha256: Sha256 | None = Field(None, description="hex digest that the file must have")
-
-    @model_validator(mode="after")
-    def _one_place(self) -> "File":
-        if (self.path is None) == (self.url is None):
-            raise ValueError("give either `path` or `url`")
-        if self.url is not None and self.sha256 is None:
-            raise ValueError("a `url` needs the `sha256` of its file")
-        return self
+from rssr.models.entry import Entry, Network
+from rssr.models.names import INTERPOLATIONS, NETWORKS
 
 
-class Tile(Block):
-    """Tiles that an image is upscaled in, blended where they overlap."""
-
-    size: int = Field(ge=16, description="side in LR pixels")
-    overlap: int = Field(ge=0, description="LR pixels that neighbouring tiles share, at most half of the size")
-
-    @model_validator(mode="after")
-    def _not_three_at_once(self) -> "Tile":
-        if 2 * self.overlap > self.size:
-            raise ValueError(f"an `overlap` of {self.overlap} is more than half of the `size` of {self.size}")
-        return self
-
-
-class Published(Block):
+class Literature(Block):
     """What a paper says of a network, to compare with."""
 
     parameters_m: Annotated[str, Field(pattern=r"^\d+(\.\d+)?$")] = Field(
         description="millions of parameters at x4, with the digits that are printed, as a string"
     )
-    source: str = Field(description="where it is printed")
+    citation: str = Field(description="where it is printed")
     without: tuple[str, ...] = Field((), description="parts of parameter names that the paper leaves out of the count")
 
 
-class Model(Block):
+class Model(Network):
     """A row of the tables: a network with its weights, a checkpoint, or an interpolation."""
 
     label: str = Field(description="name in tables and figures")
     note: str | None = Field(None, description="remark shown below the tables, such as where the weights come from")
-    arch: str | None = Field(
-        None,
-        description="a network of models/ by name, or `basicsr:Class`, `spandrel:Package.Class`, `my.module:Class`",
-    )
-    args: dict[str, Any] = Field({}, description="keyword arguments of the class")
-    weights: File | None = Field(None, description="weights to load: safetensors, or a .pth without code in it")
     train: str | None = Field(None, description="a recipe of `training`, instead of `weights`")
     train_on: str | None = Field(None, description="data set to learn from; the tested one by default")
-    checkpoint: File | None = Field(
-        None, description="a file whose architecture spandrel recognises, instead of `arch`"
-    )
-    ablates: str | None = Field(None, description="model that this is a variant of, for the table `ablation_{model}`")
-    range: Literal[1, 255] = Field(1, description="the network's input and output span 0 to this")
-    multiple_of: int = Field(1, ge=1, description="input sides are reflected up to a multiple of this, then cropped")
-    strict: bool = Field(True, description="false: weights that do not fit are left out, and listed in the record")
-    self_ensemble: bool = Field(False, description="mean over the eight flips and turns of the image, at eight times")
-    tile: Tile | None = Field(None, description="upscale in tiles: the network needs the memory of one of them")
+    ablates: str | None = Field(None, description="model that this is a variant of, for its table of ablations")
     licence: str | None = Field(None, description="licence of code and weights, for `python -m rssr models`")
-    source: str | None = Field(None, description="paper or repository, for `python -m rssr models`")
-    published: Published | None = Field(None, description="published number of parameters, beside the counted one")
+    citation: str | None = Field(None, description="paper or repository, for `python -m rssr models`")
+    literature: Literature | None = Field(None, description="number of parameters in the literature, beside the count")
 
     @model_validator(mode="after")
-    def _one_kind(self) -> "Model":
-        if (self.arch is None) == (self.checkpoint is None):
-            raise ValueError("give either `arch` or `checkpoint`")
-        if self.checkpoint is not None and (self.weights or self.train or self.args):
+    def _weights_from_one_place(self) -> "Model":
+        if self.train is not None and self.checkpoint is not None:
             raise ValueError("a `checkpoint` brings its weights and arguments: leave `weights`, `train`, `args` out")
-        if self.checkpoint is not None and (self.range != 1 or not self.strict):
-            raise ValueError("`range` and `strict` need the class of the network: give `arch` and `weights` instead")
         if self.train is not None and not self.strict:
             raise ValueError("`strict` is for weights that are loaded, not for `train`")
         if self.train_on is not None and self.train is None:
             raise ValueError("`train_on` needs `train`")
-        if self.arch is not None:
-            check_arch(self.arch)
-            if self.arch in INTERPOLATIONS and (self.weights or self.train):
-                raise ValueError("an interpolation has no weights: leave `weights` and `train` out")
-            if self.arch not in INTERPOLATIONS and (self.weights is None) == (self.train is None):
-                raise ValueError("a network needs either `weights` or `train`")
+        if self.arch in INTERPOLATIONS and self.train is not None:
+            raise ValueError("an interpolation has no weights: leave `weights` and `train` out")
+        if self.arch not in (None, *INTERPOLATIONS) and (self.weights is None) == (self.train is None):
+            raise ValueError("a network needs either `weights` or `train`")
         return self
 
 
@@ -142,7 +92,10 @@ class Recipe(Block):
 
 
 def entry_at(entry: Mapping[str, Any], scale: int) -> dict[str, Any]:
-    """A model's entry, as a dict, at a scale, which is filled in for `{scale}` and given to the suite's networks."""
+    """What decides a network, of a model's entry as a dict, at a scale: see models.entry.
+
+    The scale is filled in for `{scale}` and given to the suite's own networks.
+    """
 
     def filled(value: Any) -> Any:
         if isinstance(value, dict):
@@ -153,7 +106,7 @@ def entry_at(entry: Mapping[str, Any], scale: int) -> dict[str, Any]:
             return scale if value == "{scale}" else value.replace("{scale}", str(scale))
         return value
 
-    result = filled(dict(entry)) | {"scale": scale}
+    result = filled({key: value for key, value in entry.items() if key in Entry.model_fields}) | {"scale": scale}
     if entry.get("arch") in NETWORKS:
         result["args"] = {"scale": scale} | result.get("args", {}) if scale != 4 else result.get("args", {})
     return result

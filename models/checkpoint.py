@@ -1,0 +1,42 @@
+"""A file of weights whose architecture spandrel recognises."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from rssr.base.errors import UserError
+from rssr.base.tensors import read_weights
+
+
+def from_checkpoint(path: Path, scale: int) -> nn.Module:
+    """The network that a file is of; UserError if spandrel recognises none, or one of another scale."""
+    from spandrel import ModelLoader, UnsupportedModelError
+
+    try:
+        descriptor = ModelLoader(torch.device("cpu")).load_from_state_dict(read_weights(path, scale))
+    except UnsupportedModelError:
+        raise UserError(
+            f"{path}: spandrel recognises no architecture in it: name it with `arch` and `weights`"
+        ) from None
+    except (RuntimeError, KeyError, ValueError, AssertionError) as error:
+        problem = " ".join(str(error).split())
+        raise UserError(
+            f"{path}: its tensors do not fit the architecture that spandrel recognises in it ({problem})",
+            "get it again, or name a class with `arch` and `weights`",
+        ) from None
+    if descriptor.scale != scale:
+        raise UserError(f"{path} upscales by {descriptor.scale}, but the configuration's scale is {scale}")
+    return _Described(descriptor)
+
+
+class _Described(nn.Module):
+    """A network that spandrel recognised, called through its descriptor, which pads to the sizes it needs."""
+
+    def __init__(self, descriptor) -> None:
+        super().__init__()
+        self.module = descriptor.model
+        self._descriptor = descriptor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._descriptor(x)

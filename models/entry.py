@@ -1,0 +1,78 @@
+"""What decides a network: the keys of its configuration entry, their defaults and what fits together."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from rssr.base.block import Block
+from rssr.models.names import INTERPOLATIONS, check_arch
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class File(Block):
+    """A file on this machine or on the web."""
+
+    path: str | None = Field(None, description="path, from the folder that snakemake runs in")
+    url: str | tuple[str, ...] | None = Field(None, description="https address, or mirrors; a sha256 is then required")
+    sha256: Sha256 | None = Field(None, description="hex digest that the file must have")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> "File":
+        if (self.path is None) == (self.url is None):
+            raise ValueError("give either `path` or `url`")
+        if self.url is not None and self.sha256 is None:
+            raise ValueError("a `url` needs the `sha256` of its file")
+        return self
+
+
+class Tile(Block):
+    """Tiles that an image is upscaled in, blended where they overlap."""
+
+    size: int = Field(ge=16, description="side in LR pixels")
+    overlap: int = Field(ge=0, description="LR pixels that neighbouring tiles share, at most half of the size")
+
+    @model_validator(mode="after")
+    def _not_three_at_once(self) -> "Tile":
+        if 2 * self.overlap > self.size:
+            raise ValueError(f"an `overlap` of {self.overlap} is more than half of the `size` of {self.size}")
+        return self
+
+
+class Network(Block):
+    """A network with its weights, a checkpoint, or an interpolation, at any scale."""
+
+    arch: str | None = Field(
+        None,
+        description="a network of models/ by name, or `basicsr:Class`, `spandrel:Package.Class`, `my.module:Class`",
+    )
+    args: dict[str, Any] = Field({}, description="keyword arguments of the class")
+    weights: File | None = Field(None, description="weights to load: safetensors, or a .pth without code in it")
+    checkpoint: File | None = Field(
+        None, description="a file whose architecture spandrel recognises, instead of `arch`"
+    )
+    range: Literal[1, 255] = Field(1, description="the network's input and output span 0 to this")
+    multiple_of: int = Field(1, ge=1, description="input sides are reflected up to a multiple of this, then cropped")
+    strict: bool = Field(True, description="false: weights that do not fit are left out, and listed in the record")
+    self_ensemble: bool = Field(False, description="mean over the eight flips and turns of the image, at eight times")
+    tile: Tile | None = Field(None, description="upscale in tiles: the network needs the memory of one of them")
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "Network":
+        if (self.arch is None) == (self.checkpoint is None):
+            raise ValueError("give either `arch` or `checkpoint`")
+        if self.checkpoint is not None and (self.weights or self.args):
+            raise ValueError("a `checkpoint` brings its weights and arguments: leave `weights`, `train`, `args` out")
+        if self.checkpoint is not None and (self.range != 1 or not self.strict):
+            raise ValueError("`range` and `strict` need the class of the network: give `arch` and `weights` instead")
+        if self.arch is not None:
+            check_arch(self.arch)
+        if self.arch in INTERPOLATIONS and self.weights:
+            raise ValueError("an interpolation has no weights: leave `weights` and `train` out")
+        return self
+
+
+class Entry(Network):
+    """A network at one scale, as registry.build() takes it."""
+
+    scale: int = Field(4, ge=1, description="upscaling factor")

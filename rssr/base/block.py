@@ -1,0 +1,44 @@
+"""A part of what a user writes, as a pydantic model, and its errors in one sentence."""
+
+import re
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from rssr.base.errors import nearest
+
+
+class Block(BaseModel):
+    """A part of the configuration: unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def sentence(error: ValidationError, root: type[Block]) -> str:
+    """The first error of a block as a sentence; an unknown key first, because the others often follow from it."""
+    errors = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+    first = errors[0]
+    where = ".".join(str(part) for part in first["loc"] if "[" not in str(part))  # not "[key]", nor a union's branch
+    if first["type"] == "extra_forbidden":
+        *parents, key = (str(part) for part in first["loc"])
+        return f"unknown key '{where}'{nearest(key, list(_block_at(root, parents).model_fields))}"
+    if first["type"] == "literal_error":
+        valid = re.findall(r"'(\w+)'", first["ctx"]["expected"]) or [first["ctx"]["expected"]]
+        return f"'{where}': {first['input']!r} is unknown{nearest(str(first['input']), valid)}"
+    message = first["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
+    found = "" if first["type"] in ("missing", "value_error") else f", not {first['input']!r}"
+    return f"'{where}': {message}{found}" if where else message
+
+
+def _block_at(root: type[Block], parents: list[str]) -> type[Block]:
+    """The block that a path of keys leads to."""
+    block: Any = root
+    for key in parents:
+        if get_origin(block) in (dict, tuple):
+            block = get_args(block)[1 if get_origin(block) is dict else 0]
+        else:
+            block = block.model_fields[key].annotation
+        if type(None) in get_args(block):  # an optional block
+            block = get_args(block)[0]
+    return block
