@@ -77,6 +77,7 @@ def used_files(path: Path) -> frozenset[Path]:
 
 
 def imports(path: Path) -> list[str]:
+    """The modules, and names in modules, that a file imports; UserError for a file that is no Python."""
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except SyntaxError as error:

@@ -8,8 +8,9 @@ import json
 from collections.abc import Collection, Iterable
 from dataclasses import asdict
 
+from rssr.plan.entries import plain, rooted
 from rssr.plan.model_plan import ModelPlan
-from rssr.plan.plan import Plan, plain, rooted
+from rssr.plan.plan import Plan
 from rssr.plan.test_set import TestSet
 
 _AROUND_THE_NETWORK = {"tile", "self_ensemble"}

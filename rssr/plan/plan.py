@@ -1,23 +1,17 @@
 """The plan of a run: the objects that a configuration stands for, and which of them belong together."""
 
-import os
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
 from rssr.base.errors import UserError
 from rssr.config import validate
-from rssr.config.data import Dataset
 from rssr.config.literature import load as load_literature
-from rssr.datasets.card import DataSet
 from rssr.datasets.degradations import DEGRADATIONS, describe
-from rssr.datasets.registry import PUBLISHED
-from rssr.datasets.registry import build as build_data_set
 from rssr.metrics.registry import METRICS
 from rssr.plan.artifacts import Artifact
+from rssr.plan.entries import data_set, plain
 from rssr.plan.model_plan import ModelPlan
 from rssr.plan.test_set import TestSet
 from rssr.plan.training_set import TrainingSet
@@ -40,7 +34,7 @@ class Plan:
 
     def __init__(self, config: Mapping[str, Any], origin: str) -> None:
         self.config = validate(config, origin)
-        self.data_sets = {name: _data_set(name, entry) for name, entry in self.config.datasets.items()}
+        self.data_sets = {name: data_set(name, entry) for name, entry in self.config.datasets.items()}
         planned = [self._model(name, scale) for scale in self.config.scales for name in self.config.models]
         for model in planned:
             model.check_file()
@@ -261,11 +255,11 @@ class Plan:
         return ModelPlan(name, scale, entry, self.config.training[entry.train].seed if entry.train else None)
 
     def _test_set(self, dataset: str, scale: int, degradation: str) -> TestSet:
-        entry, data_set = self.config.datasets[dataset], self.data_sets[dataset]
+        entry, images = self.config.datasets[dataset], self.data_sets[dataset]
         steps = [plain(step) for step in self.config.degradations[degradation]]
         known = [name for name, its_steps in DEGRADATIONS.items() if list(its_steps) == steps]
         crop = scale if self.config.crop is None else self.config.crop
-        label = f"{entry.label} ({data_set.part})" if data_set.part else entry.label
+        label = f"{entry.label} ({images.part})" if images.part else entry.label
         several = {f"x{scale}": len(self.config.scales) > 1, degradation: len(self.config.degradations) > 1}
         own = entry.split is not None or entry.subset or entry.tile is not None
         return TestSet(
@@ -277,7 +271,7 @@ class Plan:
             steps=tuple(steps),
             conditions=f"x{scale}, LR by {describe(steps)}, 8 bit, border crop {crop}",
             crop=crop,
-            classes=data_set.classes,
+            classes=images.classes,
             protocol={
                 "scale": scale,
                 "degradation": known[0] if known else describe(steps),  # whatever a configuration calls it
@@ -285,7 +279,7 @@ class Plan:
                 "split": "own" if own else "paper",
             },
             module=entry.module or "folder",
-            redistributable=data_set.card.shown,
+            redistributable=images.card.shown,
         )
 
     def _asked(self, dataset: str, key: str) -> TestSet:
@@ -300,24 +294,6 @@ class Plan:
         raise UserError(f"{key}: '{dataset}' has no test split", "name another data set")
 
 
-def plain(entry: BaseModel) -> dict[str, Any]:
-    """A block of the configuration as plain values, without defaults."""
-    return entry.model_dump(mode="json", exclude_defaults=True)
-
-
-def rooted(entry: Dataset) -> dict[str, Any]:
-    """An entry whose `root` is the environment's where it names none: RSSR_ROOT_POTSDAM for `module: potsdam`."""
-    root = os.environ.get(f"RSSR_ROOT_{(entry.module or '').upper()}")
-    return {"root": root} | plain(entry) if root and entry.module in PUBLISHED else plain(entry)
-
-
 def paths(artifacts: Iterable[Artifact]) -> list[str]:
     """The paths of artifacts, each once, in order."""
     return list(dict.fromkeys(artifact.path for artifact in artifacts))
-
-
-def _data_set(name: str, entry: Dataset) -> DataSet:
-    try:
-        return build_data_set(rooted(entry))
-    except UserError as error:
-        raise UserError(f"datasets.{name}: {error}") from None

@@ -51,7 +51,9 @@ def evenly(names: Sequence[str], count: int) -> list[str]:
     return [names[number * len(names) // count] for number in range(count)]
 
 
-def audit(model: nn.Module, images: Mapping[str, Tensor], scale: int, device: str = "cpu") -> pd.DataFrame:
+def audit(
+    model: nn.Module, images: Mapping[str, Tensor], scale: int, device: torch.device | str = "cpu"
+) -> pd.DataFrame:
     """Measure a model under every combination of CHOICES.
 
     "8 bit" rounds and clamps LR and SR, as files do; "float" leaves LR as it is and clamps SR only.
@@ -77,7 +79,9 @@ def audit(model: nn.Module, images: Mapping[str, Tensor], scale: int, device: st
     return pd.DataFrame(rows)
 
 
-def _scores(model: nn.Module, hr: Tensor, scale: int, device: str) -> Iterator[tuple[tuple[str, ...], list[float]]]:
+def _scores(
+    model: nn.Module, hr: Tensor, scale: int, device: torch.device | str
+) -> Iterator[tuple[tuple[str, ...], list[float]]]:
     for degradation, rounding in itertools.product(CHOICES["degradation"], CHOICES["rounding"]):
         rounded = rounding == "8 bit"
         lr = _REDUCTIONS[degradation](hr.float() / 255, scale, rounded)[None]

@@ -1,4 +1,4 @@
-"""Every GPU figure of the project, part by part, each saved as it ends: python -m rssr gpu-report."""
+"""Every GPU figure of the project, part by part, each saved when done: python -m rssr gpu-report."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -93,9 +94,10 @@ def _run(item: Callable[[], dict[str, Any]], spent: float) -> dict[str, Any]:
 def _line(found: dict[str, Any]) -> str:
     if "left_out" in found:
         return f"left out, {found['left_out']}"
-    text = f"{found['median_ms']:.3f} ms [{found['p5_ms']:.3f}, {found['p95_ms']:.3f}]"
-    peak = found["peak_memory_mb"]
-    return text + (f", {peak:.0f} MB" if peak is not None else "") + (", noisy" if found["noisy"] else "")
+    low, median, high = np.percentile(found["samples_ms"], [5, 50, 95])
+    text = f"{median:.3f} ms [{low:.3f}, {high:.3f}]"
+    peak = found["peak_memory_mib"]
+    return text + (f", {peak:.0f} MiB" if peak is not None else "") + (", noisy" if found["noisy"] else "")
 
 
 def _networks(device: torch.device, quick: bool) -> Iterator[Item]:

@@ -9,12 +9,13 @@ from torch import Tensor
 from tqdm import tqdm
 
 from rssr.base.errors import UserError
-from rssr.base.files import read_csv
+from rssr.base.files import read_csv, sha256
 from rssr.base.images import read_tensor
+from rssr.base.provenance import made_by
 from rssr.datasets.degradations import Step
 from rssr.datasets.degrade import degrade
 from rssr.metrics.fidelity import LowResolution
-from rssr.metrics.registry import function
+from rssr.metrics.registry import METRICS, function
 
 
 @dataclass(frozen=True)
@@ -69,3 +70,14 @@ def score_folder(
             raise UserError(f"{path}: {error}") from None
         rows.append({"image": row["image"], "replicate": row["replicate"], **scores})
     return rows
+
+
+def record(sr_dir: Path, images: TestImages, metrics: Sequence[str], absent: Mapping[str, str]) -> dict[str, Any]:
+    """How the scores of a folder were made; the arguments are those of score_folder()."""
+    return made_by(
+        sr_manifest_sha256=sha256(sr_dir / "manifest.csv"),
+        hr_manifest_sha256=sha256(images.hr_dir / "manifest.csv"),
+        crop=images.crop,
+        metrics={name: METRICS[name].protocol for name in metrics},
+        absent=absent,
+    )

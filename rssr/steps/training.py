@@ -106,7 +106,7 @@ class Trainer:
         self.average = {k: v.detach().clone() for k, v in self._weights().items()} if recipe["ema"] else {}
         self.total = recipe["iterations"] or max(1, recipe["epochs"] * len(patches.hr) // recipe["batch"])
         self.done, self.window, self.curve, self.seconds = 0, 0.0, [], 0.0
-        self.peak_memory_mb: float | None = None
+        self.peak_memory_mib: float | None = None
         self._resume()
 
     def run(self) -> dict[str, Tensor]:
@@ -121,7 +121,7 @@ class Trainer:
                 self._log(loss)
                 if self.done % self.recipe["checkpoint_every"] == 0 or self.done == self.total:
                     self.seconds = time.monotonic() - started
-                    self.peak_memory_mb = _peak_memory_mb(self.accelerator.device, self.peak_memory_mb)
+                    self.peak_memory_mib = _peak_memory_mib(self.accelerator.device, self.peak_memory_mib)
                     self._save()
         return self.average or self._weights()
 
@@ -167,7 +167,7 @@ class Trainer:
             "window": self.window,
             "curve": self.curve,
             "seconds": self.seconds,
-            "peak_memory_mb": self.peak_memory_mb,
+            "peak_memory_mib": self.peak_memory_mib,
             "network": self._weights(),
             "optimiser": self.optimiser.state_dict(),
             "scaler": self.accelerator.scaler.state_dict() if self.accelerator.scaler else {},
@@ -189,7 +189,7 @@ class Trainer:
         self.average = state["average"]
         self.done, self.window = state["done"], state["window"]
         self.curve, self.seconds = state["curve"], state["seconds"]
-        self.peak_memory_mb = state["peak_memory_mb"]
+        self.peak_memory_mib = state["peak_memory_mib"]
         tqdm.write(f"resumed after iteration {self.done} of {self.total}")
 
     def write_curve(self, path: Path) -> None:
@@ -197,7 +197,7 @@ class Trainer:
         write_csv(path, self.curve)
 
 
-def _peak_memory_mb(device: torch.device, before: float | None) -> float | None:
+def _peak_memory_mib(device: torch.device, before: float | None) -> float | None:
     """Peak memory until now in MiB, at least that of the runs before: allocated on a GPU, else the process's resident.
 
     None where the system does not keep the peak of a process.

@@ -1,18 +1,42 @@
 """From a folder of LR images to folders of SR images, one per replicate."""
 
+import hashlib
+import json
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 from tqdm import tqdm
 
-from rssr.base.files import read_csv, sha256, write_csv
+from rssr.base.files import read_csv, sha256, write_csv, write_json
 from rssr.base.images import read_tensor, write_tensor
+from rssr.base.provenance import made_by
 from rssr.base.resampling import to_uint8
 from rssr.models.registry import seed
 from rssr.plan.replicate import DRAWS, draw
+
+
+def write_record(out_dir: Path, facts: Mapping[str, Any], weights: Mapping[str, Path], lr_dir: Path, code: str) -> str:
+    """Write out_dir/provenance.json; the identity of what is upscaled: a checksum over everything that decides it.
+
+    Args:
+        out_dir: see upscale_folder().
+        facts: model, device and threads.
+        weights: replicate -> file of its weights.
+        lr_dir: see upscale_folder().
+        code: checksum over the code that is run.
+    """
+    facts = {
+        **facts,
+        "weights_sha256": {name: sha256(path) for name, path in weights.items()},
+        "lr_manifest_sha256": sha256(lr_dir / "manifest.csv"),
+        "precision": "float32",
+    }
+    write_json(out_dir / "provenance.json", made_by(**facts))
+    return hashlib.sha256(json.dumps([facts, code]).encode()).hexdigest()
 
 
 def upscale_folder(

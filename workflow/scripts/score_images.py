@@ -5,12 +5,10 @@ from pathlib import Path
 
 import torch
 
-from rssr.base.files import read_json, sha256, write_csv, write_json
+from rssr.base.files import read_json, write_csv, write_json
 from rssr.base.process import run
-from rssr.base.provenance import made_by
-from rssr.metrics.registry import METRICS
 from rssr.plan import arguments as given
-from rssr.steps.scoring import TestImages, score_folder
+from rssr.steps.scoring import TestImages, record, score_folder
 
 
 def main() -> None:
@@ -35,13 +33,7 @@ def main() -> None:
     write_csv(
         arguments.scores, score_folder(arguments.sr_dir, images, arguments.metrics, arguments.weights_dir, absent)
     )
-    facts = made_by(
-        sr_manifest_sha256=sha256(arguments.sr_dir / "manifest.csv"),
-        hr_manifest_sha256=sha256(arguments.hr_dir / "manifest.csv"),
-        crop=arguments.crop,
-        metrics={name: METRICS[name].protocol for name in arguments.metrics},
-        absent=absent,
-    )
+    facts = record(arguments.sr_dir, images, arguments.metrics, absent)
     write_json(arguments.scores.with_suffix(".json"), facts)
 
 

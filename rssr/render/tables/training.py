@@ -43,15 +43,15 @@ def training(
         Column("precision", "Precision", None),
         Column("seconds", "Time (s)", 0),
         Column("images_per_s", "Patches/s", 1),
-        Column("peak_memory_mb", "Peak memory (MiB)", 0),
+        Column("peak_memory_mib", "Peak memory (MiB)", 0),
         Column("loss", "Loss", None),
         Column("final_loss", "Final loss", 4),
         Column("device", "Device", None),
     ]
     caption = (
         "Training cost. Time: of the training loop, on the device of its row; batch: patches per iteration, "
-        "patch: side of the LR patch; memory: of PyTorch's allocations on a GPU, of the whole process on a CPU; final loss: mean "
-        "over the last logged iterations, of pixels in [0, 1]. Dash: not recorded."
+        "patch: side of the LR patch; memory: of PyTorch's allocations on a GPU, of the whole process on a CPU; final "
+        "loss: mean over the last logged iterations, of pixels in [0, 1]. Dash: not recorded."
     )
     numbers = pd.DataFrame(rows.values(), columns=["model", "label", *(column.key for column in columns)])
     return Table(
@@ -60,7 +60,7 @@ def training(
 
 
 def _run(run: Mapping[str, Any], data_sets: Mapping[str, str]) -> dict[str, Any]:
-    recipe, dataset = run["recipe"], run["dataset"]
+    recipe, dataset = run["recipe"], run.get("dataset")
     iterations = run.get("iterations") or recipe["iterations"]
     on_gpu = run["device"].startswith("cuda")
     return {
@@ -71,7 +71,7 @@ def _run(run: Mapping[str, Any], data_sets: Mapping[str, str]) -> dict[str, Any]
         "precision": {"no": "fp32"}.get(recipe["precision"], recipe["precision"]),
         "seconds": run["seconds"],
         "images_per_s": iterations * recipe["batch"] / run["seconds"] if iterations and run["seconds"] else None,
-        "peak_memory_mb": run.get("peak_memory_mb"),
+        "peak_memory_mib": run.get("peak_memory_mib"),
         "loss": recipe["loss"],
         "final_loss": run.get("final_loss"),
         "device": run["machine"]["gpu" if on_gpu else "processor"],

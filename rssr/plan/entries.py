@@ -1,0 +1,31 @@
+"""Entries of the configuration as plain values, and the data sets that they stand for."""
+
+import os
+from typing import Any
+
+from pydantic import BaseModel
+
+from rssr.base.errors import UserError
+from rssr.config.data import Dataset
+from rssr.datasets.card import DataSet
+from rssr.datasets.registry import PUBLISHED
+from rssr.datasets.registry import build as build_data_set
+
+
+def plain(entry: BaseModel) -> dict[str, Any]:
+    """A block of the configuration as plain values, without defaults."""
+    return entry.model_dump(mode="json", exclude_defaults=True)
+
+
+def rooted(entry: Dataset) -> dict[str, Any]:
+    """An entry whose `root` is the environment's where it names none: RSSR_ROOT_POTSDAM for `module: potsdam`."""
+    root = os.environ.get(f"RSSR_ROOT_{(entry.module or '').upper()}")
+    return {"root": root} | plain(entry) if root and entry.module in PUBLISHED else plain(entry)
+
+
+def data_set(name: str, entry: Dataset) -> DataSet:
+    """Where the images of an entry come from; UserError names the entry."""
+    try:
+        return build_data_set(rooted(entry))
+    except UserError as error:
+        raise UserError(f"datasets.{name}: {error}") from None

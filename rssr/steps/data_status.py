@@ -1,0 +1,60 @@
+"""What there is of each data set, what is missing and what to do."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rssr.base.errors import UserError
+from rssr.base.files import read_json
+from rssr.datasets.card import DataSet
+from rssr.datasets.published import expected, index
+from rssr.datasets.registry import build
+
+
+def data_status(entries: Mapping[str, Any], downloads: Path) -> list[dict[str, str]]:
+    """One row per data set; contents are checked when a data set is fetched, not here.
+
+    Args:
+        entries: name -> entry of the configuration.
+        downloads: the folder that data sets are fetched into.
+    """
+    return [_row(name, entry, downloads / name) for name, entry in entries.items()]
+
+
+def _row(name: str, entry: dict, folder: Path) -> dict[str, str]:
+    row = {"data set": entry["label"]}
+    try:
+        data_set = build(entry)
+    except UserError as error:
+        return row | {"there": "–", "missing": "–", "what to do": str(error)}
+    there = _there(data_set, folder)
+    missing = [source for source in data_set.sources if source not in there]
+    names = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
+    splits = ", ".join(f"{split} {len(sources)}" for split, sources in data_set.splits.items())
+    return row | {
+        "there": f"{len(data_set.sources) - len(missing)} of {len(data_set.sources)} source images ({splits})",
+        "missing": names or "–",
+        "what to do": _advice(name, data_set, folder, bool(missing)),
+    }
+
+
+def _there(data_set: DataSet, folder: Path) -> set[str]:
+    """The source images in the folder of downloads or, not yet linked from there, in the user's."""
+    there = {source for source in data_set.sources if data_set.find(folder, source).exists()}
+    for place in (data_set.root, folder if data_set.layouts else None):
+        if place and Path(place).is_dir():
+            there |= set(index(Path(place), data_set.layouts))
+    return there
+
+
+def _advice(name: str, data_set: DataSet, folder: Path, missing: bool) -> str:
+    record = folder / "fetched.json"
+    if not missing:
+        done = record.exists() and f"nothing: checked, from {read_json(record)['from']}"
+        return done or "run `snakemake data`, which checks them"
+    if data_set.root:
+        return expected(data_set)
+    if not data_set.card.mirrors:
+        return "run `snakemake data`"
+    size = f"{data_set.card.mirrors[0].bytes / 1e9:.2f} GB"
+    return f"run `snakemake data` ({size} from {data_set.card.mirrors[0].where}), or {expected(data_set)}"

@@ -1,0 +1,88 @@
+"""The weights of a model: trained, or loaded from a file or an address, with the record of it beside them."""
+
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rssr.base.files import sha256, write_json
+from rssr.base.provenance import made_by
+from rssr.base.tensors import read_weights
+from rssr.models.registry import build
+from rssr.models.weights import local_file, write_weights
+from rssr.plan.artifacts import artifacts_at
+from rssr.steps.training import Patches, Trainer, manifest_checksums
+
+
+def train(
+    entry: Mapping[str, Any],
+    recipe: Mapping[str, Any],
+    images: Sequence[Path],
+    path: Path,
+    code: str,
+) -> None:
+    """Train a network and write its weights, with .csv (the loss curve) and .json (the record) beside them.
+
+    Args:
+        entry: the model's entry in the configuration.
+        recipe: an entry of `training`, defaults filled in.
+        images: the folders of HR and LR images.
+        path: safetensors file; checkpoints of the training are kept beside it.
+        code: checksum over the code that is run: a change starts training anew.
+    """
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.manual_seed(recipe["seed"])
+    model, scale = build(entry).train(), entry["scale"]
+    entries = {"model": entry, "recipe": recipe, "images": manifest_checksums(*images)}
+    patches, threads = Patches(*images, scale, recipe), torch.get_num_threads()
+    trainer = Trainer(model, recipe, patches, path.parent / "checkpoints", [entries, code, threads])
+    weights = trainer.run()
+    write_weights(path, {name.removeprefix("network."): value for name, value in weights.items()}, scale)
+    trainer.write_curve(path.with_suffix(".csv"))
+    trained_on = artifacts_at([images[1] / "manifest.csv"])  # none for folders of one's own
+    facts = made_by(
+        **entries,
+        sha256=sha256(path),
+        dataset=trained_on[0].dataset if trained_on else str(images[0]),
+        scale=scale,
+        degradation=trained_on[0].degradation if trained_on else str(images[1]),
+        parameters=sum(p.numel() for p in model.parameters()),
+        device=str(trainer.accelerator.device),
+        threads=threads,
+        seconds=round(trainer.seconds, 3),
+        iterations=trainer.done,
+        final_loss=trainer.curve[-1]["loss"],
+        peak_memory_mib=trainer.peak_memory_mib,
+    )
+    write_json(path.with_suffix(".json"), facts)
+
+
+def load(entry: Mapping[str, Any], downloads: Path, path: Path) -> None:
+    """Bring weights from a file or an address into the one format of all weights, with the record beside them.
+
+    Args:
+        entry: the model's entry in the configuration, with `weights` or `checkpoint`.
+        downloads: folder for files that come from an address.
+        path: safetensors file.
+
+    Raises:
+        UserError: for weights that do not fit the network, before any image is touched.
+    """
+    kind = "checkpoint" if "checkpoint" in entry else "weights"
+    given = local_file(entry[kind], downloads)
+    with warnings.catch_warnings(record=True) as misfits:
+        warnings.simplefilter("always")
+        build({**entry, kind: {"path": str(given)}})
+    write_weights(path, read_weights(given, entry["scale"]), entry["scale"])
+    beside = given.with_suffix(".json")
+    facts = made_by(
+        loaded_from=entry[kind].get("url", str(given)),
+        misfits=[str(warning.message) for warning in misfits if str(given) in str(warning.message)],
+        given_sha256=sha256(given),
+        sha256=sha256(path),
+        training=json.loads(beside.read_text()) if beside.exists() else "not stated",
+    )
+    write_json(path.with_suffix(".json"), facts)
