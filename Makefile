@@ -24,7 +24,7 @@ format: .venv/installed
 	$(BIN)/ruff format .
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakefmt Snakefile workflow
 
-# The mark is written last: an interrupted installation is taken up again.
+# The mark is written last, so that an interrupted installation is repeated.
 .venv/installed: requirements.lock requirements-source.lock
 	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info[:2] <= (3, 13) else "Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + ": run make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv

@@ -1,4 +1,4 @@
-"""MACs of the LSTM stage with and without HWD and LSA: the paper's "80.3 % fewer FLOPs", counted anew.
+"""MACs of the LSTM stage with and without HWD and LSA: the paper's "80.3 % fewer FLOPs", counted again.
 
 PYTHONPATH=. python benchmarks/lstm_stage.py [--out results/reference]
 

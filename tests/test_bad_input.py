@@ -105,7 +105,7 @@ def test_no_such_folder(own_images):
 
 
 def test_no_such_weights(project):
-    """Snakemake alone would go on with the weights of the earlier run."""
+    """Snakemake alone would use the weights of the earlier run."""
     weights = "img_range: 1.0}\n    weights: {path: no/such.safetensors}"
     project.edit("config/test.yaml", "img_range: 1.0}\n    train: test", weights)
     assert "error: models.edsr_test.weights.path: there is no file no/such.safetensors" in failed(project)

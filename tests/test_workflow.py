@@ -126,7 +126,7 @@ def test_what_is_deleted_is_made_again(project, name, expected):
         assert project.jobs() == set()
 
 
-MY_NET = '''"""A class in a file of one's own."""
+MY_NET = '''"""A user's own class."""
 
 from torch import nn
 
@@ -184,7 +184,7 @@ def test_tiles_remake_images_and_cost_but_no_weights(project):
 
 
 def test_hr_images_are_cut_off_to_a_multiple_of_the_scale(project):
-    """Not an error: images of one's own come in all sizes. The manifest has the box that is left."""
+    """Not an error: users' images come in all sizes. The manifest has the box that is left."""
     (project.folder / "images").mkdir()
     pixels = np.random.default_rng(0).integers(0, 256, (49, 46, 3), dtype="uint8")
     Image.fromarray(pixels).save(project.folder / "images/a.png")

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from rssr.config.block import Block
 from rssr.datasets.degradations import STEPS
-from rssr.datasets.registry import MODULES, PUBLISHED
+from rssr.datasets.registry import EXTERNAL, MODULES
 
 
 class Dataset(Block):
@@ -14,13 +14,13 @@ class Dataset(Block):
 
     label: str = Field(description="name in tables and figures")
     module: Literal[MODULES] | None = Field(None, description="a module of datasets/")
-    images: str | None = Field(None, description="a folder of images of one's own, instead of `module`")
+    images: str | None = Field(None, description="a folder of your own images, instead of `module`")
     root: str | None = Field(
         None,
-        description="folder that has the images of a published data set, in any known layout; they are downloaded "
+        description="folder that has the images of an external data set, in any known layout; they are downloaded "
         "where neither this nor the environment's RSSR_ROOT_{MODULE} names one",
     )
-    subset: bool = Field(False, description="take the part of a published data set that `root` has; titles say so")
+    subset: bool = Field(False, description="take the part of an external data set that `root` has; titles say so")
     split: dict[Literal["train", "val", "test"], str | tuple[str, ...]] | None = Field(
         None,
         description="split -> glob pattern, or several: below the folder of `images`, or of the source names of a "
@@ -35,8 +35,8 @@ class Dataset(Block):
         if self.images is not None and self.split is None:
             raise ValueError("`images` and `split` go together")
         given = [key for key in ("root", "subset", "split") if getattr(self, key)]
-        if self.module not in PUBLISHED and set(given) - ({"split"} if self.images else set()):
-            raise ValueError(f"`{given[0]}` is for the published data sets: {', '.join(PUBLISHED)}")
+        if self.module not in EXTERNAL and set(given) - ({"split"} if self.images else set()):
+            raise ValueError(f"`{given[0]}` is for the external data sets: {', '.join(EXTERNAL)}")
         return self
 
 
@@ -49,7 +49,7 @@ class Step(Block):
         None, description="kernel of MATLAB's imresize; once in each degradation"
     )
     antialias: bool = Field(True, description="whether the reduction stretches its kernel; OpenCV's does not")
-    noise: float | None = Field(None, gt=0, description="sigma of Gaussian noise in levels of 8 bits, a seed an image")
+    noise: float | None = Field(None, gt=0, description="sigma of Gaussian noise in 8-bit levels, seeded per image")
     jpeg: int | None = Field(None, ge=1, le=100, description="quality of a JPEG file that the image goes through")
 
     @model_validator(mode="after")

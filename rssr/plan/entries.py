@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from rssr.base.errors import UserError
 from rssr.config.data import Dataset
 from rssr.datasets.card import DataSet
-from rssr.datasets.registry import PUBLISHED
+from rssr.datasets.registry import EXTERNAL
 from rssr.datasets.registry import build as build_data_set
 
 
@@ -20,7 +20,7 @@ def plain(entry: BaseModel) -> dict[str, Any]:
 def rooted(entry: Dataset) -> dict[str, Any]:
     """An entry whose `root` is the environment's where it names none: RSSR_ROOT_POTSDAM for `module: potsdam`."""
     root = os.environ.get(f"RSSR_ROOT_{(entry.module or '').upper()}")
-    return {"root": root} | plain(entry) if root and entry.module in PUBLISHED else plain(entry)
+    return {"root": root} | plain(entry) if root and entry.module in EXTERNAL else plain(entry)
 
 
 def data_set(name: str, entry: Dataset) -> DataSet:

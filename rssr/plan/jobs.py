@@ -37,7 +37,7 @@ def degradation(plan: Plan, name: str) -> str:
 
 
 def model(given: ModelPlan, without: Collection[str] = ()) -> str:
-    """What decides a model's pixels and cost: its entry at its scale, without what is only shown."""
+    """What decides a model's pixels and cost: its entry at its scale."""
     return json.dumps({k: v for k, v in given.entry.items() if k not in without})
 
 

@@ -89,7 +89,7 @@ class ModelPlan:
         return f"{self.file} has weights for x{found}" if found not in (None, self.scale) else ""
 
     def check_file(self) -> None:
-        """UserError for weights that are not there; Snakemake would go on with those of an earlier run."""
+        """UserError for weights that are not there; Snakemake would use those of an earlier run."""
         if self.file and not Path(self.file).is_file():
             key = "weights" if "weights" in self.entry else "checkpoint"
             raise UserError(f"models.{self.name}.{key}.path: there is no file {self.file}", "correct the path")

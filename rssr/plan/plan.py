@@ -279,7 +279,7 @@ class Plan:
                 "split": "own" if own else "paper",
             },
             module=entry.module or "folder",
-            redistributable=images.card.shown,
+            redistributable=images.card.redistributable,
         )
 
     def _asked(self, dataset: str, key: str) -> TestSet:

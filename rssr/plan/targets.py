@@ -100,7 +100,7 @@ def _figures(plan: Plan) -> Iterator[Artifact]:
     for test, model in plan.dissected:
         yield test.artifact("feature_maps", model=model.name)
         yield Artifact("architecture", scale=model.scale, model=model.name)
-    # Drawn from a committed file, which whoever deletes results/ deletes as well.
+    # Drawn from a committed file, which is gone after results/ was deleted.
     if Path("results/reference/mlstm_growth.csv").exists():
         yield Artifact("mlstm_growth")
 

@@ -7,7 +7,7 @@ from typing import Any
 from rssr.base.errors import UserError
 from rssr.base.files import read_json
 from rssr.datasets.card import DataSet
-from rssr.datasets.published import expected, index
+from rssr.datasets.external import expected, index
 from rssr.datasets.registry import build
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -16,7 +15,7 @@ from rssr.base.files import write_json
 from rssr.base.provenance import made_by
 from rssr.metrics.complexity import count_parameters
 from rssr.metrics.fidelity import psnr, ssim
-from rssr.metrics.latency import measure, timed
+from rssr.metrics.latency import measure, spread, timed
 from rssr.models.lstmconvsr import mlstm
 from rssr.models.mambairv2 import selective_scan
 from rssr.models.mambairv2.selective_scan import backend
@@ -53,7 +52,7 @@ Item = tuple[str, Callable[[], dict[str, Any]]]
 def report(out: Path, device: str = "cuda", quick: bool = False) -> Iterator[str]:
     """Measure everything and write out/{part}.json as each part ends.
 
-    What fails, such as for want of memory, is noted in the place of its figures, and the rest goes on.
+    A part that fails, for example out of memory, is noted in place of its figures; the other parts still run.
 
     Args:
         out: the folder.
@@ -94,7 +93,7 @@ def _run(item: Callable[[], dict[str, Any]], spent: float) -> dict[str, Any]:
 def _line(found: dict[str, Any]) -> str:
     if "left_out" in found:
         return f"left out, {found['left_out']}"
-    low, median, high = np.percentile(found["samples_ms"], [5, 50, 95])
+    low, median, high = spread(found["samples_ms"])
     text = f"{median:.3f} ms [{low:.3f}, {high:.3f}]"
     peak = found["peak_memory_mib"]
     return text + (f", {peak:.0f} MiB" if peak is not None else "") + (", noisy" if found["noisy"] else "")

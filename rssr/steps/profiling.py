@@ -1,4 +1,4 @@
-"""What one model costs on the device at hand."""
+"""What one model costs on this machine's device."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -86,7 +86,7 @@ class Trainer:
         network: the network to train, on the CPU, freshly initialised.
         recipe: a `training` entry of the configuration, with its defaults filled in.
         patches: where batches come from.
-        folder: where the state is kept, also of a finished run: whoever comes back to it need not train again.
+        folder: where checkpoints are kept, also of finished runs, so that reverting an edit needs no new training.
         identity: what the run depends on; each identity has a checkpoint of its own.
     """
 

@@ -31,7 +31,7 @@ def train(
         recipe: an entry of `training`, defaults filled in.
         images: the folders of HR and LR images.
         path: safetensors file; checkpoints of the training are kept beside it.
-        code: checksum over the code that is run: a change starts training anew.
+        code: checksum over the code that is run; a change restarts training.
     """
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.manual_seed(recipe["seed"])
@@ -42,7 +42,7 @@ def train(
     weights = trainer.run()
     write_weights(path, {name.removeprefix("network."): value for name, value in weights.items()}, scale)
     trainer.write_curve(path.with_suffix(".csv"))
-    trained_on = artifacts_at([images[1] / "manifest.csv"])  # none for folders of one's own
+    trained_on = artifacts_at([images[1] / "manifest.csv"])  # none for folders outside a run
     facts = made_by(
         **entries,
         sha256=sha256(path),

@@ -1,4 +1,4 @@
-"""Get the weights of one metric and record whether they can be had."""
+"""Get the weights of one metric and record whether they are available."""
 
 import argparse
 from pathlib import Path
@@ -14,7 +14,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--metric", required=True)
     parser.add_argument("--folder", required=True, help="where the weights are kept")
-    parser.add_argument("--required", action="store_true", help="fail where the weights cannot be had")
+    parser.add_argument("--required", action="store_true", help="fail where the weights are unavailable")
     parser.add_argument("--record", type=Path, required=True)
     arguments = parser.parse_args()
     record = {"metric": arguments.metric, "available": True}

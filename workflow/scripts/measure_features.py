@@ -20,7 +20,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--lr-dir", type=Path, required=True)
     parser.add_argument("--analysis", type=json.loads, required=True, help="the configuration's block as JSON")
-    parser.add_argument("--out", type=Path, required=True, help="npz file: each map (channels, h, w), as they come")
+    parser.add_argument("--out", type=Path, required=True, help="npz file: one array (channels, h, w) per stage")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)

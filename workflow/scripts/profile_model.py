@@ -1,4 +1,4 @@
-"""Measure what one model costs on the device at hand; nothing else should run on it meanwhile."""
+"""Measure what one model costs on this machine; nothing else should run on it meanwhile."""
 
 import argparse
 from pathlib import Path

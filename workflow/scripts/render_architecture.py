@@ -6,8 +6,9 @@ from pathlib import Path
 
 from rssr.base.process import run
 from rssr.models.registry import build
-from rssr.render.figures.networks import architecture
+from rssr.render.figures.architecture import architecture
 from rssr.render.figures.style import save
+from rssr.steps.architecture import describe
 from rssr.steps.inside import dissected
 
 
@@ -18,7 +19,7 @@ def main() -> None:
     parser.add_argument("--model", type=json.loads, required=True, help="configuration entry as JSON")
     parser.add_argument("--out", type=Path, required=True, help="stem of the files")
     arguments = parser.parse_args()
-    save(architecture(dissected(build(arguments.model)), arguments.label), arguments.out)
+    save(architecture(describe(dissected(build(arguments.model))), arguments.label), arguments.out)
 
 
 run(main)

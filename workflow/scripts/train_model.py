@@ -18,7 +18,7 @@ def main() -> None:
     parser.add_argument("--hr-dir", type=Path, required=True)
     parser.add_argument("--lr-dir", type=Path, required=True)
     parser.add_argument("--weights", type=Path, required=True, help="safetensors; .json and .csv are put beside it")
-    parser.add_argument("--code", type=Path, nargs="*", help="files whose change starts training anew")
+    parser.add_argument("--code", type=Path, nargs="*", help="files whose change restarts training")
     devices.add_options(parser)
     arguments = parser.parse_args()
     devices.prepare(arguments)

@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("--replicates", nargs="+", required=True, help="their names; one for an interpolation")
     parser.add_argument("--lr-dir", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="folder of the SR images and their manifest")
-    parser.add_argument("--code", type=Path, nargs="*", help="files whose change makes all images anew")
+    parser.add_argument("--code", type=Path, nargs="*", help="files whose change remakes all images")
     devices.add_options(parser)
     arguments = parser.parse_args()
     device = devices.prepare(arguments)

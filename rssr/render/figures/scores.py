@@ -18,12 +18,12 @@ _LABEL = 1.75  # inches that a method's name may take
 def distributions(
     scores: Mapping[str, pd.DataFrame], models: Mapping[str, Mapping], reference: str, metric: str
 ) -> plt.Figure:
-    """Every image's score, and its difference from a reference method's, a row a method: points, quartiles, median.
+    """Every image's score, and its difference from a reference method's, one row per method: points, quartiles, median.
 
     The whiskers end at the 5 % and 95 % quantiles. Scores that are not finite are not drawn.
 
     Args:
-        scores: model -> its scores, a row an image, the same images in the same order.
+        scores: model -> its scores, one row per image, the same images in the same order.
         models: model -> `label`, in the order of the configuration.
         reference: the model that is subtracted.
         metric: the column to draw.
@@ -69,7 +69,7 @@ def win_rate(scores: Mapping[str, pd.DataFrame], models: Mapping[str, Mapping], 
     """On how many of the images, in percent, the method of a row is better than that of a column.
 
     Args:
-        scores: model -> its scores, a row an image, the same images in the same order.
+        scores: model -> its scores, one row per image, the same images in the same order.
         models: model -> `label`, in the order of the configuration.
         metric: the column that decides.
     """
