@@ -1,5 +1,7 @@
-"""Tables: means and intervals by closed form, marks of the best, three renderings of one source."""
+"""Tables: means and intervals by closed form, marks of the best, four renderings of one source."""
 
+import html
+import itertools
 import re
 import shutil
 import subprocess
@@ -8,10 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from objects import a_test_set
 from rssr.datasets import rsscn7
+from rssr.metrics.protocol import BASE, CHOICES
 from rssr.metrics.statistics import mean_interval
+from rssr.plan.artifacts import TABLES, Artifact, artifact_at
+from rssr.render.scores import read_scores, replicate_means
 from rssr.render.tables.cost import ablation, complexity
-from rssr.render.tables.protocol import published_against_measured
+from rssr.render.tables.protocol import audit, literature_against_measured
 from rssr.render.tables.quality import classes, quality, side_by_side, significance
 from rssr.render.tables.table import Column, Table, ranks
 from rssr.render.tables.training import training
@@ -49,12 +55,13 @@ def table():
     return Table(
         numbers,
         [Column("psnr", "PSNR (dB) ↑", 2, "higher"), Column("low", "LPIPS ↓", 4, "lower")],
+        "A title",
         "100 % & more.",
         ["A note."],
     )
 
 
-def test_three_renderings_of_one_source(tmp_path):
+def test_four_renderings_of_one_source(tmp_path):
     table().write(tmp_path / "t")
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "t.csv"), table().numbers)
     markdown = (tmp_path / "t.md").read_text()
@@ -71,11 +78,15 @@ def test_three_renderings_of_one_source(tmp_path):
         "--",
     ):
         assert part in latex
+    page = (tmp_path / "t.html").read_text()
+    assert "<p>100 % &amp; more.</p>" in page and "<li>A note.</li>" in page and 'aria-label="A title"' in page
+    assert page.count('<span class="best">28.70</span>') == 2 and '<span class="second">27.00</span>' in page
+    assert page.count('<td class="number">–</td>') == 3
 
 
 def test_marks_are_given_within_a_group_and_it_is_named_once():
     numbers = pd.DataFrame({"part": ["x", "x", "y", "y"], "label": list("ABAB"), "v": [1.0, 2.0, 4.0, 3.0]})
-    made = Table(numbers, [Column("v", "V", 0, "higher")], "C", group=Column("part", "Part", None))
+    made = Table(numbers, [Column("v", "V", 0, "higher")], "T", "C", group=Column("part", "Part", None))
     rows = [line.split("|")[1:4] for line in made.markdown().splitlines()[4:]]
     assert [[cell.strip() for cell in row] for row in rows] == [
         ["x", "A", "<u>1</u>"],
@@ -84,19 +95,26 @@ def test_marks_are_given_within_a_group_and_it_is_named_once():
         ["", "B", "<u>3</u>"],
     ]
     assert made.latex("t").count(r"\midrule") == 2
+    rows = [[text for _, _, text in row] for row in cells(made)]
+    assert [row[0] for row in rows] == ["x", "x", "y", "y"], "on a page rows are sorted, so all have the group's name"
+    assert [row[2] for row in rows] == [
+        f'<span class="{mark}">{value}</span>'
+        for mark, value in (("second", 1), ("best", 2), ("best", 4), ("second", 3))
+    ]
 
 
 def test_titles_above_and_signs():
     numbers = pd.DataFrame({"label": ["A"], "a": [0.5], "b": [-0.5]})
     columns = [Column("a", "Moved", 1, over="S_1", signed=True), Column("b", "Moved", 1, over="S_1", signed=True)]
-    made = Table(numbers, columns, "C")
+    made = Table(numbers, columns, "T", "C")
+    assert made.html().count(">S_1\nMoved<") == 2 and ">+0.5<" in made.html() and ">-0.5<" in made.html()
     assert made.markdown().count("S_1<br>Moved") == 2 and "+0.5" in made.markdown() and "-0.5" in made.markdown()
     assert r"\multicolumn{1}{c}{} & \multicolumn{2}{c}{S\_1} \\" in made.latex("t")
     assert r"\cmidrule(lr){2-3}" in made.latex("t")
 
 
 def compiled(folder, stems):
-    """What pdflatex prints of a document with tables of a folder, a page each."""
+    """What pdflatex prints of a document with tables of a folder, one page each."""
     pages = "".join(rf"\input{{{stem}}}\clearpage " for stem in stems)
     packages = r"\documentclass{article}\usepackage{booktabs,graphicx}"
     (folder / "document.tex").write_text(rf"{packages}\begin{{document}}{pages}\end{{document}}")
@@ -117,22 +135,130 @@ def test_latex_compiles_whatever_a_label_has_in_it(tmp_path):
 
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="no TeX engine on this machine")
 def test_every_table_of_a_run_compiles_and_fits_the_page(finished, tmp_path):
-    stems = [shutil.copy2(path, tmp_path) and path.stem for path in (finished / "results/tables").glob("*.tex")]
-    kinds = {re.match("[a-z]+", stem)[0] for stem in stems}
-    assert kinds == {"quality", "classes", "significance", "complexity", "ablation", "training", "audit"}
-    published_table().write(tmp_path / "published")
-    assert "Overfull" not in compiled(tmp_path, [*stems, "published"])
+    found = [path.relative_to(finished) for path in (finished / "results/tables").rglob("*.tex")]
+    assert {artifact_at(path).kind for path in found} == TABLES.keys() - {"literature"}
+    stems = [f"t{index}" for index in range(len(found))]
+    for stem, path in zip(stems, found, strict=True):
+        shutil.copy2(finished / path, tmp_path / f"{stem}.tex")
+    literature_table().write(tmp_path / "literature")
+    assert "Overfull" not in compiled(tmp_path, [*stems, "literature"])
+
+
+ODD = ["6 ARRBs", "nan", "<b>|x", '="1"&2']
+
+
+def cells(made):
+    """(tag, attributes, inner HTML) of every cell of every row of a table's body."""
+    body = re.search("<tbody>(.*)</tbody>", made.html(), re.DOTALL)[1]
+    rows = re.findall("<tr.*?>(.*?)</tr>", body)
+    return [[(m[1], m[2], m[3]) for m in re.finditer("<(t[dh])(.*?)>(.*?)</t[dh]>", row)] for row in rows]
+
+
+def odd_table():
+    numbers = pd.DataFrame({"model": list("abcd"), "label": ODD, "x": [24.0, 23.5, np.nan, np.inf], "text": ODD[::-1]})
+    numbers["x_low"], numbers["x_high"] = [23.0, -1.5, np.nan, np.inf], [25.0, 24.25, np.nan, np.inf]
+    numbers["p"] = [0.0001, 0.5, 0.25, np.nan]
+    columns = [Column("x", "X <dB> ↑", 2, "higher"), Column("text", "T", None), Column("p", "p", 3, smallest=True)]
+    return Table(numbers, columns, 'A "title"', "<i>Caption</i>", ["1 < 2 & more"])
+
+
+def test_only_numbers_are_numbers_on_the_page():
+    """A text is a text, though it begins with a digit or is called as what is no number."""
+    rows = cells(odd_table())
+    assert [[tag for tag, _, _ in row] for row in rows] == [["th", "td", "td", "td"]] * 4
+    for row, label, text in zip(rows, ODD, reversed(ODD), strict=True):
+        assert row[0] == ("th", ' scope="row"', html.escape(label))
+        assert row[2] == ("td", "", html.escape(text))
+    number = [row[1][1] for row in rows]
+    assert number == [
+        *(' class="number" data-value="24.00"', ' class="number" data-value="23.50"'),
+        *(' class="number"', ' class="number" data-value="Infinity"'),
+    ]
+    assert [row[3][2] for row in rows] == ["&lt; 0.001", "0.500", "0.250", "–"]
+    assert [row[3][1] for row in rows][3] == ' class="number"'
+    headers = re.findall('<th scope="col"(.*?)><button type="button">(.*?)</button></th>', odd_table().html())
+    of_number = ' class="number"'
+    assert headers == [("", "Method"), (of_number, "X &lt;dB&gt; ↑"), ("", "T"), (of_number, "p")]
+
+
+def test_a_page_holds_no_markup_of_a_table():
+    page = odd_table().html()
+    assert "<b>" not in page and "<i>" not in page
+    assert 'aria-label="A &quot;title&quot;"' in page
+    assert "<figcaption><p>&lt;i&gt;Caption&lt;/i&gt;</p><ul><li>1 &lt; 2 &amp; more</li></ul></figcaption>" in page
+    assert re.findall('<tr data-model="(.*?)">', page) == list("abcd")
+    made = odd_table()
+    made.numbers["model"] = ['"><b>', None, "c", "d"]
+    assert '<tr data-model="&quot;&gt;&lt;b&gt;">' in made.html() and "<tr><th" in made.html()
+    assert "<tr>" in Table(made.numbers.drop(columns="model"), made.columns, "T", "C").html()
+
+
+def test_ranks_and_intervals_on_the_page():
+    made = odd_table()
+    made.numbers = made.numbers[:2]
+    one, other = (row[1][2] for row in cells(made))
+    bar = '<span class="interval" aria-hidden="true" style="--low: {}%; --high: {}%; --at: {}%"></span>'
+    # Of the span from -1.5 to 25.
+    assert one == '<span class="best">24.00</span> <small>[23.00, 25.00]</small>' + bar.format(92.5, 100.0, 96.2)
+    second = '<span class="second">23.50</span> <small>[-1.50, 24.25]</small>'
+    assert other == second + bar.format(0.0, 97.2, 94.3)
+    assert "interval" not in odd_table().html(), "no span is drawn where an end is infinite"
+
+
+def written_scores(folder, replicates):
+    """A file of scores, with images whose names could be taken for numbers; replicate -> PSNR of its images."""
+    rows = [
+        {"image": image, "replicate": replicate, "psnr_y": value, "lpips": None}
+        for replicate, values in replicates.items()
+        for image, value in zip(("007", "nan"), values, strict=True)
+    ]
+    pd.DataFrame(rows).to_csv(folder / "scores.csv", index=False)
+    return folder / "scores.csv"
+
+
+def test_scores_are_means_over_replicates(tmp_path):
+    path = written_scores(tmp_path, {"seed0": [30.0, 32.0], "seed1": [31.0, 32.5]})
+    frame = read_scores(path)
+    assert frame.columns.tolist() == ["image", "psnr_y", "lpips"]
+    assert frame["image"].tolist() == ["007", "nan"] and frame["psnr_y"].tolist() == [30.5, 32.25]
+    assert frame["lpips"].isna().all()
+    means = replicate_means(path)
+    assert means["psnr_y"] == [31.0, 31.75]
+    models = {"a": {"label": "A", "notes": []}}
+    made = quality({"a": frame}, models, a_test_set(), SETTINGS, {"a": means})
+    assert made.numbers["psnr_y"][0] == 31.375 and made.numbers["psnr_y_spread"][0] == 0.75
+    assert (
+        "Δ0.750" in made.markdown() and "<small>Δ0.750</small>" in made.html() and r"$\Delta$0.750" in made.latex("t")
+    )
+    assert "Δ: range of the means of 2 replicates; the mean is over them." in made.markdown()
+    missing = read_scores(written_scores(tmp_path, {"seed0": [30.0, 32.0], "seed1": [None, 32.5]}))["psnr_y"]
+    assert np.isnan(missing[0]) and missing[1] == 32.25, "no mean over those that happen to be there"
+
+
+def test_one_replicate_changes_nothing(tmp_path):
+    path = written_scores(tmp_path, {"0": [30.0, 32.0]})
+    frame = read_scores(path)
+    assert frame["image"].tolist() == ["007", "nan"] and frame["psnr_y"].tolist() == [30.0, 32.0]
+    assert replicate_means(path) == {}
+    models = {"a": {"label": "A", "notes": []}}
+    given = quality({"a": frame}, models, a_test_set(), SETTINGS, {"a": {}})
+    plain = quality({"a": frame}, models, a_test_set(), SETTINGS)
+    assert given.markdown() == plain.markdown() and given.html() == plain.html()
+    pd.testing.assert_frame_equal(given.numbers, plain.numbers)
 
 
 def quality_numbers(**psnr):
     return pd.DataFrame({"model": list(psnr), "label": [n.upper() for n in psnr], "images": 7, "psnr_y": psnr.values()})
 
 
-def a_test_set(name, degradation="bicubic", scale=4):
-    return {
-        **{"dataset": name, "label": name.upper(), "name": f"{name.upper()}, {degradation}"},
-        **{"degradation": degradation, "scale": scale, "conditions": f"x{scale}, LR by {degradation}"},
-    }
+def named(name, degradation="bicubic", scale=4):
+    conditions = f"x{scale}, LR by {degradation}"
+    labels = {"label": name.upper(), "name": f"{name.upper()}, {degradation}"}
+    return a_test_set(name, scale, degradation, conditions=conditions, **labels)
+
+
+def by_test_set(tests, numbers):
+    return {test.identity: frame for test, frame in zip(tests, numbers, strict=True)}
 
 
 NO_NOTES = {name: {"label": name.upper(), "notes": []} for name in ("a", "b", "c")}
@@ -144,14 +270,16 @@ def test_quality_by_class():
         "a": pd.DataFrame({"image": images, "psnr_y": [30.0, 20.0, 32.0, 24.0]}),
         "b": pd.DataFrame({"image": images, "psnr_y": [29.0, 21.0, 31.0, 25.0]}),
     }
-    made = classes(scores, NO_NOTES, "A set", SETTINGS, "([pq])_")
+    test = a_test_set(label="A set", classes="([pq])_")
+    made = classes(scores, NO_NOTES, test, SETTINGS)
+    assert made.title == "Quality by class: A set, x4, bicubic"
     assert made.numbers[["class", "model", "images", "psnr_y"]].values.tolist() == [
         *(["p", "a", 2, 31], ["p", "b", 2, 30]),
         *(["q", "a", 2, 22], ["q", "b", 2, 23]),
     ]
     text = made.markdown()
     assert "**31.00** [30.00, 32.00]" in text and "**23.00**" in text and "<u>22.00</u>" in text
-    assert "A set, by class" in text and "peak 255" in text
+    assert f"{test.title}, by class. Mean over the images of a class" in text and "peak 255" in text
 
 
 def test_every_image_of_rsscn7_has_its_class():
@@ -162,21 +290,27 @@ def test_every_image_of_rsscn7_has_its_class():
 
 def test_all_test_sets_side_by_side():
     numbers = [quality_numbers(a=30.0, b=31.0), quality_numbers(a=20.0, b=np.nan)]
-    made = side_by_side(numbers, [a_test_set("s"), a_test_set("t")], NO_NOTES)
+    tests = [named("s"), named("t")]
+    made = side_by_side(by_test_set(tests, numbers), tests, NO_NOTES)
+    backwards = dict(reversed(by_test_set(tests, numbers).items()))
+    assert side_by_side(backwards, tests, NO_NOTES).markdown() == made.markdown(), "found by what they are"
     assert made.numbers[["s_psnr_y", "t_psnr_y"]].to_numpy().tolist()[0] == [30, 20]
     text = made.markdown()
     assert "All test sets, x4, LR by bicubic." in text and "S (7 images)<br>PSNR-Y (dB) ↑" in text
     assert "| 20.00 |" in re.sub(" +", " ", text) and "| – |" in re.sub(" +", " ", text)
-    several = side_by_side(numbers, [a_test_set("s"), a_test_set("s", "hard", 2)], NO_NOTES)
+    tests = [named("s"), named("s", "hard", 2)]
+    several = side_by_side(by_test_set(tests, numbers), tests, NO_NOTES)
     assert several.numbers["conditions"].tolist() == ["x4 bicubic"] * 2 + ["x2 hard"] * 2
     assert "- x2 hard: x2, LR by hard." in several.markdown()
-    missing = side_by_side([quality_numbers(a=np.nan)], [a_test_set("s")], NO_NOTES).markdown()
+    missing = side_by_side(by_test_set(tests[:1], [quality_numbers(a=np.nan)]), tests[:1], NO_NOTES).markdown()
     assert "PSNR-Y (dB): not computed; results/metrics/psnr_y.json says what to do" in missing
 
 
 def test_ablation_is_the_difference_from_the_full_network():
     profiles = {"b": profile([2.0] * 3), "a": profile([1.0] * 3)}
-    made = ablation(profiles, NO_NOTES, [quality_numbers(a=30.0, b=30.5, c=40.0)], [a_test_set("s")], ["psnr_y"])
+    qualities = by_test_set([named("s")], [quality_numbers(a=30.0, b=30.5, c=40.0)])
+    made = ablation(profiles, NO_NOTES, qualities, [named("s")], ["psnr_y"])
+    assert made.title == "Ablation: B, x4"
     assert made.numbers["model"].tolist() == ["b", "a"]
     assert made.numbers["s_bicubic_psnr_y_difference"].tolist() == [0, -0.5]
     text = made.markdown()
@@ -184,14 +318,17 @@ def test_ablation_is_the_difference_from_the_full_network():
     assert "C" not in made.numbers["label"].tolist()
 
 
-def published_table():
-    value = {"model": "a", "metric": "psnr_y", "value": "30.5", "source": "a paper, page 3", "agrees": "no"}
+def literature_table():
+    value = {"model": "a", "metric": "psnr_y", "value": "30.5", "citation": "a paper, page 3", "agrees": "no"}
     values = [value | {"why": "crop 0 there, 4 here"}, value | {"model": "net_z", "agrees": "yes", "why": ""}]
-    return published_against_measured([quality_numbers(a=30.25)], [a_test_set("s")], [values], NO_NOTES)
+    test = named("s")
+    qualities = {test.identity: quality_numbers(a=30.25)}
+    return literature_against_measured(qualities, [test], {test.identity: values}, NO_NOTES)
 
 
-def test_published_values_of_models_that_are_run_or_not():
-    made = published_table()
+def test_literature_values_of_models_that_are_run_or_not():
+    made = literature_table()
+    assert made.title == "Literature values"
     assert made.numbers["difference"][0] == -0.25 and np.isnan(made.numbers["difference"][1])
     rows = [re.sub(" +", " ", line) for line in made.markdown().splitlines()]
     assert "| S, bicubic | A | PSNR-Y (dB) | 30.5 | 30.2 | -0.2 | no: crop 0 there, 4 here | [1] |" in rows
@@ -199,15 +336,38 @@ def test_published_values_of_models_that_are_run_or_not():
     assert "- [1]: a paper, page 3." in rows
 
 
+def test_the_audit_moves_one_choice_at_a_time():
+    rows = [dict(zip(CHOICES, combination, strict=True)) for combination in itertools.product(*CHOICES.values())]
+    moved = [sum(row[choice] != option for choice, option in BASE.items()) for row in rows]
+    measured = pd.DataFrame(rows).assign(psnr=[30 + count for count in moved], ssim=[0.9 - 0.01 * c for c in moved])
+    value = {"model": "a", "citation": "a paper", "agrees": "no", "why": ""}
+    printed = [value | {"metric": "psnr_y", "value": "30.00"}, value | {"metric": "ssim_y", "value": "0.9000"}]
+    made = audit({"a": measured}, NO_NOTES, a_test_set(label="A set"), 7, printed)
+    assert made.title == "Audit of the protocol: A set, x4"
+    assert made.caption.startswith("A set, x4, 7 images: the same weights under other protocols.")
+    assert len(made.numbers) == 1 + sum(len(options) - 1 for options in CHOICES.values())
+    assert made.numbers["protocol"][0] == "stated protocol" and made.numbers["psnr_moved"].tolist()[1:] == [1.0] * (
+        len(made.numbers) - 1
+    )
+    assert made.notes[:2] == [
+        "PSNR-Y (dB) 30.00 is printed for a (a paper).",
+        "SSIM-Y 0.9000 is printed for a (a paper).",
+    ]
+    stated = f"A comes nearest to that under: {', '.join(BASE[choice] for choice in CHOICES)} (30.00 dB, 0.9000); "
+    assert made.notes[2].startswith(stated) and len(made.notes) == 3
+
+
 def test_training_table():
     run = {
         **{"recipe": {"iterations": None, "batch": 4, "patch": 24, "precision": "no", "loss": "l1"}, "iterations": 50},
-        **{"trained_on": "results/data/s/train", "seconds": 10.0, "device": "cpu", "final_loss": 0.25},
+        **{"dataset": "s", "seconds": 10.0, "device": "cpu", "final_loss": 0.25},
         **{"machine": {"processor": "A chip", "gpu": None}, "sha256": "1"},
     }
     loaded = {"loaded_from": ["one", "two"], "sha256": "2", "training": run}
     unknown = {"loaded_from": "file", "sha256": "3", "training": "not stated"}
-    made = training([("a", run), ("b", loaded), ("b", loaded), ("c", unknown)], NO_NOTES, {"s": "Set"})
+    of = [("a", "s", run), ("b", "s", loaded), ("b", "t", loaded), ("c", "s", unknown)]
+    records = [(Artifact("weights", "json", d, scale=4, model=m, replicate="0"), record) for m, d, record in of]
+    made = training(records, NO_NOTES, {"s": "Set"})
     assert made.numbers["model"].tolist() == ["a", "b", "c"], "the same weights for a second data set are no row"
     first = made.numbers.iloc[0]
     assert first[["trained_on", "iterations", "images_per_s", "device"]].tolist() == ["Set", 50, 20, "A chip"]
@@ -223,34 +383,38 @@ def test_quality_table():
         "b": pd.DataFrame({"image": ["x", "y"], "psnr_y": [29.0, 31.0], "lpips": [np.nan, np.nan]}),
     }
     models = {"a": {"label": "Net A", "notes": ["somebody's"]}, "b": {"label": "Net B", "notes": []}}
-    made = quality(scores, models, "A set, x4", SETTINGS)
+    test = a_test_set(label="A set", conditions="x4, LR by bicubic")
+    made = quality(scores, models, test, SETTINGS)
+    assert made.title == "Quality: A set, x4, bicubic"
     assert made.numbers["psnr_y"].tolist() == [31, 30]
     text = made.markdown()
-    assert "A set, x4. Mean over 2 images" in text and "peak 255" in text and "- Net A: somebody's" in text
+    assert (
+        "A set, x4, LR by bicubic. Mean over 2 images" in text and "peak 255" in text and "- Net A: somebody's" in text
+    )
     assert "**31.00** [30.00, 32.00]" in text and "<u>30.00</u> [29.00, 31.00]" in text
     assert "Δ" not in text and "psnr_y_spread" not in made.numbers
 
 
-def test_quality_table_shows_how_far_seeds_are_apart():
+def test_quality_table_shows_how_far_replicates_are_apart():
     scores = {name: pd.DataFrame({"image": ["x", "y"], "psnr_y": [30.0, 32.0]}) for name in ("a", "b")}
     models = {name: {"label": name, "notes": []} for name in scores}
-    made = quality(scores, models, "A set", SETTINGS, {"a": {}, "b": {"psnr_y": [31.0, 31.0625, 30.9375]}})
+    made = quality(scores, models, a_test_set(), SETTINGS, {"a": {}, "b": {"psnr_y": [31.0, 31.0625, 30.9375]}})
     assert np.isnan(made.numbers["psnr_y_spread"][0]) and made.numbers["psnr_y_spread"][1] == 0.125
     text = made.markdown()
-    assert text.count("Δ0.125") == 1 and "over 3 seeds" in text
+    assert text.count("Δ0.125") == 1 and "of the means of 3 replicates" in text
     assert r"$\Delta$0.125" in made.latex("t")
 
 
-def test_published_values_stand_beside_the_measured_ones():
+def test_literature_values_stand_beside_the_measured_ones():
     scores = {name: pd.DataFrame({"image": ["x", "y"], "psnr_y": [30.0, 32.0]}) for name in ("a", "b")}
     models = {name: {"label": name.upper(), "notes": []} for name in scores}
-    value = {"model": "a", "metric": "psnr_y", "value": "30.50", "source": "a paper", "agrees": "no", "why": "crop 0"}
-    made = quality(scores, models, "A set", SETTINGS, published=[value, value | {"metric": "lpips"}])
+    value = {"model": "a", "metric": "psnr_y", "value": "30.50", "citation": "a paper", "agrees": "no", "why": "crop 0"}
+    made = quality(scores, models, a_test_set(), SETTINGS, literature=[value, value | {"metric": "lpips"}])
     assert made.numbers["psnr_y_difference"][0] == 0.5 and np.isnan(made.numbers["psnr_y_difference"][1])
     text = made.markdown()
-    assert "PSNR-Y published" in text and "| 30.50 | +0.50 | no |" in " ".join(text.split())
-    assert "- A, PSNR-Y (dB): 30.50 published (a paper). Protocols agree: no (crop 0)." in text
-    assert "LPIPS" not in text and "published" not in quality(scores, models, "A set", SETTINGS).markdown()
+    assert "PSNR-Y in the literature" in text and "| 30.50 | +0.50 | no |" in " ".join(text.split())
+    assert "- A, PSNR-Y (dB): 30.50 in the literature (a paper). Protocols agree: no (crop 0)." in text
+    assert "LPIPS" not in text and "literature" not in quality(scores, models, a_test_set(), SETTINGS).markdown()
 
 
 def test_significance_table():
@@ -263,21 +427,25 @@ def test_significance_table():
         "same": pd.DataFrame(columns),
     }
     models = {name: {"label": name.capitalize(), "notes": []} for name in scores}
-    made = significance(scores, models, "A set", SETTINGS, "a")
+    test = a_test_set(label="A set")
+    made = significance(scores, models, test, SETTINGS, "a")
+    assert made.title == "Significance: A set, x4, bicubic" and made.caption.startswith(f"{test.title}. ")
     rows = made.numbers.set_index(["model", "metric"])
     assert len(rows) == 4, "two methods by two metrics; a metric without scores has no row"
     won = rows.loc[("better", "PSNR-Y (dB)")]
     assert won["difference_low"] < won["difference"] < won["difference_high"] and won["won_percent"] == 100
-    assert won["p_holm"] == pytest.approx(4 * won["p"]) and won["p_shown"] == "< 0.001"
+    assert won["p_holm"] == pytest.approx(4 * won["p"])
+    assert "| < 0.001 |" in re.sub(" +", " ", made.markdown())
+    assert '<td class="number" data-value="0.000">&lt; 0.001</td>' in made.html() and "$<$ 0.001" in made.latex("t")
     assert rows.loc[("same", "SSIM-Y"), ["difference", "p_holm", "won_percent"]].tolist() == [0, 1, 50]
     assert "minus A on the same 60 images" in made.markdown()
-    assert significance({"a": scores["a"]}, models, "A set", SETTINGS, "a").markdown()
+    assert significance({"a": scores["a"]}, models, test, SETTINGS, "a").markdown()
 
 
 def profile(samples, **changes):
     latency = {
         "samples_ms": samples,
-        "peak_memory_mb": 12.5,
+        "peak_memory_mib": 12.5,
         "images_per_s": 1.0,
         "megapixels_per_s": 0.1,
         "device": "CPU (x)",
@@ -296,6 +464,7 @@ def test_complexity_table():
     assert "Published" not in complexity(profiles, models, "a").markdown()
     models["a"]["literature"] = {"parameters_m": "0.0", "citation": "a paper", "without": ["table"]}
     made = complexity(profiles, models, "a")
+    assert made.title == "Complexity: x4"
     text = made.markdown()
     assert (
         "Published (M)" in text and "| 0.0 |" in " ".join(text.split()) and "A: parameters published in a paper" in text

@@ -4,22 +4,35 @@ from pathlib import Path
 
 import pandas as pd
 
+from rssr.base.files import read_csv
+
 
 def read_scores(path: Path) -> pd.DataFrame:
     """Read results/scores/.../{model}.csv: one row per image, `image` and one column per metric.
 
     Of a model with several replicates each score is the mean over them, see plan.replicate.
     """
-    frame = pd.read_csv(path, dtype={"replicate": str})
+    frame = _read(path)
     if frame["replicate"].nunique() == 1:
         return frame.drop(columns="replicate")
-    return frame.drop(columns="replicate").groupby("image", sort=False, as_index=False).mean()
+    return frame.drop(columns="replicate").groupby("image", sort=False, as_index=False).agg(_mean)
 
 
 def replicate_means(path: Path) -> dict[str, list[float]]:
     """Metric -> the mean over the images for each replicate; empty where there is one replicate only."""
-    frame = pd.read_csv(path, dtype={"replicate": str})
+    frame = _read(path)
     if frame["replicate"].nunique() == 1:
         return {}
-    means = frame.drop(columns="image").groupby("replicate", sort=False).mean()
+    means = frame.drop(columns="image").groupby("replicate", sort=False).agg(_mean)
     return {metric: means[metric].tolist() for metric in means}
+
+
+def _read(path: Path) -> pd.DataFrame:
+    """The file as it is written: an image may be called "007" or "nan"."""
+    images = [row["image"] for row in read_csv(path)]
+    return pd.read_csv(path, dtype={"replicate": str}).assign(image=images)
+
+
+def _mean(values: pd.Series) -> float:
+    """The mean; not a number where one of the values is none."""
+    return values.mean(skipna=False)

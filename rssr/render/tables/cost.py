@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rssr.metrics.latency import noisy
+from rssr.metrics.latency import noisy, spread
 from rssr.metrics.registry import METRICS
 from rssr.plan.test_set import TestSet
 from rssr.render.tables.quality import conditions_of, metric_column, metrics_of, protocols
@@ -40,7 +40,7 @@ def complexity(profiles: Mapping[str, Mapping], models: Mapping[str, Mapping], r
         columns.append(Column("times_as_fast", f"Times as fast as {models[reference]['label']}", 2))
     columns += [
         Column("megapixels_per_s", "Throughput (MP/s) ↑", 2, "higher"),
-        Column("peak_memory_mb", "Peak memory (MiB) ↓", 1, "lower"),
+        Column("peak_memory_mib", "Peak memory (MiB) ↓", 1, "lower"),
     ]
     caption = (
         f"{_cost_caption(profiles)}; throughput: megapixels of output; memory: above what was in use before the call. "
@@ -52,8 +52,8 @@ def complexity(profiles: Mapping[str, Mapping], models: Mapping[str, Mapping], r
         + (f", without {' and '.join(stated['without'])}" if stated["without"] else "")
         for name, stated in published.items()
     ]
-    scale = next(iter(profiles.values())).get("model", {}).get("scale", 4)
-    return Table(numbers, columns, title("complexity", f"x{scale}"), caption, notes + _cost_notes(profiles, models))
+    subject = title("complexity", f"x{_scale(profiles)}")
+    return Table(numbers, columns, subject, caption, notes + _cost_notes(profiles, models))
 
 
 def ablation(
@@ -97,15 +97,18 @@ def ablation(
     return Table(
         numbers,
         columns,
-        title("ablation", models[full]["label"]),
+        title("ablation", models[full]["label"], f"x{_scale(profiles)}"),
         caption,
         [*conditions_of(tests), *model_notes(shown_models), *_cost_notes(profiles, shown_models)],
     )
 
 
+def _scale(profiles: Mapping[str, Mapping]) -> int:
+    return next(iter(profiles.values())).get("model", {}).get("scale", 4)
+
+
 def _cost(name: str, label: str, profile: Mapping[str, Any]) -> dict[str, Any]:
-    times = np.array(profile["latency"]["samples_ms"])
-    low, middle, high = np.percentile(times, [5, 50, 95])
+    low, middle, high = spread(profile["latency"]["samples_ms"])
     return {
         "model": name,
         "label": label,
@@ -116,7 +119,7 @@ def _cost(name: str, label: str, profile: Mapping[str, Any]) -> dict[str, Any]:
         "latency_ms_high": high,
         "images_per_s": profile["latency"]["images_per_s"],
         "megapixels_per_s": profile["latency"]["megapixels_per_s"],
-        "peak_memory_mb": profile["latency"]["peak_memory_mb"],
+        "peak_memory_mib": profile["latency"]["peak_memory_mib"],
     }
 
 

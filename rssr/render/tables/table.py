@@ -173,9 +173,8 @@ class Table:
                 text += f" <small>[{', '.join(map(column.text, ends))}]</small>"
             if pd.notna(spread := self.numbers.get(f"{column.key}_spread", {}).get(i)):
                 text += f" <small>Δ{spread:.{column.digits + 1}f}</small>"
-            found.append(
-                f'<{tag} class="number" data-value="{value:.{column.digits}f}">{text}{self._bar(column, i)}</{end}>'
-            )
+            number = f"{value:.{column.digits}f}".replace("inf", "Infinity")  # as JavaScript reads it
+            found.append(f'<{tag} class="number" data-value="{number}">{text}{self._bar(column, i)}</{end}>')
         return found
 
     def _interval(self, column: Column, row: int) -> tuple[float, float] | None:
