@@ -27,7 +27,7 @@ from rssr.base.provenance import made_by
 from rssr.datasets.card import Card, DataSet
 from rssr.datasets.prepare import prepare_hr, prepare_lr
 from rssr.datasets.tiles import tile_boxes
-from rssr.metrics.latency import cpu_peak_mb
+from rssr.metrics.latency import cpu_peak_mib
 
 # isort: split
 from basicsr.utils.matlab_functions import imresize as basicsr_imresize
@@ -51,7 +51,7 @@ def main() -> None:
         for number in range(arguments.tiles):
             draw(folder / f"{number}.tif", arguments.side, number, arguments.image)
         found = _compare(folder, arguments.jobs)
-        found["peak_mb"] = cpu_peak_mb(lambda: _ours(folder, folder / "memory", arguments.jobs))
+        found["peak_mb"] = cpu_peak_mib(lambda: _ours(folder, folder / "memory", arguments.jobs))
     print(", ".join(f"{key} {value:.4g}" for key, value in found.items()))
     if arguments.out:
         facts = {name: getattr(arguments, name) for name in ("tiles", "side", "jobs")}
@@ -141,7 +141,7 @@ def _ours(folder: Path, out: Path, jobs: int) -> None:
 
 
 def _basicsr(folder: Path, out: Path, jobs: int, lr_jobs: int = 1) -> None:
-    """scripts/data_preparation/extract_subimages.py (a process an image), then imresize over the sub-images."""
+    """scripts/data_preparation/extract_subimages.py (one process per image), then imresize over the sub-images."""
     for sub in ("HR", "LR"):
         (out / sub).mkdir(parents=True, exist_ok=True)
     with multiprocessing.Pool(jobs) as pool:

@@ -47,7 +47,9 @@ def main() -> None:
             _draw(source, side)
             seconds, peak = subprocess.check_output([*command, "--one", str(source)], text=True).split()
         rows.append({"lr_side": side, "seconds": float(seconds), "peak_resident_mb": float(peak)})
-        print(f"{side}x{side}: {rows[-1]['seconds']:.0f} s, peak resident memory {rows[-1]['peak_resident_mb']:.0f} MB")
+        print(
+            f"{side}x{side}: {rows[-1]['seconds']:.0f} s, peak resident memory {rows[-1]['peak_resident_mb']:.0f} MiB"
+        )
     if arguments.out:
         facts = {"model": arguments.model, "tile": TILE, "threads": arguments.threads, "scale": 4, "device": "CPU"}
         write_json(arguments.out, made_by(**facts, scenes=rows))

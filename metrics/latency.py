@@ -36,10 +36,10 @@ def measure(model: nn.Module, x: torch.Tensor, settings: Mapping[str, Any]) -> d
             `samples` timed calls, or as many (3 at least) as fit in `seconds`; `precision`; `compile`.
 
     Returns:
-        `samples_ms`, every one in order; their `median_ms`, `p5_ms`, `p95_ms`; `noisy`, see noisy(); `images_per_s` and
-        `megapixels_per_s` of output; `peak_memory_mb`, above what was in use before the call, None where the system
-        cannot tell; `input_shape`, and what the figures hold for: `device`, `device_type`, `driver`, `clocks_mhz`
-        before and after, `threads`, `backend`, `precision`, `tf32`, `warmup_ms`.
+        `samples_ms`, every one in order; `noisy`, see noisy(); `images_per_s` and `megapixels_per_s` of output, by the
+        median; `peak_memory_mib`, above what was in use before the call, None where the system cannot tell;
+        `input_shape`, and what the figures hold for: `device`, `device_type`, `driver`, `clocks_mhz` before and after,
+        `threads`, `backend`, `precision`, `tf32`, `warmup_ms`.
 
     Raises:
         UserError: if the model, its input and its output are not all on one device; for TF32 on a CPU.
@@ -58,9 +58,10 @@ def measure(model: nn.Module, x: torch.Tensor, settings: Mapping[str, Any]) -> d
         pixels = out.shape[0] * out.shape[2] * out.shape[3]
         del out
         found = timed(lambda: model(x), x.device, settings)
+    median = spread(found["samples_ms"])[1]
     return found | {
-        "images_per_s": 1000 * x.shape[0] / found["median_ms"],
-        "megapixels_per_s": pixels / found["median_ms"] / 1000,
+        "images_per_s": 1000 * x.shape[0] / median,
+        "megapixels_per_s": pixels / median / 1000,
         "input_shape": list(x.shape),
         "backend": f"PyTorch {settings.get('compile') or 'eager'}, {_kernels(x.device)}",
         "precision": precision,
@@ -102,18 +103,20 @@ def timed(call: Callable[[], object], device: torch.device, settings: Mapping[st
             break
         samples.append(timer(call, device))
     after = clocks_mhz(device)
-    low, median, high = (float(value) for value in np.percentile(samples, [5, 50, 95]))
     return {
         "samples_ms": samples,
-        "median_ms": median,
-        "p5_ms": low,
-        "p95_ms": high,
         "noisy": noisy(samples),
-        "peak_memory_mb": _gpu_peak_mb(call, device) if device.type == "cuda" else cpu_peak_mb(call),
+        "peak_memory_mib": _gpu_peak_mib(call, device) if device.type == "cuda" else cpu_peak_mib(call),
         "warmup_ms": warmup,
         "clocks_mhz": {"before": before, "after": after},
         **describe(device),
     }
+
+
+def spread(samples: Sequence[float]) -> tuple[float, float, float]:
+    """What tables and figures show of samples: the 5th percentile, the median and the 95th percentile."""
+    low, median, high = np.percentile(samples, [5, 50, 95])
+    return float(low), float(median), float(high)
 
 
 def noisy(samples: Sequence[float]) -> bool:
@@ -206,7 +209,7 @@ def _gpu_ms(call: Callable[[], object], device: torch.device) -> float:
     return start.elapsed_time(end)
 
 
-def _gpu_peak_mb(call: Callable[[], object], device: torch.device) -> float:
+def _gpu_peak_mib(call: Callable[[], object], device: torch.device) -> float:
     before = torch.cuda.memory_allocated(device)
     torch.cuda.reset_peak_memory_stats(device)
     call()
@@ -214,7 +217,7 @@ def _gpu_peak_mb(call: Callable[[], object], device: torch.device) -> float:
     return (torch.cuda.max_memory_allocated(device) - before) / 2**20
 
 
-def cpu_peak_mb(call: Callable[[], None]) -> float | None:
+def cpu_peak_mib(call: Callable[[], None]) -> float | None:
     """Peak resident memory of one call above what was in use before, in MiB; None where the system cannot tell.
 
     Linux keeps a high-water mark of the resident memory that a process may reset; other systems do not.
@@ -225,10 +228,10 @@ def cpu_peak_mb(call: Callable[[], None]) -> float | None:
     with suppress(OSError, AttributeError):  # hand back what the allocator kept of earlier calls; glibc only
         ctypes.CDLL(None).malloc_trim(0)
     mark.write_text("5")
-    before = _status_kb("VmRSS")
+    before = _status_kib("VmRSS")
     call()
-    return max(0, _status_kb("VmHWM") - before) / 1024
+    return max(0, _status_kib("VmHWM") - before) / 1024
 
 
-def _status_kb(field: str) -> int:
+def _status_kib(field: str) -> int:
     return int(re.search(rf"{field}:\s+(\d+)", Path("/proc/self/status").read_text())[1])

@@ -19,13 +19,13 @@ from rssr.config import load
 from rssr.datasets import rsscn7
 from rssr.datasets.obtain import obtain
 from rssr.datasets.prepare import prepare_hr
-from rssr.datasets.registry import PUBLISHED, build
+from rssr.datasets.registry import EXTERNAL, build
 from rssr.datasets.tiles import tile_boxes
 
 # Cards and splits.
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("name", EXTERNAL)
 def test_cards_are_complete_and_splits_share_no_source(name):
     data_set = build({"module": name})
     card = data_set.card
@@ -65,7 +65,7 @@ def test_rsscn7s_split_is_what_the_seed_draws_from_each_class():
 
 def test_the_papers_configuration_names_them():
     config = load(ROOT / "config/paper.yaml")
-    assert [entry.module for entry in config.datasets.values()] == list(PUBLISHED)
+    assert [entry.module for entry in config.datasets.values()] == list(EXTERNAL)
     assert all(entry.split is None and not entry.subset for entry in config.datasets.values())
 
 
@@ -194,7 +194,7 @@ def test_titles_tell_of_a_part(tmp_path):
 
 def test_a_whole_orthophoto_is_read_by_windows(tmp_path, monkeypatch):
     """6000x6000 pixels in the real tree: 144 tiles, in the memory of a few rows of them."""
-    from rssr.metrics.latency import cpu_peak_mb
+    from rssr.metrics.latency import cpu_peak_mib
 
     root = tmp_path / "root/2_Ortho_RGB"
     root.mkdir(parents=True)
@@ -217,7 +217,7 @@ def test_a_whole_orthophoto_is_read_by_windows(tmp_path, monkeypatch):
     def prepare():
         prepare_hr(data_set, tmp_path / "downloads", "val", 512, tmp_path / "val", 2)
 
-    peak = cpu_peak_mb(prepare)
+    peak = cpu_peak_mib(prepare)
     assert len(written) == 144
     assert peak is None or peak < 300  # the whole: 108 MB as bytes, 432 MB in float32
     whole = read_image(path)
@@ -230,7 +230,7 @@ def sha(pixels: np.ndarray) -> str:
 
 
 def test_real_rsscn7_is_what_its_checksums_say(shared, tmp_path):
-    """The 700 images beside the checkout, as whoever has a part of the data set uses them."""
+    """The 700 images beside the checkout, as a user with a part of the data set uses them."""
     root = str(shared / "rsscn7")
     with pytest.raises(UserError, match="2100 of 2800 images cannot be used: .* is missing"):
         obtain(build({"module": "rsscn7", "root": root}), tmp_path / "whole")

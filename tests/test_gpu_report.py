@@ -44,7 +44,7 @@ def test_what_fails_is_noted_and_the_rest_goes_on(tmp_path, monkeypatch):
 
     def parts(device, quick):
         yield "broken", broken
-        yield "whole", lambda: {"median_ms": 1.0, "p5_ms": 1.0, "p95_ms": 1.0, "noisy": True, "peak_memory_mb": None}
+        yield "whole", lambda: {"samples_ms": [1.0], "noisy": True, "peak_memory_mib": None}
 
     monkeypatch.setattr(gpu_report, "PARTS", {"one": parts, "two": parts})
     lines = list(gpu_report.report(tmp_path, "cpu", True))
@@ -52,7 +52,7 @@ def test_what_fails_is_noted_and_the_rest_goes_on(tmp_path, monkeypatch):
         "one broken: left out, RuntimeError: out of memory",
         "one whole: 1.000 ms [1.000, 1.000], noisy",
     ]
-    assert json.loads((tmp_path / "two.json").read_text())["two"]["whole"]["median_ms"] == 1
+    assert json.loads((tmp_path / "two.json").read_text())["two"]["whole"]["samples_ms"] == [1]
     monkeypatch.setattr(gpu_report, "BUDGET", -1)
     assert all("were spent" in line for line in gpu_report.report(tmp_path, "cpu", True))
 

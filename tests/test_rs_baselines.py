@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from rssr.base.errors import UserError
 from rssr.metrics.complexity import count_macs, count_parameters
-from rssr.metrics.latency import cpu_peak_mb
+from rssr.metrics.latency import cpu_peak_mib
 from rssr.models.hsenet import HSENet, NonLocal
 from rssr.models.layers import from_windows, upsampling, windows
 from rssr.models.registry import build
@@ -266,7 +266,7 @@ def test_memory_of_hsenet_is_far_below_its_attention_matrix(memory_format):
     x = torch.rand(1, 3, 128, 128).contiguous(memory_format=memory_format)
     with torch.inference_mode():
         model(x[..., :16, :16])
-        peak = cpu_peak_mb(lambda: model(x))
+        peak = cpu_peak_mib(lambda: model(x))
     if peak is None:
         pytest.skip("this system does not tell the peak memory")
     matrix = 128**4 * 4 / 2**20  # 1024 MiB
@@ -276,7 +276,7 @@ def test_memory_of_hsenet_is_far_below_its_attention_matrix(memory_format):
 def test_memory_of_training_is_far_below_the_attention_matrix():
     block, x = random_non_local(8), torch.rand(1, 8, 96, 96)
     block(x[..., :8, :8]).sum().backward()
-    peak = cpu_peak_mb(lambda: block(x).sum().backward())
+    peak = cpu_peak_mib(lambda: block(x).sum().backward())
     if peak is None:
         pytest.skip("this system does not tell the peak memory")
     assert peak < 96**4 * 4 / 2**20 / 4  # of 324 MiB

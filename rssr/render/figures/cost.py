@@ -7,6 +7,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pandas as pd
 
+from rssr.metrics.latency import spread
 from rssr.metrics.registry import METRICS
 from rssr.render.figures.style import STYLE, WIDTH, legend_above, logarithmic, style_of, wrapped
 
@@ -33,9 +34,7 @@ def quality_cost(
     costs = {
         "Parameters (M)": {name: [profiles[name]["parameters"] / 1e6] * 3 for name in models},
         "MACs (G)": {name: [profiles[name]["macs"]["total"] / 1e9] * 3 for name in models},
-        f"Latency on {device} (ms)": {
-            name: [latency[key] for key in ("p5_ms", "median_ms", "p95_ms")] for name, latency in latencies.items()
-        },
+        f"Latency on {device} (ms)": {name: spread(latency["samples_ms"]) for name, latency in latencies.items()},
     }
     largest = max(profile["parameters"] for profile in profiles.values()) or 1
     with mpl.rc_context(STYLE):
@@ -64,7 +63,7 @@ def mlstm_growth(measured: pd.DataFrame) -> plt.Figure:
     """
     with mpl.rc_context(STYLE):
         figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 2.8))
-        for axis, quantity, unit in zip(axes, ("Time (s)", "Peak memory (MB)"), ("s", "peak_mb"), strict=True):
+        for axis, quantity, unit in zip(axes, ("Time (s)", "Peak memory (MiB)"), ("s", "peak_mb"), strict=True):
             for index, (form, rows) in enumerate(measured.groupby("form", sort=True)):
                 for passes, line in (("forward", "-"), ("forward_backward", "--")):
                     label = f"{form}, {passes.replace('_', ' + ')}"
