@@ -1,4 +1,4 @@
-"""Zip files of published data sets: only the wanted images are taken out, to places that the archive cannot choose."""
+"""Zip files of external data sets: only the wanted images are taken out, to places that the archive cannot choose."""
 
 import errno
 import lzma
@@ -15,7 +15,7 @@ from rssr.base.errors import UserError
 from rssr.base.fetch import check_room
 from rssr.base.files import replacing
 from rssr.datasets.card import DataSet
-from rssr.datasets.published import recognise
+from rssr.datasets.external import recognise
 
 _OVERHEAD = 1 << 20  # bytes of a file beyond its uncompressed pixels that are nothing to wonder at
 _DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, ValueError)

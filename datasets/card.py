@@ -7,7 +7,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Mirror:
-    """A place to get a published data set from.
+    """A place to get an external data set from.
 
     Attributes:
         kind: "http": an archive at an address; "huggingface", "kaggle": a data set of that hub.
@@ -60,7 +60,7 @@ class Card:
         counts: split -> HR images once tiled; none: not stated.
         mirrors: where it is to be had, in the order in which they are tried.
         checksums: what is known of them, in words.
-        shown: whether the licence lets everyone pass the images on, as a committed run does.
+        redistributable: whether the licence lets everyone pass the images on, as a committed run does.
     """
 
     licence: str
@@ -73,7 +73,7 @@ class Card:
     counts: Mapping[str, int] = field(default_factory=dict)
     mirrors: tuple[Mirror, ...] = ()
     checksums: str = ""
-    shown: bool = False
+    redistributable: bool = False
 
 
 @dataclass(frozen=True)

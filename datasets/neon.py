@@ -63,7 +63,7 @@ DATA_SET = DataSet(
         page="https://github.com/weecology/DeepForest",
         gsd_m="0.1 (NEON scenes); not stated (AWPE drone survey)",
         tile=400,
-        shown=True,
+        redistributable=True,
     ),
     splits={"train": ("YELL_528000",), "test": ("YELL_541000", "AWPE", "OSBS_029", "SOAP_031", "SOAP_061")},
     fetch=fetch,

@@ -1,4 +1,4 @@
-"""Published data sets: found on the disk or got from a mirror, unpacked, and checked image by image."""
+"""External data sets: found on the disk or got from a mirror, unpacked, and checked image by image."""
 
 import concurrent.futures
 import json
@@ -25,7 +25,7 @@ from rssr.base.fetch import check_room, download
 from rssr.base.files import replacing, sha256
 from rssr.datasets.archives import DamagedArchive, unpack
 from rssr.datasets.card import DataSet, Mirror
-from rssr.datasets.published import expected, files_below, index, recognise
+from rssr.datasets.external import expected, files_below, index, recognise
 from rssr.datasets.tiles import tile_boxes
 
 # For all threads: warnings.catch_warnings() is not for several at once.
@@ -36,7 +36,7 @@ _SHOWN = 8  # images that an error lists
 
 
 def obtain(data_set: DataSet, folder: Path) -> dict:
-    """Bring the source images of a published data set into a folder, as links or files that `find` knows.
+    """Bring the source images of an external data set into a folder, as links or files that `find` knows.
 
     They come from the data set's `root`; without one from the folder itself, where they may have been put by hand, and
     then from each mirror in turn. Only what is missing or damaged is got.

@@ -5,23 +5,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from rssr.datasets.card import DataSet
+from rssr.datasets.external import select
 from rssr.datasets.folder import data_set
-from rssr.datasets.published import select
 
-PUBLISHED = ("potsdam", "uavid", "rsscn7")
-MODULES = ("neon", "synthetic", *PUBLISHED)
+EXTERNAL = ("potsdam", "uavid", "rsscn7")
+MODULES = ("neon", "synthetic", *EXTERNAL)
 
 
 def build(entry: Mapping[str, Any]) -> DataSet:
     """The data set of an entry: a module of this folder, or a folder of images.
 
     Args:
-        entry: `{"module": name}`, with `root`, `subset` and `split` where it is a published one, or
+        entry: `{"module": name}`, with `root`, `subset` and `split` where it is an external one, or
             `{"images": folder, "split": {...}}`.
     """
     if "images" in entry:
         return data_set(entry["images"], entry["split"])
     found = importlib.import_module(f"rssr.datasets.{entry['module']}").DATA_SET
-    if entry["module"] not in PUBLISHED:
+    if entry["module"] not in EXTERNAL:
         return found
     return select(found, entry.get("root"), entry.get("subset", False), entry.get("split"))

@@ -41,7 +41,7 @@ DATA_SET = DataSet(
         page="https://doi.org/10.3390/rs17152745",
         gsd_m="none",
         tile=48,
-        shown=True,
+        redistributable=True,
     ),
     splits=SPLITS,
     fetch=fetch,

@@ -1,4 +1,4 @@
-"""Getting published images: roots and mirrors, archives, and what is refused."""
+"""Getting external data sets: roots and mirrors, archives, and what is refused."""
 
 import http.server
 import shutil
@@ -28,7 +28,7 @@ from rssr.base import fetch
 from rssr.base.errors import UserError
 from rssr.datasets.card import Mirror
 from rssr.datasets.obtain import obtain
-from rssr.datasets.registry import PUBLISHED
+from rssr.datasets.registry import EXTERNAL
 
 
 def test_a_folder_without_the_images_is_one_sentence(tmp_path):
@@ -145,7 +145,7 @@ def server(monkeypatch):
         running.shutdown()
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("name", EXTERNAL)
 def test_mirrors_are_tried_in_turn_until_one_has_all(server, tmp_path, name):
     files = FILES[name]()
     incomplete = dict(list(files.items())[::3])
