@@ -50,7 +50,11 @@ def test_names_with_underscores_never_meet():
     synthetic = {"label": "Synthetic", "module": "synthetic"}
     steps = {name: [{"reduce": "bicubic"}] for name in ("hard_bicubic", "bicubic")}
     plan = plan_of(
-        datasets={"neon": synthetic, "neon_hard": synthetic}, degradations=steps, scale=[2, 4], audit=None, analysis=None
+        datasets={"neon": synthetic, "neon_hard": synthetic},
+        degradations=steps,
+        scale=[2, 4],
+        audit=None,
+        analysis=None,
     )
     kinds = ("quality", "significance", "win_rate", "lr", "hr")
     found = [test.artifact(kind).path for test in plan.test_sets for kind in kinds if kind != "hr"]
@@ -95,7 +99,12 @@ def test_the_scale_of_weights_is_known_before_anything_is_loaded(tmp_path, monke
     assert [model.name for model in plan.models_at(4)] == ["bicubic", "edsr"]
     assert plan.notes_at(2) == ["EDSR: no row at x2, since x4.safetensors has weights for x4"]
     assert plan.notes_at(4) == []
-    with pytest.raises(UserError, match="models.edsr: x4.safetensors has weights for x4, not for the configuration's x2"):
+    audit = {"datasets": ["synthetic"], "models": ["edsr"]}
+    with pytest.raises(UserError, match="models.edsr has no weights for x2"):
+        targets.everything(plan_of(models=models, scale=[2, 4], audit=audit, analysis=None))
+    with pytest.raises(
+        UserError, match="models.edsr: x4.safetensors has weights for x4, not for the configuration's x2"
+    ):
         plan_of(models=models, scale=2, audit=None, analysis=None)
 
 

@@ -75,8 +75,11 @@ class Plan:
     # Models.
 
     def model_at(self, name: str, scale: int) -> ModelPlan:
-        """A model at a scale."""
-        return next(model for model in self.models if (model.name, model.scale) == (name, scale))
+        """A model at a scale; UserError where it has no weights for it."""
+        for model in self.models:
+            if (model.name, model.scale) == (name, scale):
+                return model
+        raise UserError(f"models.{name} has no weights for x{scale}", "name another model, or change `scale`")
 
     def models_at(self, scale: int) -> list[ModelPlan]:
         """The rows of the tables of a scale."""
@@ -125,10 +128,11 @@ class Plan:
         """A model, and then those that ablate it."""
         return [model for model in self.models_at(scale) if name in (model.name, model.config.ablates)]
 
-    @property
-    def ablated(self) -> list[str]:
-        """The models that others are variants of."""
-        return list(dict.fromkeys(model.ablates for model in self.config.models.values() if model.ablates))
+    def ablated(self, scale: int) -> list[str]:
+        """The models that others are variants of, and that have a row at a scale."""
+        models = self.models_at(scale)
+        of_others = dict.fromkeys(model.config.ablates for model in models if model.config.ablates)
+        return [name for name in of_others if name in {model.name for model in models}]
 
     @property
     def reference(self) -> str:

@@ -79,7 +79,7 @@ def _tables(plan: Plan) -> Iterator[Artifact]:
             yield test.artifact("classes")
     for scale in plan.config.scales:
         yield Artifact("complexity", scale=scale)
-        yield from (Artifact("ablation", scale=scale, model=model) for model in plan.ablated)
+        yield from (Artifact("ablation", scale=scale, model=model) for model in plan.ablated(scale))
     yield from (Artifact("audit_table", dataset=test.dataset, scale=test.scale) for test, _ in plan.audited)
     if plan.test_sets:
         yield Artifact("side_by_side")

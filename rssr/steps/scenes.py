@@ -93,7 +93,7 @@ def _reader(
 def _write(
     regions: Iterable[tuple[int, int, Tensor]], scene: rasterio.DatasetReader, scale: int, out: Path, folder: Path
 ) -> None:
-    """Write upscaled regions of a scene and check the file; GDAL writes no PNG in parts, so it is copied from a TIFF."""
+    """Write upscaled regions of a scene and check the file; a PNG, which GDAL cannot write in parts, from a TIFF."""
     tiff = out if FORMATS[out.suffix.lower()] == "GTiff" else folder / "scene.tif"
     checksums = {}
     with rasterio.open(tiff, "w", **_profile(scene, scale)) as target, torch.inference_mode():
