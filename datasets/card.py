@@ -1,4 +1,4 @@
-"""What every data set says of itself, and what it offers to the rules."""
+"""The facts of a data set, and what it offers to the rules."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -58,7 +58,7 @@ class Card:
         takes: what the paper takes of it.
         sizes: (width, height) that a source image may have; none: any.
         counts: split -> HR images once tiled; none: not stated.
-        mirrors: where it is to be had, in the order in which they are tried.
+        mirrors: where it is available, in the order in which they are tried.
         checksums: what is known of them, in words.
         redistributable: whether the licence lets everyone pass the images on, as a committed run does.
     """

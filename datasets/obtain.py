@@ -28,7 +28,7 @@ from rssr.datasets.card import DataSet, Mirror
 from rssr.datasets.external import expected, files_below, index, recognise
 from rssr.datasets.tiles import tile_boxes
 
-# For all threads: warnings.catch_warnings() is not for several at once.
+# For all threads, because warnings.catch_warnings() is not thread-safe.
 warnings.simplefilter("ignore", NotGeoreferencedWarning)
 
 LABEL_COLOURS = 16  # a window of a photograph has thousands; a label image has as many as there are classes
@@ -39,13 +39,13 @@ def obtain(data_set: DataSet, folder: Path) -> dict:
     """Bring the source images of an external data set into a folder, as links or files that `find` knows.
 
     They come from the data set's `root`; without one from the folder itself, where they may have been put by hand, and
-    then from each mirror in turn. Only what is missing or damaged is got.
+    then from each mirror in turn. Only missing or damaged images are fetched.
 
     Returns:
         {"from": where the last of them came from, "sha256": {source: digest}}, every image checked.
 
     Raises:
-        UserError: lists the images that cannot be had whole, and why.
+        UserError: lists the images that are not available or damaged, and why.
     """
     folder.mkdir(parents=True, exist_ok=True)
     digests: dict[str, str] = {}
@@ -61,7 +61,7 @@ def obtain(data_set: DataSet, folder: Path) -> dict:
 
 
 def _complete(data_set: DataSet, folder: Path, digests: dict[str, str]) -> str:
-    """Get what the folder lacks from itself or from the mirrors; where the last of it came from."""
+    """Fetch what the folder lacks from its own files or from the mirrors; the origin of the last image."""
     origin = str(folder)
     if bad := _check(data_set, folder, data_set.sources, digests):
         _take(data_set, folder, folder, bad)
@@ -193,13 +193,13 @@ def _write_mosaic(path: Path, tiles: list[Path], data_set: DataSet) -> None:
 def _from_http(mirror: Mirror, data_set: DataSet, folder: Path, wanted: Collection[str]) -> None:
     name = Path(urlsplit(mirror.where).path).name or "archive"
     archive = folder / (name if name.endswith(".zip") else f"{name}.zip")
-    # The images take about as much room again as the archive that they come in.
+    # The unpacked images need about as much space again as their archive.
     download(mirror.where, archive, mirror.digest, mirror.size, mirror.password, room=mirror.bytes // 2)
     _consume(archive, data_set, folder, wanted)
 
 
 def _consume(archive: Path, data_set: DataSet, folder: Path, wanted: Collection[str]) -> None:
-    """Unpack an archive that was downloaded here and delete it; a damaged one is deleted too, to be got anew."""
+    """Unpack an archive that was downloaded here and delete it; a damaged one too, to be downloaded again."""
     try:
         unpack(archive, data_set, folder, wanted)
     except DamagedArchive:

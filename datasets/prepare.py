@@ -23,7 +23,7 @@ from rssr.datasets.degradations import Step
 from rssr.datasets.degrade import degrade
 from rssr.datasets.tiles import Box, tile_boxes
 
-# For all threads: warnings.catch_warnings() is not for several at once.
+# For all threads, because warnings.catch_warnings() is not thread-safe.
 warnings.simplefilter("ignore", NotGeoreferencedWarning)
 
 RASTERS = {".tif", ".tiff", ".vrt"}  # files that GDAL reads by windows
@@ -81,7 +81,7 @@ def prepare_hr(
     rows = list(itertools.chain.from_iterable(_in_order(cut, bands, jobs, f"{split} HR")))
     expected = data_set.card.counts.get(split)
     if expected and tile == data_set.card.tile and len(rows) != expected:
-        raise UserError(f"split '{split}' has {len(rows)} HR images, not {expected}", "the source images are not whole")
+        raise UserError(f"split '{split}' has {len(rows)} HR images, not {expected}", "source images are missing")
     write_csv(hr_dir / "manifest.csv", rows)
 
 
@@ -97,7 +97,7 @@ def _bands(path: Path, tile: int | None) -> list[list[Box]]:
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
     except OSError:
-        return [tile_boxes(*read_image(path).shape[1::-1], tile)]  # says what is wrong with it
+        return [tile_boxes(*read_image(path).shape[1::-1], tile)]  # raises the error that names the problem
 
 
 def _read(path: Path, box: Box) -> np.ndarray:
@@ -110,7 +110,7 @@ def _read(path: Path, box: Box) -> np.ndarray:
         with raster:
             pixels = raster.read((1, 2, 3), window=Window(left, top, right - left, bottom - top))
     except RasterioIOError as error:
-        raise UserError(f"{path} cannot be read as an image ({error}): replace it or take it out") from None
+        raise UserError(f"{path} cannot be read as an image ({error}): replace or remove it") from None
     interleaved = np.empty((*pixels.shape[1:], 3), np.uint8)
     for channel, plane in enumerate(pixels):  # four times faster than copying the transposed array
         interleaved[..., channel] = plane

@@ -91,7 +91,7 @@ def lr_psnr(sr: Tensor, hr: Tensor, crop: int, low: LowResolution) -> Tensor:
 
     Args:
         sr: (B, 3, H, W) uint8, RGB.
-        hr: not looked at.
+        hr: not used.
         crop: border pixels of SR left out on each side; LR loses its scale-th part, rounded up.
         low: the LR image and how it was made.
 
@@ -148,7 +148,7 @@ _GAMMA, _TEMPERATURE, _KEPT = 0.05, 0.25, 0.75
 
 
 def correctness(sr: Tensor, hr: Tensor, crop: int, low: LowResolution, part: str) -> Tensor:
-    """How much of an SR image's detail is right (improvement), missing (omission) or made up (hallucination).
+    """How much of an SR image's detail is right (improvement), missing (omission) or invented (hallucination).
 
     Aybar et al., "A Comprehensive Benchmark for Optical Remote Sensing Image Super-Resolution", IEEE GRSL 21, 2024, as
     its package opensr-test 1.x computes it by default. SR gets HR's histogram; LR is upscaled bilinearly. For a pixel,
@@ -215,8 +215,8 @@ def ssim_of_planes(a: Tensor, b: Tensor, window: str = "gaussian") -> Tensor:
     weights, covariance = WINDOWS[window]
     if min(a.shape[2:]) < len(weights):
         raise UserError(
-            f"SSIM needs at least {len(weights)} pixels a side after the crop, but {a.shape[3]}x{a.shape[2]} are left: "
-            "leave the metric out or use larger images"
+            f"SSIM needs at least {len(weights)} pixels per side after the crop, but {a.shape[3]}x{a.shape[2]} are left"
+            ": leave the metric out or use larger images"
         )
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
     if _compiled(a):

@@ -1,4 +1,4 @@
-"""What a network costs while it runs: time and memory on the device at hand."""
+"""What a network costs while it runs: time and memory on the device in use."""
 
 import ctypes
 import platform
@@ -18,8 +18,8 @@ from torch import nn
 from rssr.base.errors import UserError
 
 STEADY = 0.05  # warm-up ends when the medians of the last calls and of those before them agree within this
-WINDOW = 3  # calls that such a median is of
-SPREAD = 2  # the 95th percentile over the 5th from which a measurement says that it was disturbed
+WINDOW = 3  # calls per median
+SPREAD = 2  # ratio of the 95th to the 5th percentile above which a measurement counts as disturbed
 DTYPES = {"fp32": None, "tf32": None, "bf16": torch.bfloat16, "fp16": torch.float16}  # of autocast
 
 
@@ -27,7 +27,7 @@ def measure(model: nn.Module, x: torch.Tensor, settings: Mapping[str, Any]) -> d
     """Time single calls and find the peak memory of one.
 
     Calls are timed by CUDA events on a GPU and by perf_counter on a CPU, after a warm-up that ends when the times are
-    steady. Whoever calls sees to it that nothing else runs on the device.
+    steady. The caller ensures that nothing else runs on the device.
 
     Args:
         model: the network, in eval mode, on x's device.
@@ -37,7 +37,7 @@ def measure(model: nn.Module, x: torch.Tensor, settings: Mapping[str, Any]) -> d
 
     Returns:
         `samples_ms`, every one in order; `noisy`, see noisy(); `images_per_s` and `megapixels_per_s` of output, by the
-        median; `peak_memory_mib`, above what was in use before the call, None where the system cannot tell;
+        median; `peak_memory_mib`, above what was in use before the call, None where the system does not report it;
         `input_shape`, and what the figures hold for: `device`, `device_type`, `driver`, `clocks_mhz` before and after,
         `threads`, `backend`, `precision`, `tf32`, `warmup_ms`.
 
@@ -53,7 +53,7 @@ def measure(model: nn.Module, x: torch.Tensor, settings: Mapping[str, Any]) -> d
     dtype = DTYPES[precision]
     autocast = nullcontext() if dtype is None else torch.autocast(x.device.type, dtype)
     with torch.inference_mode(), _tf32(precision == "tf32"), autocast:
-        out = model(x)  # compiles where compiling is asked for
+        out = model(x)  # compiles if `compile` is set
         _check_devices(x, out)
         pixels = out.shape[0] * out.shape[2] * out.shape[3]
         del out
@@ -146,7 +146,7 @@ def describe(device: torch.device) -> dict[str, Any]:
 
 
 def clocks_mhz(device: torch.device) -> float | None:
-    """The clock of a GPU's multiprocessors, or the mean of the CPU's cores; None where the system does not tell."""
+    """The clock of a GPU's multiprocessors, or the mean over the CPU's cores; None where not reported."""
     if device.type == "cuda":
         found = _nvidia_smi("clocks.sm", device)
         return float(found) if found and found.isdigit() else None
@@ -218,14 +218,14 @@ def _gpu_peak_mib(call: Callable[[], object], device: torch.device) -> float:
 
 
 def cpu_peak_mib(call: Callable[[], None]) -> float | None:
-    """Peak resident memory of one call above what was in use before, in MiB; None where the system cannot tell.
+    """Peak resident memory of one call above what was in use before, in MiB; None where the system does not report it.
 
     Linux keeps a high-water mark of the resident memory that a process may reset; other systems do not.
     """
     mark = Path("/proc/self/clear_refs")
     if not mark.exists():
         return None
-    with suppress(OSError, AttributeError):  # hand back what the allocator kept of earlier calls; glibc only
+    with suppress(OSError, AttributeError):  # return memory that the allocator kept from earlier calls; glibc only
         ctypes.CDLL(None).malloc_trim(0)
     mark.write_text("5")
     before = _status_kib("VmRSS")

@@ -27,7 +27,7 @@ def mean_square(a: np.ndarray, b: np.ndarray) -> float:
     """The mean squared difference of two planes, (H, W)."""
     total = 0.0
     for i in range(a.shape[0]):
-        row = 0.0  # a sum of its own, so that the many small terms do not meet a large one
+        row = 0.0  # a separate sum, so that small terms are not added to a large one
         for j in range(a.shape[1]):
             row += (a[i, j] - b[i, j]) ** 2
         total += row

@@ -17,7 +17,7 @@ _PYIQA = "https://huggingface.co/chaofengc/IQA-PyTorch-Weights/resolve/main/"
 _CLIP = "https://openaipublic.azureedge.net/clip/models/"
 _RN50 = "afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762"
 
-SMALLEST = 32  # pixels a side that every one of the networks takes
+SMALLEST = 32  # pixels per side that every one of the networks takes
 
 # Metric -> its files, each by its path in the weights' folder, which is laid out as torch.hub's: where it comes from,
 # and the first digits of its sha256. torchvision and pyiqa put the first eight into the name.
@@ -46,7 +46,7 @@ def fetch(metric: str, folder: str) -> None:
         folder: where they are kept.
 
     Raises:
-        UserError: if one cannot be had, with the place to put it by hand; if one is damaged or is another file.
+        UserError: if one is not available, with the place to put it by hand; if one is damaged or is another file.
     """
     for name, (base, digest) in WEIGHTS[metric].items():
         path = Path(folder, name)
@@ -77,13 +77,13 @@ def perceptual(sr: Tensor, hr: Tensor, crop: int, weights_dir: str, metric: str)
         (B,) float64, from 0; CLIPIQA up to 1.
 
     Raises:
-        UserError: if the images differ in size, or fewer than SMALLEST pixels a side are left.
+        UserError: if the images differ in size, or fewer than SMALLEST pixels per side are left.
     """
     pair = cropped(sr, hr, crop)
     height, width = pair[0].shape[-2:]
     if min(height, width) < SMALLEST:
         raise UserError(
-            f"{metric} needs at least {SMALLEST} pixels a side after the crop, but {width}x{height} are left",
+            f"{metric} needs at least {SMALLEST} pixels per side after the crop, but {width}x{height} are left",
             "leave the metric out or use larger images",
         )
     network = load(metric, str(Path(weights_dir).resolve()), str(sr.device))

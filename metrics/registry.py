@@ -130,7 +130,7 @@ def function(name: str, crop: int, weights_dir: str) -> Callable:
 
 
 def fetch_weights(name: str, folder: str) -> None:
-    """Get the weights of a metric into a folder; UserError says why they cannot be had."""
+    """Get the weights of a metric into a folder; UserError says why they are not available."""
     if METRICS[name].weights:
         _import(METRICS[name].weights)(name, folder)
 

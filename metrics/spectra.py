@@ -22,7 +22,7 @@ def radial_power(plane: np.ndarray) -> np.ndarray:
     Returns:
         (BINS,) float64, in the square of the plane's unit: the mean over the ring's frequencies, for frequencies() from
         0 to 0.5 cycles per pixel (the corners of the plane lie beyond); not a number for a ring without any, as in
-        images of less than 100 pixels a side.
+        images of less than 100 pixels per side.
     """
     height, width = plane.shape
     # Without the zeros of numpy's Hann window at both ends: all pixels count, and one of side 1 is not all zero.

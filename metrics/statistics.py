@@ -1,4 +1,4 @@
-"""How sure a mean over images is, and whether one method is better than another on the same images."""
+"""How certain a mean over images is, and whether one method is better than another on the same images."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -69,7 +69,7 @@ def win_rates(scores: np.ndarray, better: str) -> np.ndarray:
     """won() of every method against every other.
 
     Args:
-        scores: a row a method, a column an image, (M, N).
+        scores: one row per method, one column per image, (M, N).
         better: "higher" or "lower".
 
     Returns:

@@ -1,6 +1,6 @@
 """The names of networks; the only part of this room that reading a configuration needs.
 
-Kept apart from registry.py so that a new name re-makes nothing: Dag.code() leaves this file out.
+Separate from registry.py, so that a new name re-makes nothing: plan.dependencies.code() leaves this file out.
 """
 
 from rssr.base.errors import nearest

@@ -114,7 +114,7 @@ def _checked(file: File, scale: int, what_is: str) -> Path:
 
 
 def with_weights(entry: Mapping[str, Any], weights: Path | None) -> dict[str, Any]:
-    """A model's entry with the weights that an earlier step left; as it is where there are none."""
+    """A model's entry with the weights of an earlier step; unchanged without any."""
     return {**entry, "checkpoint" if "checkpoint" in entry else "weights": {"path": str(weights)}} if weights else entry
 
 

@@ -16,14 +16,14 @@ from rssr.base.tensors import scale_of
 
 
 def local_file(file: Mapping[str, Any], downloads: Path) -> Path:
-    """The path of a weights file, downloaded if it is at an address, and checked.
+    """The path of a weights file, downloaded if its entry has a `url`, and checked.
 
     Args:
         file: a File of the configuration, as a dict: `path`, or `url` (one or several mirrors), and `sha256`.
-        downloads: folder for what comes from an address.
+        downloads: folder for downloaded files.
 
     Raises:
-        UserError: for a file that is not there, cannot be had from any mirror or has another checksum.
+        UserError: for a file that is not there, is available from no mirror or has another checksum.
     """
     if "path" in file:
         path = Path(file["path"])
@@ -42,7 +42,7 @@ def local_file(file: Mapping[str, Any], downloads: Path) -> Path:
 
 
 def remote_path(file: Mapping[str, Any], downloads: Path) -> Path:
-    """Where local_file() puts a file that is at an address: a name of its own for every content."""
+    """Where local_file() stores a downloaded file; the name depends on the content."""
     return downloads / f"{file['sha256'][:12]}-{Path(urlsplit(_urls(file)[0]).path).name}"
 
 

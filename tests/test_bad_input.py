@@ -91,7 +91,7 @@ def test_no_train_split(own_images):
 
 def test_deep_image(own_images):
     Image.fromarray(np.zeros((48, 48), np.uint16)).save(own_images.folder / "images/b.png")
-    assert "error: images/b.png has more than 8 bits a channel" in failed(own_images)
+    assert "error: images/b.png has more than 8 bits per channel" in failed(own_images)
 
 
 def test_folder_without_images(own_images):

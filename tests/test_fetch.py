@@ -153,7 +153,7 @@ def test_a_broken_transfer_goes_on_where_it_ended(server, tmp_path):
 
 
 def test_the_next_run_goes_on_too(server, tmp_path):
-    with pytest.raises(UserError, match=r"broke off after 4000 of 4001 bytes: run again, which goes on from there"):
+    with pytest.raises(UserError, match=r"broke off after 4000 of 4001 bytes: run again to resume"):
         download(f"{server.url}/stuck", tmp_path / "file", SHA256)
     assert (tmp_path / ".file.part").stat().st_size == 4000
     server.asked.clear()

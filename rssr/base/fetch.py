@@ -1,4 +1,4 @@
-"""Files from the web: checked, and whole or absent; a transfer that broke off goes on where it ended."""
+"""Files from the web: checked, and whole or absent; an interrupted transfer resumes."""
 
 import fcntl
 import hashlib
@@ -20,8 +20,8 @@ from tqdm import tqdm
 
 from rssr.base.errors import UserError
 
-WAITS = (1, 2, 4, 8)  # seconds before each new try, while no try brings a byte more
-TIMEOUT = 60  # seconds without a byte
+WAITS = (1, 2, 4, 8)  # seconds before each retry, as long as no byte arrives
+TIMEOUT = 60  # seconds without a byte received
 _CHUNK = 1 << 20
 _PASSING = {408, 425, 429, 500, 502, 503, 504}  # HTTP errors that a later try may not meet
 
@@ -29,9 +29,9 @@ _PASSING = {408, 425, 429, 500, 502, 503, 504}  # HTTP errors that a later try m
 def download(
     url: str, path: Path, digest: str = "", size: int | None = None, password: str | None = None, room: int = 0
 ) -> None:
-    """Download a file, unless it is there by the time that other downloads of it have ended.
+    """Download a file, unless another process has downloaded it in the meantime.
 
-    What has arrived stays beside it under a temporary name, and the next try or run asks for the rest.
+    What has arrived is kept beside it under a temporary name; the next try or run requests the rest.
 
     Args:
         url: http or https address.
@@ -93,7 +93,7 @@ def _partial(path: Path) -> Iterator[Path]:
     while True:
         with part.open("ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            # Whoever held the lock may have renamed or deleted the file, and a third one made it anew.
+            # The last holder of the lock may have renamed or deleted the file, and a third process created it again.
             if _is(part, file):
                 try:
                     yield part
@@ -112,7 +112,7 @@ def _is(path: Path, file: BinaryIO) -> bool:
 
 
 def _transfer(url: str, part: Path, path: Path, size: int | None, password: str | None, room: int) -> None:
-    """Append to `part` until it is whole; a try that brings more bytes starts the patience anew."""
+    """Append to `part` until it is whole; a try that receives more bytes resets the waiting times."""
     waits = iter(WAITS)
     while True:
         start = part.stat().st_size
@@ -123,12 +123,12 @@ def _transfer(url: str, part: Path, path: Path, size: int | None, password: str 
             waits = iter(WAITS)
         wait = next(waits, None)
         if wait is None:
-            raise UserError(problem, f"run again, which goes on from there, or {_by_hand(url)}")
+            raise UserError(problem, f"run again to resume, or {_by_hand(url)}")
         time.sleep(wait)
 
 
 def _try(url: str, part: Path, path: Path, size: int | None, password: str | None, room: int) -> str | None:
-    """One request; what went wrong that may go right the next time, or None when the file is whole."""
+    """One request; the problem, if a retry may succeed, or None when the file is whole."""
     start = part.stat().st_size
     connected = False
     try:
@@ -147,7 +147,7 @@ def _try(url: str, part: Path, path: Path, size: int | None, password: str | Non
             raise UserError(problem, f"connect to the network, or {_by_hand(url)}") from None
     except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError, ssl.SSLError) as error:
         problem = f"{path} cannot be downloaded ({getattr(error, 'reason', None) or error or type(error).__name__})"
-        if not connected and not start:  # there is no such host, or no network: waiting does not help
+        if not connected and not start:  # no such host, or no network: retrying does not help
             raise UserError(problem, f"connect to the network, or {_by_hand(url)}") from None
     return problem
 
@@ -178,15 +178,15 @@ def _append(response: http.client.HTTPResponse, part: Path, start: int, path: Pa
     else:
         total = int(response.headers["Content-Length"])
     if response.status == 206 and not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
-        raise UserError(f"the server of {path} sends another range than it was asked for", "get it from elsewhere")
-    if response.status != 206 and start:  # it cannot go on, and begins anew
+        raise UserError(f"the server of {path} sends another range than requested", "get it from elsewhere")
+    if response.status != 206 and start:  # the server cannot resume: start over
         os.truncate(part, 0)
         start = 0
     check_room(path.parent, (total or 0) - start + room, path)
     page = response.headers.get_content_type() == "text/html"
     bar = tqdm(total=total, initial=start, desc=path.name, unit="B", unit_scale=True, mininterval=1)
     with bar, part.open("ab") as file:
-        while chunk := response.read1(_CHUNK):  # what came before a server falls silent is kept
+        while chunk := response.read1(_CHUNK):  # what arrived before a connection broke is kept
             if not start and (page or chunk.lstrip()[:15].lower().startswith((b"<!doctype html", b"<html"))):
                 raise UserError(
                     f"a web page came instead of {path}",

@@ -61,12 +61,14 @@ def read_image(path: Path) -> np.ndarray:
     try:
         with Image.open(path) as image:
             if image.mode.startswith(("I", "F")):
-                raise UserError(f"{path} has more than 8 bits a channel (mode {image.mode})", "convert it to 8-bit RGB")
+                raise UserError(
+                    f"{path} has more than 8 bits per channel (mode {image.mode})", "convert it to 8-bit RGB"
+                )
             return np.asarray(image.convert("RGB"))
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as an image ({error}): replace it or take it out") from None
+        raise UserError(f"{path} cannot be read as an image ({error}): replace or remove it") from None
 
 
 def write_image(path: Path, pixels: np.ndarray, compress: bool = True) -> str:
@@ -100,7 +102,7 @@ def encode_png(pixels: np.ndarray, compress: bool = True) -> bytes:
         rows[:, 1:] = flat
     deflate = zlib.compressobj(int(compress), zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_RLE)
     chunks = {
-        b"IHDR": struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0),  # 8 bits a channel, RGB
+        b"IHDR": struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0),  # 8 bits per channel, RGB
         b"IDAT": deflate.compress(rows) + deflate.flush(),
         b"IEND": b"",
     }

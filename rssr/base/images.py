@@ -1,4 +1,4 @@
-"""Images as tensors; PyTorch is imported at the first call, so that whoever only names files does not load it."""
+"""Images as tensors; PyTorch is imported at the first call, so that modules that only handle paths do not load it."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from typing import Any
 from rssr import __version__
 from rssr.base import ROOT
 
-# The libraries that can move a number.
+# The libraries that can change a result.
 LIBRARIES = [
     *("torch", "numpy", "pillow", "pandas", "scipy", "scikit-image", "accelerate", "safetensors"),
     *("fvcore", "pyiqa", "basicsr", "spandrel", "matplotlib", "snakemake"),

@@ -52,7 +52,7 @@ def read_weights(path: Path, scale: int | None = None) -> dict[str, Tensor]:
 
 
 def _unwrap(content: Any, scale: int | None) -> Any:
-    """Follow the known wrappers and the scale down to a state dict, as far as there are any."""
+    """Follow the known wrappers and the scale down to a state dict."""
     keys = [*_WRAPPERS]
     if scale is not None:
         keys += [scale, *(form.format(scale) for form in ("{}", "x{}", "X{}", "params_x{}", "scale_{}"))]
@@ -81,7 +81,7 @@ def scale_of(path: Path) -> int | None:
     with path.open("rb") as file:
         start = file.read(8)
         if len(start) < 8 or (length := struct.unpack("<Q", start)[0]) > 100_000_000:
-            return None  # no safetensors file; whoever loads it says so
+            return None  # not a safetensors file; loading it raises the error
         try:
             header = json.loads(file.read(length))
         except ValueError:

@@ -1,6 +1,6 @@
 """The plan of a run: the objects that a configuration stands for, and which of them belong together."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -296,8 +296,3 @@ class Plan:
             ):
                 return test
         raise UserError(f"{key}: '{dataset}' has no test split", "name another data set")
-
-
-def paths(artifacts: Iterable[Artifact]) -> list[str]:
-    """The paths of artifacts, each once, in order."""
-    return list(dict.fromkeys(artifact.path for artifact in artifacts))

@@ -146,7 +146,7 @@ def _scans(device: torch.device, quick: bool) -> Iterator[Item]:
         inputs = partial(_drawn, shapes, device, 2)
         for name in names:
             if name == "sequential" and tokens > 4096:
-                continue  # a kernel a token: it would take the time of all the others
+                continue  # one kernel per token: it would take the time of all the others
             scan = partial(selective_scan, backend=name)
             yield f"{name}_{tokens}", partial(_cell, scan, inputs, device, quick, False)
             if name != "sequential":

@@ -43,7 +43,7 @@ def upscale_scene(
 
     Args:
         model: (B, 3, h, w) in [0, 1] -> (B, 3, scale * h, scale * w), in eval mode.
-        source: any raster that GDAL reads, 8 bits a channel.
+        source: any raster that GDAL reads, 8 bits per channel.
         out: .tif, .tiff or .png, written under a temporary name, read back, compared and renamed.
         scale: the model's upscaling factor.
         size: side of a tile in LR pixels, see models.tiling.
@@ -142,7 +142,7 @@ def _bands(scene: rasterio.DatasetReader, source: Path, bands: Sequence[int] | N
     for band in chosen:
         if scene.dtypes[band - 1] != "uint8":
             raise UserError(
-                f"{source} has {scene.dtypes[band - 1]} pixels, where 8 bits a channel are expected",
+                f"{source} has {scene.dtypes[band - 1]} pixels, where 8 bits per channel are expected",
                 "convert it first, for example with gdal_translate -ot Byte -scale",
             )
     return chosen

@@ -8,11 +8,11 @@ from rssr.base.errors import UserError
 from rssr.base.process import PARENT
 from rssr.metrics.registry import fetch_weights
 from rssr.plan import jobs, targets
-from rssr.plan.artifacts import Artifact, pattern, patterns
+from rssr.plan.artifacts import Artifact, paths, pattern, patterns
 from rssr.plan.dependencies import ROOT, code, data_set_lists, data_set_module, page_files, script
 from rssr.plan.locks import clear_stale_locks, only_looking
 from rssr.plan.manifests import lost_images
-from rssr.plan.plan import Plan, paths
+from rssr.plan.plan import Plan
 
 # More threads than a machine has: Snakemake gives such a job all cores, and nothing runs beside it.
 ALL_CORES = 256

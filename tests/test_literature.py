@@ -1,14 +1,14 @@
-"""Published values: none without its source, and each says whether its protocol is ours."""
-
-import json
+"""Literature values: none without its citation, and each says whether its protocol is ours."""
 
 import pytest
 import yaml
 
+from objects import a_test_set
 from rssr.base.errors import UserError
 from rssr.config import load as load_config
-from rssr.config.literature import FILE, compare, for_table, load
-from rssr.plan.dag import Dag
+from rssr.config.literature import FILE, load
+from rssr.plan.plan import Plan
+from rssr.render.literature import compare, for_test_set
 
 MEASURED = {"scale": 4, "degradation": "bicubic", "crop": 4, "split": "paper", "images": 1400}
 
@@ -23,18 +23,18 @@ def test_every_value_belongs_to_an_entry_of_the_paper():
 @pytest.mark.parametrize(
     "change",
     [
-        {"source": ""},
-        {"source": None},
-        {"source": " " * 20},
+        {"citation": ""},
+        {"citation": None},
+        {"citation": " " * 20},
         {"value": 26.36},
         {"dataset": "potsdm"},
         {"origin": "a paper"},
     ],
 )
-def test_a_value_without_a_source_cannot_be_entered(tmp_path, change):
+def test_a_value_without_a_citation_cannot_be_entered(tmp_path, change):
     entry = yaml.safe_load(FILE.read_text())[0] | change
-    if change.get("source", "") is None:
-        del entry["source"]
+    if change.get("citation", "") is None:
+        del entry["citation"]
     (tmp_path / "p.yaml").write_text(yaml.safe_dump([entry]))
     with pytest.raises(UserError, match=f"p.yaml: entry 1: '{next(iter(change))}'"):
         load(tmp_path / "p.yaml")
@@ -51,7 +51,7 @@ def test_a_value_is_entered_once(tmp_path):
 
 def test_protocols_agree_differ_or_are_not_known():
     assert compare(MEASURED, MEASURED) == ("yes", "")
-    assert compare(MEASURED | {"split": None}, MEASURED) == ("not known", "split not published")
+    assert compare(MEASURED | {"split": None}, MEASURED) == ("not known", "split not stated")
     differing = compare(MEASURED | {"split": None, "crop": 0}, MEASURED)
     assert differing == ("no", "crop 0 there, 4 here")
 
@@ -61,7 +61,8 @@ def test_a_degradation_is_known_by_what_it_does():
 
     def measured(degradations, name):
         config = yaml.safe_load((FILE.parent / "paper.yaml").read_text()) | {"degradations": degradations}
-        return json.loads(Dag(config, "test").protocol("rsscn7", name))["measured"]
+        tests = Plan(config, "test").test_sets
+        return next(test for test in tests if (test.dataset, test.degradation) == ("rsscn7", name)).protocol
 
     plain = [{"reduce": "bicubic"}]
     for degradations, name in ((["bicubic"], "bicubic"), ({"mine": plain}, "mine")):
@@ -72,8 +73,10 @@ def test_a_degradation_is_known_by_what_it_does():
 
 
 def test_values_of_a_table():
-    rows = for_table(FILE, "rsscn7", MEASURED)
+    protocol = {key: value for key, value in MEASURED.items() if key != "images"}
+    test = a_test_set("mine", module="rsscn7", protocol=protocol)
+    rows = for_test_set(FILE, test, 1400)
     assert {row["metric"]: row["value"] for row in rows}["psnr_y"] == "26.36"
     assert {row["agrees"] for row in rows} == {"not known"}
-    assert {row["agrees"] for row in for_table(FILE, "rsscn7", MEASURED | {"images": 700})} == {"no"}
-    assert for_table(FILE, "neon", MEASURED) == []
+    assert {row["agrees"] for row in for_test_set(FILE, test, 700)} == {"no"}
+    assert for_test_set(FILE, a_test_set("rsscn7", module="neon", protocol=protocol), 1400) == []
