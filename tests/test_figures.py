@@ -18,9 +18,9 @@ from rssr.base.files import write_csv, write_image
 from rssr.metrics.protocol import CHOICES
 from rssr.metrics.spectra import frequencies
 from rssr.models.registry import build
+from rssr.render.choice import differing, differing_and_even, spread
 from rssr.render.figures.architecture import architecture
 from rssr.render.figures.cost import mlstm_growth, quality_cost
-from rssr.render.choice import differing, differing_and_even, spread
 from rssr.render.figures.images import Sample, qualitative
 from rssr.render.figures.networks import Attribution, attribution_maps, feature_maps
 from rssr.render.figures.protocol import protocol_heat_map

@@ -2,8 +2,8 @@
 
 import pytest
 import yaml
-
 from objects import a_test_set
+
 from rssr.base.errors import UserError
 from rssr.config import load as load_config
 from rssr.config.literature import FILE, load

@@ -9,8 +9,8 @@ import subprocess
 import numpy as np
 import pandas as pd
 import pytest
-
 from objects import a_test_set
+
 from rssr.datasets import rsscn7
 from rssr.metrics.protocol import BASE, CHOICES
 from rssr.metrics.statistics import mean_interval

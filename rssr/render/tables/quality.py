@@ -100,7 +100,7 @@ def side_by_side(
     Args:
         qualities: what a test set is (dataset, scale, degradation) -> numbers of its quality table.
         tests: the test sets, in the order of the columns.
-        models: model -> `notes`, a list.
+        models: model -> `label` and `notes`, a list.
     """
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     columns: dict[str, Column] = {}
@@ -113,7 +113,7 @@ def side_by_side(
         keys = {metric: f"{test.dataset}_{metric}" for metric in metrics_of(numbers)}
         columns |= {key: metric_column(metric, key, over) for metric, key in keys.items()}
         for row in numbers.to_dict("records"):
-            named = {"conditions": group, "model": row["model"], "label": row["label"]}
+            named = {"conditions": group, "model": row["model"], "label": models[row["model"]]["label"]}
             means = {key: row[metric] for metric, key in keys.items()}
             rows[group, row["model"]] = rows.get((group, row["model"]), named) | means
     numbers = pd.DataFrame(list(rows.values()))
@@ -255,8 +255,8 @@ def significance(
     ]
     caption = (
         f"{test.title}. Each method minus {models[reference]['label']} on the same {len(scores[reference])} images: "
-        f"mean difference and its {_interval(settings)}; p of Wilcoxon's signed-rank test, two-sided, Holm's correction "
-        "over all rows; share of images on which the method is better, an equal image being half won. "
+        f"mean difference and its {_interval(settings)}; p of Wilcoxon's signed-rank test, two-sided, Holm's "
+        "correction over all rows; share of images on which the method is better, an equal image being half won. "
         f"{protocols(metrics_of(scores[reference]))}"
     )
     notes, of_metric = _undefined(scores, models), Column("metric", "Metric", None)
