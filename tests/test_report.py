@@ -8,25 +8,32 @@ import numpy as np
 import pandas as pd
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from objects import a_test_set
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from rssr.base.files import read_image, sha256, write_image, write_json
+from rssr.base.files import read_image, sha256, write_csv, write_image, write_json
 from rssr.metrics.statistics import paired
-from rssr.render.report.images import chosen, spread, write_webp
+from rssr.plan.artifacts import Artifact
+from rssr.render.report.images import write_webp
 from rssr.render.report.page import write_report
 from rssr.render.report.results import Run
-from rssr.render.report.written import Cell, read_table
 from rssr.render.tables.table import Column, Table
+from rssr.render.titles import title, title_of
 
 MODELS = {"bicubic": "Bicubic", "better": "Better", "other": "<script>alert(1)</script> | other"}
 NAMES = [f"a{kind}_{index:02}" for kind in ("Field", "Wood") for index in range(30)]
 SETS = [
-    {"dataset": "tiny", "degradation": name, "scale": 4, "title": f"Tiny & small, x4, LR by {name}, 8 bit"}
+    a_test_set("tiny", 4, name, label="Tiny & small", conditions=f"x4, LR by {name}, 8 bit")
     for name in ("bicubic", "hard")
 ]
-COMMAND = "snakemake results/scores/tiny/bicubic/better.csv --cores all --configfile 'my own.yaml'"
+COMMAND = "snakemake results/scores/tiny/x4-bicubic/better.csv --cores all --configfile 'my own.yaml'"
 SIDE = 48
+MADE = {
+    "code": "1a2b3c",
+    "libraries": {"torch": "2.0"},
+    "machine": {"processor": "A, 2 cores", "gpu": None, "system": "L"},
+}
 
 
 def scores_of(model: str, degradation: str) -> np.ndarray:
@@ -37,31 +44,27 @@ def scores_of(model: str, degradation: str) -> np.ndarray:
 
 def write_fake_run(folder: Path) -> None:
     """The files of a run that the report reads, in a folder."""
-    (folder / "results/tables").mkdir(parents=True)
-    (folder / "results/figures").mkdir()
-    made = {
-        "code": "1a2b3c",
-        "libraries": {"torch": "2.0"},
-        "machine": {"processor": "A, 2 cores", "gpu": None, "system": "L"},
-    }
     random = np.random.default_rng(0)
     for name in NAMES:
         hr = random.integers(0, 256, (SIDE, SIDE, 3), np.uint8)
-        write_image(folder / f"results/data/tiny/test/HR/{name}.png", hr)
-        for entry in SETS:
-            lr = folder / f"results/data/tiny/test/LR/x4-{entry['degradation']}/{name}.png"
+        write_image(folder / f"results/data/tiny/test/HR-x4/{name}.png", hr)
+        for test in SETS:
+            lr = folder / f"results/data/tiny/test/LR/x4-{test.degradation}/{name}.png"
             write_image(lr, np.ascontiguousarray(hr[::4, ::4]))
             for model in MODELS:
-                write_image(folder / f"results/sr/tiny/{entry['degradation']}/{model}/{name}.png", hr // 2)
-    for entry in SETS:
-        steps, rows = entry["degradation"], []
+                write_image(folder / f"results/sr/{test.key}/{model}/0/{name}.png", hr // 2)
+    for test in SETS:
+        rows = []
         for model, label in MODELS.items():
-            psnr = scores_of(model, steps)
-            stem = folder / f"results/scores/tiny/{steps}/{model}"
+            shown = [{"image": name, "replicate": "0"} for name in NAMES]
+            write_csv(folder / f"results/sr/{test.key}/{model}/manifest.csv", shown)
+            psnr = scores_of(model, test.degradation)
+            stem = folder / f"results/scores/{test.key}/{model}"
             stem.parent.mkdir(parents=True, exist_ok=True)
-            pd.DataFrame({"image": NAMES, "psnr_y": psnr, "lpips": np.nan}).to_csv(f"{stem}.csv", index=False)
+            scores = {"image": NAMES, "replicate": 0, "psnr_y": psnr, "lpips": np.nan}
+            pd.DataFrame(scores).to_csv(f"{stem}.csv", index=False)
             facts = {"crop": 4, "metrics": {"psnr_y": "PSNR on Y"}, "absent": {"lpips": "there is no network"}}
-            write_json(Path(f"{stem}.json"), facts | made)
+            write_json(Path(f"{stem}.json"), facts | MADE)
             mean = psnr.mean()
             rows.append(
                 {
@@ -74,19 +77,26 @@ def write_fake_run(folder: Path) -> None:
                 }
             )
         columns = [Column("psnr", "PSNR-Y (dB) ↑", 2, "higher"), Column("no", "LPIPS ↓", 4, "lower")]
-        Table(pd.DataFrame(rows), columns, f"{entry['title']}. Everything.", ["A remark."]).write(
-            folder / f"results/tables/quality_tiny_{steps}"
-        )
+        Table(
+            pd.DataFrame(rows), columns, title("quality", test.subject), f"{test.title}. Everything.", ["A remark."]
+        ).write(written(folder / f"results/tables/{test.key}/quality"))
     for model in MODELS:
-        write_json(folder / f"results/profile/{model}.json", {"macs": {"not_counted": {"aten::add": 3}}} | made)
+        write_json(folder / f"results/profile/x4/{model}.json", {"macs": {"not_counted": {"aten::add": 3}}} | MADE)
     costs = pd.DataFrame({"model": list(MODELS), "label": list(MODELS.values()), "ms": [1.0, 20.0, 3.0]})
-    Table(costs, [Column("ms", "Latency (ms) ↓", 1, "lower")], "Cost of a call.").write(
-        folder / "results/tables/complexity"
+    costs = costs.assign(ms_low=costs["ms"] - 0.5, ms_high=costs["ms"] + 0.5)
+    Table(costs, [Column("ms", "Latency (ms) ↓", 1, "lower")], title("complexity", "x4"), "Cost of a call.").write(
+        written(folder / "results/tables/x4/complexity")
     )
     for suffix in ("png", "pdf"):
-        Image.new("RGB", (300, 150), "white").save(folder / f"results/figures/win_rate_tiny_hard.{suffix}")
+        Image.new("RGB", (300, 150), "white").save(written(folder / f"results/figures/tiny/x4-hard/win_rate.{suffix}"))
     (folder / "win_rate.rst").write_text("Wins on {{ snakemake.wildcards.dataset }}.\n")
     write_record(folder)
+
+
+def written(path: Path) -> Path:
+    """A path with a folder around it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 def write_record(folder: Path, **report) -> None:
@@ -109,7 +119,7 @@ def write_record(folder: Path, **report) -> None:
 
 def read_run(folder: Path) -> Run:
     record = json.loads((folder / "results/provenance.json").read_text())
-    return Run(record, SETS, [folder / "win_rate.rst"], ["--configfile", "my own.yaml"])
+    return Run(record, SETS, {"win_rate": folder / "win_rate.rst"}, ["--configfile", "my own.yaml"])
 
 
 @pytest.fixture(scope="module")
@@ -138,52 +148,6 @@ def digests(folder: Path) -> dict[str, str]:
 # What it says.
 
 
-def test_a_written_table_is_read_as_it_is_shown(tmp_path):
-    numbers = pd.DataFrame(
-        {
-            "model": ["a", "b"],
-            "label": ["A | 1", "B"],
-            "x": [24.0, 23.5],
-            "x_low": [23.0, -1.5],
-            "x_high": [25.0, 24.25],
-        }
-    )
-    numbers["p"] = ["< 0.001", None]
-    columns = [Column("x", "X (dB) ↑", 2, "higher"), Column("p", "p", None)]
-    Table(numbers, columns, "A caption.", ["A note.", "Another."]).write(tmp_path / "t")
-    table = read_table(tmp_path / "t.md")
-    assert (table.caption, table.notes) == ("A caption.", ["A note.", "Another."])
-    assert (table.columns, table.keys) == (["Method", "X (dB) ↑", "p"], ["a", "b"])
-    assert table.rows[0] == [Cell("A | 1"), Cell("24.00", 24, ("23.00", "25.00"), 1), Cell("< 0.001", 0.001)]
-    assert table.rows[1] == [Cell("B"), Cell("23.50", 23.5, ("-1.50", "24.25"), 2), Cell("–")]
-    assert table.interval(0, 1) == (92.5, 96.2, 100.0)  # of the span from -1.5 to 25
-    assert table.interval(0, 2) is None
-    assert [table.numeric(column) for column in range(3)] == [False, True, True]
-
-
-def test_rows_of_a_group_all_have_its_name(tmp_path):
-    (tmp_path / "t.md").write_text("C.\n\n| Class | Method |\n|:--|:--|\n| a | A |\n|  | B |\n| b | A |\n")
-    (tmp_path / "t.csv").write_text("class\na\na\nb\n")
-    assert [row[0].text for row in read_table(tmp_path / "t.md").rows] == ["a", "a", "b"]
-
-
-@pytest.mark.parametrize(
-    ("text", "value"), [("3D-Net", None), ("1e-05", 1e-5), ("inf", np.inf), ("+0.26", 0.26), ("–", None)]
-)
-def test_only_numbers_are_sorted_as_numbers(tmp_path, text, value):
-    (tmp_path / "t.md").write_text(f"C.\n\n| A |\n|---|\n| {text} |\n")
-    (tmp_path / "t.csv").write_text("a\n1\n")
-    assert read_table(tmp_path / "t.md").rows == [[Cell(text, value)]]
-
-
-def test_half_of_the_images_are_those_where_methods_differ_most():
-    apart = spread({"a": np.array([0.0, 0, 0, 0, 0, 0, np.nan, 9]), "b": np.array([0.0, 3, 0, 0, 0, 5, 1, 9])})
-    assert list(apart) == [0, 3, 0, 0, 0, 5, 0, 0]
-    assert chosen(apart, 4) == [0, 1, 5, 7]  # 5 and 1 differ most; 0 and 7 are the ends of the others
-    assert chosen(apart, 8) == chosen(apart, 100) == list(range(8))
-    assert chosen(apart, 1) == [5]
-
-
 def test_images_without_losses_are_the_scored_pixels(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (32, 40, 3), np.uint8)
     write_image(tmp_path / "a.png", pixels)
@@ -199,7 +163,7 @@ def test_methods_stand_by_their_mean_and_are_compared_image_by_image(fake):
     rows = run.standings(run.sets[0])
     assert [row["model"] for row in rows] == ["better", "bicubic", "other"]
     assert rows[0]["mean"] == pytest.approx(scores_of("better", "bicubic").mean())
-    # 0.5 and 0.01 an image, of 60 images: 0.5 + 0.01 * 29.5
+    # 0.5 and 0.01 more on each of 60 images: 0.5 + 0.01 * 29.5
     assert rows[1]["difference"] == pytest.approx(-0.795)
     expected = paired(
         scores_of("bicubic", "bicubic"),
@@ -215,20 +179,90 @@ def test_methods_stand_by_their_mean_and_are_compared_image_by_image(fake):
 
 def test_every_number_has_the_command_that_makes_it(fake):
     run = read_run(fake)
-    tables = {table.stem: table for table in run.tables()}
-    assert run.row_commands(tables["quality_tiny_bicubic"])[1] == COMMAND
-    assert run.row_commands(tables["complexity"])[0].startswith("snakemake results/profile/bicubic.json --cores all")
+    tables = {(table.artifact.kind, table.artifact.degradation): table for table in run.tables()}
+    quality = run.commands(tables["quality", "bicubic"])
+    assert quality.keys() == MODELS.keys() and quality["better"] == COMMAND
+    cost = run.commands(tables["complexity", None])
+    assert cost["bicubic"].startswith("snakemake results/profile/x4/bicubic.json --cores all")
     assert run.command() == "snakemake --cores all --configfile 'my own.yaml'"
 
 
 def test_titles_and_captions_name_what_a_figure_is_of(fake):
     run = read_run(fake)
     (figure,) = run.figures()
-    assert figure == {"stem": "win_rate_tiny_hard", "caption": "Wins on tiny.", "width": 300, "height": 150}
-    assert run.title("win_rate_tiny_hard") == "Win rate: Tiny & small, x4, hard"
-    assert run.title("win_rate_better_x2") == "Win rate: Better, x2"
-    assert run.title("mlstm_growth") == "mLSTM growth"
-    assert (run.set_of("win_rate_tiny_hard"), run.set_of("complexity")) == ("tiny_hard", None)
+    assert figure.artifact == Artifact("win_rate", "png", "tiny", scale=4, degradation="hard")
+    assert figure.title == "Win rate: Tiny & small, x4, hard" and run.caption(figure) == "Wins on tiny."
+    assert figure.file("pdf") == "files/figures/tiny/x4-hard/win_rate.pdf"
+    (complexity,) = run.tables("complexity")
+    assert (complexity.title, complexity.rows) == ("Complexity: x4", 3)
+    assert (run.set_of(figure), run.set_of(complexity)) == ("tiny/x4-hard", None)
+
+
+def test_titles_say_what_a_table_or_figure_is_of():
+    def titled(kind, **of):
+        return title_of(Artifact(kind, **of), SETS, MODELS)
+
+    assert titled("architecture", model="better", scale=2) == "Architecture: Better, x2"
+    assert titled("feature_maps", **vars_of(SETS[1]), model="better") == (
+        "Feature maps: Better, Tiny & small, x4, hard"
+    )
+    assert titled("audit_map", dataset="tiny", scale=4, model="better") == (
+        "Audit of the protocol: Better, Tiny & small, x4"
+    )
+    assert titled("training_curves", dataset="other_set", scale=4) == "Training curves: other_set, x4"
+    assert titled("mlstm_growth") == "mLSTM growth"
+
+
+def vars_of(test) -> dict:
+    return {"dataset": test.dataset, "scale": test.scale, "degradation": test.degradation}
+
+
+def test_sets_and_degradations_whose_names_meet_are_kept_apart(tmp_path, monkeypatch):
+    """Data set `neon` with degradation `hard_bicubic`, beside `neon_hard` with `bicubic`."""
+    tests = [
+        a_test_set(dataset, 4, degradation, label=dataset, conditions=f"x4, LR by {degradation}")
+        for dataset, degradation in (("neon", "hard_bicubic"), ("neon_hard", "bicubic"))
+    ]
+    files = []
+    for number, test in enumerate(tests):
+        for kind in ("quality", "win_rate"):
+            of = title_of(test.artifact(kind), tests, MODELS)
+            assert of == title(kind, test.subject) and of.endswith(f": {test.dataset}, x4, {test.degradation}")
+        image = np.full((32, 32, 3), 50 + 100 * number, np.uint8)
+        write_image(tmp_path / test.artifact("hr").folder / "a.png", image)
+        write_image(tmp_path / test.artifact("lr").folder / "a.png", image[::4, ::4].copy())
+        write_image(tmp_path / f"results/sr/{test.key}/bicubic/0/a.png", image)
+        write_csv(tmp_path / f"results/sr/{test.key}/bicubic/manifest.csv", [{"image": "a", "replicate": "0"}])
+        stem = written(tmp_path / f"results/scores/{test.key}/bicubic")
+        write_csv(stem.with_suffix(".csv"), [{"image": "a", "replicate": "0", "psnr_y": 20.0 + number, "lpips": ""}])
+        write_json(stem.with_suffix(".json"), {"crop": 4, "metrics": {}, "absent": {}} | MADE)
+        numbers = pd.DataFrame({"model": ["bicubic"], "label": ["Bicubic"], "psnr": [20.0 + number]})
+        table = Table(numbers, [Column("psnr", "PSNR", 2)], title("quality", test.subject), test.title)
+        table.write(written(tmp_path / f"results/tables/{test.key}/quality"))
+        for suffix in ("png", "pdf"):
+            picture = written(tmp_path / test.artifact("win_rate", suffix).path)
+            Image.new("RGB", (30, 15), "white").save(picture)
+        of_set = [test.artifact("scores", suffix, "bicubic").path for suffix in ("csv", "json")]
+        files += [*of_set, *test.artifact("quality").renderings, *test.artifact("win_rate").renderings]
+    write_record(tmp_path)
+    record = json.loads((tmp_path / "results/provenance.json").read_text())
+    assert set(record["files"]) == set(files)
+    monkeypatch.chdir(tmp_path)
+    run = Run(record, tests, {})
+    write_report(run, Path("report"))
+    assert [run.set_of(table) for table in run.tables()] == [test.key for test in tests]
+    assert [run.standings(found)[0]["mean"] for found in run.sets] == [20, 21]
+    page = Path("report/index.html").read_text()
+    for number, test in enumerate(tests):
+        part = page.split(f'<div data-set="{test.key}">')[1].split("</section>")[0].split("<div data-set=")[0]
+        assert f"Quality: {test.subject}" in part and f'data-value="{20 + number}.00"' in part
+        assert f"files/tables/{test.key}/quality.csv" in part
+        assert tests[1 - number].subject not in part and tests[1 - number].key not in part
+        (figure,) = [text for text in page.split("<figure") if text.startswith(f' class="card" data-set="{test.key}"')]
+        assert f"Win rate: {test.subject}" in figure and f"files/figures/{test.key}/win_rate.png" in figure
+    shown = json.loads(Path("report/files/data.js").read_text().removeprefix("const TEST_SETS = ").rstrip(";\n"))
+    folders = [{source["folder"] for source in found["sources"]} for found in shown]
+    assert [found["key"] for found in shown] == [test.key for test in tests] and not folders[0] & folders[1]
 
 
 def test_the_same_run_gives_the_same_bytes(fake, rendered):
@@ -238,7 +272,7 @@ def test_the_same_run_gives_the_same_bytes(fake, rendered):
 
 def test_a_report_that_fails_leaves_the_one_before(fake):
     before = digests(Path("results/report"))
-    Path(f"results/sr/tiny/hard/other/{NAMES[-1]}.png").unlink()
+    Path(f"results/sr/tiny/x4-hard/other/0/{NAMES[-1]}.png").unlink()
     with pytest.raises(Exception, match=NAMES[-1]):
         write_report(read_run(fake), Path("results/report"))
     assert digests(Path("results/report")) == before
@@ -251,7 +285,8 @@ def test_it_is_small_and_has_what_it_shows(rendered):
     assert len(list((files / "images").rglob("*.png"))) == 8 * 2
     for name in ("tables", "figures"):
         assert digests(files / name) == digests(rendered / "results" / name)
-    total = sum(path.stat().st_size for path in files.rglob("*") if path.parent.name not in ("tables", "figures"))
+    others = [path for path in files.rglob("*") if path.relative_to(files).parts[0] not in ("tables", "figures")]
+    total = sum(path.stat().st_size for path in others)
     assert total < 60_000 + 3 * SIDE * SIDE * len(images)  # page and scripts, and images below a byte a value
 
 
@@ -259,8 +294,8 @@ def test_lossless_is_said(fake):
     write_record(fake, lossless=True)
     write_report(read_run(fake), Path("results/report"))
     assert "these are the pixels that were scored" in Path("results/report/index.html").read_text()
-    image = sorted(Path("results/report/files/images/tiny/HR").iterdir())[0]
-    assert (read_image(image) == read_image(Path("results/data/tiny/test/HR", f"{image.stem}.png"))).all()
+    image = sorted(Path("results/report/files/images/tiny/HR-x4").iterdir())[0]
+    assert (read_image(image) == read_image(Path("results/data/tiny/test/HR-x4", f"{image.stem}.png"))).all()
 
 
 # How it behaves in a browser.
@@ -309,7 +344,7 @@ def column(page, table: str, index: int) -> list[str]:
     return [text.strip() for text in cells.all_inner_texts()]
 
 
-LEADERBOARD = "#results [data-set='tiny_bicubic'] table"
+LEADERBOARD = "#results [data-set='tiny/x4-bicubic'] table"
 
 
 def test_first_screen_says_who_leads_and_by_how_much(opened):
@@ -344,6 +379,15 @@ def test_tables_are_sorted_and_filtered(opened):
     page.locator("#image-filter").fill("WOOD")
     assert len(column(page, "#image-table", 1)) == 30
     assert all(name.startswith("aWood") for name in column(page, "#image-table", 1))
+
+
+def test_intervals_are_drawn_in_the_leaderboards_alone(opened):
+    page = opened()
+    assert page.locator(f"{LEADERBOARD} .interval:visible").count() == len(MODELS)
+    assert page.locator("#results figure.bars").count() == len(SETS)
+    assert page.locator("#cost .interval").count() == len(MODELS)
+    assert page.locator("#cost .interval:visible").count() == 0
+    assert page.locator(".standing:visible .interval:visible").count() == len(MODELS) - 1
 
 
 def test_images_are_sorted_by_the_difference_of_two_methods(opened):
@@ -433,16 +477,16 @@ def test_any_pair_can_be_compared(opened):
     page.select_option("#left", "LR")
     page.select_option("#right", "HR")
     shown = [page.locator(f"#{side}-image").evaluate("image => image.src") for side in ("left", "right")]
-    assert "/tiny/bicubic/LR/" in shown[0] and shown[0].endswith(".png") and "/tiny/HR/" in shown[1]
+    assert "/tiny/x4-bicubic/LR/" in shown[0] and shown[0].endswith(".png") and "/tiny/HR-x4/" in shown[1]
     page.get_by_label("Swap left and right").click()
     assert page.locator("#left-tag").inner_text() == "HR"
     page.locator("#contact button").nth(2).click()
     assert page.locator("#right-tag").inner_text() == "Better"
-    page.select_option("#set", "tiny_hard")
-    assert page.locator("#left-image").evaluate("image => image.src").find("/tiny/hard/bicubic/") > 0
-    assert page.locator(".standing:visible h2").inner_text() == SETS[1]["title"]
+    page.select_option("#set", "tiny/x4-hard")
+    assert page.locator("#left-image").evaluate("image => image.src").find("/tiny/x4-hard/bicubic/") > 0
+    assert page.locator(".standing:visible h2").inner_text() == SETS[1].title
     assert page.locator("#figures figure:visible").count() == 1
-    page.select_option("#set", "tiny_bicubic")
+    page.select_option("#set", "tiny/x4-bicubic")
     assert page.locator("#figures figure:visible").count() == 0
 
 

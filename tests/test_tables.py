@@ -227,9 +227,8 @@ def test_scores_are_means_over_replicates(tmp_path):
     models = {"a": {"label": "A", "notes": []}}
     made = quality({"a": frame}, models, a_test_set(), SETTINGS, {"a": means})
     assert made.numbers["psnr_y"][0] == 31.375 and made.numbers["psnr_y_spread"][0] == 0.75
-    assert (
-        "Δ0.750" in made.markdown() and "<small>Δ0.750</small>" in made.html() and r"$\Delta$0.750" in made.latex("t")
-    )
+    assert "Δ0.750" in made.markdown() and r"$\Delta$0.750" in made.latex("t")
+    assert "<small>Δ0.750</small>" in made.html()
     assert "Δ: range of the means of 2 replicates; the mean is over them." in made.markdown()
     missing = read_scores(written_scores(tmp_path, {"seed0": [30.0, 32.0], "seed1": [None, 32.5]}))["psnr_y"]
     assert np.isnan(missing[0]) and missing[1] == 32.25, "no mean over those that happen to be there"
@@ -388,9 +387,8 @@ def test_quality_table():
     assert made.title == "Quality: A set, x4, bicubic"
     assert made.numbers["psnr_y"].tolist() == [31, 30]
     text = made.markdown()
-    assert (
-        "A set, x4, LR by bicubic. Mean over 2 images" in text and "peak 255" in text and "- Net A: somebody's" in text
-    )
+    assert "A set, x4, LR by bicubic. Mean over 2 images" in text
+    assert "peak 255" in text and "- Net A: somebody's" in text
     assert "**31.00** [30.00, 32.00]" in text and "<u>30.00</u> [29.00, 31.00]" in text
     assert "Δ" not in text and "psnr_y_spread" not in made.numbers
 

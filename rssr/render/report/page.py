@@ -131,7 +131,7 @@ def _html(run: Run, kept: float) -> str:
         leaderboards={run.set_of(table): table for table in leaderboards},
         cost=cost,
         others=[table for table in run.tables() if table.artifact not in shown],
-        places={f"{found.test.label}, x{found.test.scale}": len(found.names) for found in run.sets},
+        places={found.test.dataset: (found.test.label, len(found.names)) for found in run.sets},
         html=lambda table: Markup(Path(table.artifact.path).read_text(encoding="utf-8")),
         size=_size,
         kept=None if math.isinf(kept) else kept,
