@@ -16,7 +16,7 @@ from rssr.config.schema import schema
 from rssr.models.registry import build
 
 OVERLAYS = ("ablation.yaml", "zoo.yaml")  # files that add entries to config/paper.yaml
-OTHERS = ("published.yaml",)  # no configuration at all
+OTHERS = ("literature.yaml",)  # no configuration at all
 FILES = sorted(path for path in (ROOT / "config").glob("*.yaml") if path.name not in OVERLAYS + OTHERS)
 
 

@@ -78,7 +78,7 @@ def _weights(config: Config, name: str, scale: int, download: bool = True) -> di
             )
         return {"weights": {"path": str(path)}}
     kind = "weights" if model.weights else "checkpoint"
-    file = entry_at(getattr(model, kind).model_dump(exclude_none=True), scale)
+    file = entry_at(model.model_dump(mode="json", exclude_defaults=True), scale)[kind]
     if "path" in file:
         file["path"] = str(_here(file["path"]))
     elif not download and not remote_path(file, _here(DOWNLOADS)).exists():
