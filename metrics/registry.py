@@ -12,7 +12,7 @@ class MetricCard:
     """A metric: how it is computed and shown.
 
     Attributes:
-        label: column title, with the unit.
+        name: in tables and figures.
         better: "higher" or "lower".
         digits: decimals in tables.
         protocol: what exactly is computed, for captions.
@@ -21,9 +21,10 @@ class MetricCard:
         needs_lr: whether the function also takes `low`, a fidelity.LowResolution: the LR image and how it was made.
         weights: "module:function" that gets the weights of a metric, by its name, into a folder, for metrics that are
             networks; their function also takes that folder, `weights_dir`.
+        unit: of the scores; empty without one.
     """
 
-    label: str
+    name: str
     better: str
     digits: int
     protocol: str
@@ -31,16 +32,23 @@ class MetricCard:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     needs_lr: bool = False
     weights: str | None = None
+    unit: str = ""
+
+    @property
+    def label(self) -> str:
+        """The title of a column or axis: the name, with the unit."""
+        return f"{self.name} ({self.unit})" if self.unit else self.name
 
 
 METRICS = {
     "psnr_y": MetricCard(
-        "PSNR-Y (dB)",
+        "PSNR-Y",
         "higher",
         2,
         "PSNR on the BT.601 luma (16 to 235), peak 255",
         "rssr.metrics.fidelity:psnr",
         {"channel": "y"},
+        unit="dB",
     ),
     "ssim_y": MetricCard(
         "SSIM-Y",
@@ -51,12 +59,13 @@ METRICS = {
         {"channel": "y"},
     ),
     "psnr_rgb": MetricCard(
-        "PSNR-RGB (dB)",
+        "PSNR-RGB",
         "higher",
         2,
         "PSNR over the three RGB channels, peak 255",
         "rssr.metrics.fidelity:psnr",
         {"channel": "rgb"},
+        unit="dB",
     ),
     "ssim_rgb": MetricCard(
         "SSIM-RGB",
@@ -67,19 +76,21 @@ METRICS = {
         {"channel": "rgb"},
     ),
     "lr_psnr": MetricCard(
-        "LR-PSNR (dB)",
+        "LR-PSNR",
         "higher",
         2,
         "PSNR over RGB between the degraded SR image and the LR image",
         "rssr.metrics.fidelity:lr_psnr",
         needs_lr=True,
+        unit="dB",
     ),
     "sam": MetricCard(
-        "SAM (°)",
+        "SAM",
         "lower",
         3,
         "mean angle between the RGB vectors of SR and HR",
         "rssr.metrics.fidelity:sam",
+        unit="°",
     ),
     "ergas": MetricCard(
         "ERGAS",

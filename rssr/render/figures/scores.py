@@ -90,5 +90,5 @@ def win_rate(scores: Mapping[str, pd.DataFrame], models: Mapping[str, Mapping], 
         axis.set_yticks(range(len(models)), labels)
         axis.set_xlabel("than this one")
         axis.set_ylabel("Images on which this method is better")
-        figure.colorbar(image, ax=axis, label=f"Images (%), by {card.label.partition(' (')[0]}", shrink=0.9)
+        figure.colorbar(image, ax=axis, label=f"Images (%), by {card.name}", shrink=0.9)
     return figure

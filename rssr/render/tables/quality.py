@@ -157,7 +157,7 @@ def metric_column(metric: str, key: str | None = None, over: str = "") -> Column
 
 def protocols(metrics: Iterable[str]) -> str:
     """What exactly the metrics are, a sentence each, for a caption."""
-    return " ".join(f"{METRICS[metric].label.split(' (')[0]}: {METRICS[metric].protocol}." for metric in metrics)
+    return " ".join(f"{METRICS[metric].name}: {METRICS[metric].protocol}." for metric in metrics)
 
 
 def not_computed(absent: Mapping[str, str]) -> list[str]:
@@ -211,7 +211,7 @@ def _beside(numbers: pd.DataFrame, metric: str, literature: Sequence[Mapping[str
     numbers[keys[0]] = [value.get("value") for value in values]
     numbers[keys[1]] = numbers[metric] - pd.to_numeric(numbers[keys[0]])
     numbers[keys[2]] = [value.get("agrees") for value in values]
-    label = METRICS[metric].label.split(" (")[0]
+    label = METRICS[metric].name
     return [
         Column(keys[0], f"{label} in the literature", None),
         Column(keys[1], f"{label} measured - literature", METRICS[metric].digits, signed=True),
