@@ -34,7 +34,7 @@ def main() -> None:
             default=[ROOT / f"config/{name}.yaml" for name in ("config", "paper", "zoo")],
             help="configuration files, as for `snakemake --configfile`; by default all that the suite knows",
         )
-    upscale.add_argument("image", type=Path, help="8 bits a channel, of any size")
+    upscale.add_argument("image", type=Path, help="8 bits per channel, any size")
     upscale.add_argument("--model", required=True, help="a name that `python -m rssr models` lists")
     upscale.add_argument("-o", "--out", type=Path, required=True, help=".tif keeps the georeferencing; or .png")
     upscale.add_argument(
