@@ -24,7 +24,7 @@ RENDERINGS = {
     *("render_quality", "render_significance", "render_complexity", "render_quality_cost", "render_qualitative"),
     *("render_classes", "render_side_by_side", "render_ablation", "render_training", "render_training_curves"),
     *("render_distributions", "render_win_rate", "render_spectra"),
-    *("render_audit", "render_audit_map", "write_provenance", "render_report"),
+    *("render_audit", "write_provenance", "render_report"),
 }
 
 MEASUREMENTS = {"upscale_images", "score_images", "measure_spectrum", "profile_model"}
@@ -166,7 +166,7 @@ def test_a_new_baseline_is_one_entry(project, entry):
 def test_a_changed_argument_remakes_one_model(project):
     project.edit("config/test.yaml", "num_feat: 8", "num_feat: 9")
     jobs = project.jobs()
-    renderings = RENDERINGS - {"render_audit", "render_audit_map"}  # which is of another model
+    renderings = RENDERINGS - {"render_audit"}  # which is of another model
     assert rules(jobs) == {"train_model"} | MEASUREMENTS | renderings
     for rule in {"train_model"} | MEASUREMENTS:
         assert models(jobs, rule) == {"edsr_test"}
