@@ -290,6 +290,13 @@ def test_it_is_small_and_has_what_it_shows(rendered):
     assert total < 60_000 + 3 * SIDE * SIDE * len(images)  # page and scripts, and images below a byte a value
 
 
+def test_tables_are_on_the_page_as_they_were_rendered(rendered):
+    page = (rendered / "results/report/index.html").read_text(encoding="utf-8")
+    tables = sorted((rendered / "results/tables").rglob("*.html"))
+    assert len(tables) == len(SETS) + 1
+    assert all(page.count(path.read_text(encoding="utf-8")) == 1 for path in tables)
+
+
 def test_lossless_is_said(fake):
     write_record(fake, lossless=True)
     write_report(read_run(fake), Path("results/report"))
@@ -537,10 +544,13 @@ def test_the_run_of_the_whole_workflow_has_its_report(finished, browser):
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto((finished / "results/report/index.html").as_uri())
+    text = (finished / "results/report/index.html").read_text(encoding="utf-8")
     links = set(page.locator("a[href^='files/']").evaluate_all("all => all.map((link) => link.getAttribute('href'))"))
     for name in record["files"]:
-        if name.startswith(("results/tables/", "results/figures/")) and not name.endswith(".md"):
+        if name.startswith(("results/tables/", "results/figures/")) and not name.endswith((".md", ".html")):
             assert name.replace("results/", "files/") in links
+        if name.startswith("results/tables/") and name.endswith(".html"):
+            assert (finished / name).read_text(encoding="utf-8") in text, "a table is on the page as it was rendered"
     assert all((finished / "results/report" / link).is_file() for link in links)
     assert complaints == []
     page.close()
