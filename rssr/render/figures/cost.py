@@ -17,7 +17,7 @@ _BUBBLE = 400  # square points, of the network with the most parameters
 def quality_cost(
     quality: pd.DataFrame, profiles: Mapping[str, Mapping[str, Any]], models: Mapping[str, Mapping], metric: str
 ) -> plt.Figure:
-    """Quality with its interval against parameters, against MACs and against latency, a point a method.
+    """Quality with its interval against parameters, against MACs and against latency, one point per method.
 
     Latency is the median with its 5 % and 95 % quantiles. A cost of 0 stands before a dotted line. The area of the
     bubbles is the number of parameters, as parts of the largest.
