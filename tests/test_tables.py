@@ -293,7 +293,7 @@ def test_all_test_sets_side_by_side():
     made = side_by_side(by_test_set(tests, numbers), tests, NO_NOTES)
     backwards = dict(reversed(by_test_set(tests, numbers).items()))
     assert side_by_side(backwards, tests, NO_NOTES).markdown() == made.markdown(), "found by what they are"
-    assert made.numbers[["s_psnr_y", "t_psnr_y"]].to_numpy().tolist()[0] == [30, 20]
+    assert made.numbers[["s/psnr_y", "t/psnr_y"]].to_numpy().tolist()[0] == [30, 20]
     text = made.markdown()
     assert "All test sets, x4, LR by bicubic." in text and "S (7 images)<br>PSNR-Y (dB) ↑" in text
     assert "| 20.00 |" in re.sub(" +", " ", text) and "| – |" in re.sub(" +", " ", text)
@@ -311,10 +311,20 @@ def test_ablation_is_the_difference_from_the_full_network():
     made = ablation(profiles, NO_NOTES, qualities, [named("s")], ["psnr_y"])
     assert made.title == "Ablation: B, x4"
     assert made.numbers["model"].tolist() == ["b", "a"]
-    assert made.numbers["s_bicubic_psnr_y_difference"].tolist() == [0, -0.5]
+    assert made.numbers["s/x4-bicubic/psnr_y_difference"].tolist() == [0, -0.5]
     text = made.markdown()
     assert "Ablation of B" in text and "minus that of B" in text and "-0.50" in text and "**1.0**" in text
     assert "C" not in made.numbers["label"].tolist()
+
+
+def test_names_with_underscores_do_not_meet_in_an_ablation():
+    """Data set `neon` at `hard_bicubic` beside `neon_hard` at `bicubic`: a column each, with its own numbers."""
+    profiles = {"b": profile([2.0] * 3), "a": profile([1.0] * 3)}
+    tests = [named("neon", "hard_bicubic"), named("neon_hard")]
+    qualities = by_test_set(tests, [quality_numbers(a=10.0, b=11.0), quality_numbers(a=50.0, b=51.0)])
+    numbers = ablation(profiles, NO_NOTES, qualities, tests, ["psnr_y"]).numbers
+    assert numbers["neon/x4-hard_bicubic/psnr_y"].tolist() == [11, 10]
+    assert numbers["neon_hard/x4-bicubic/psnr_y"].tolist() == [51, 50]
 
 
 def literature_table():
@@ -465,7 +475,7 @@ def test_complexity_table():
     assert made.title == "Complexity: x4"
     text = made.markdown()
     assert (
-        "Published (M)" in text and "| 0.0 |" in " ".join(text.split()) and "A: parameters published in a paper" in text
+        "In the literature (M)" in text and "| 0.0 |" in " ".join(text.split()) and "A: parameters as printed in a paper" in text
     )
     assert "1x3x16x16, float32, on A chip, 2 threads, PyTorch 2.14.1" in text
     assert "0.004" in text and "**1.1** [1.0, 1.9]" in text and "<u>3.0</u>" in text

@@ -1,1 +1,1 @@
-"""Figures from the files of earlier steps; a module a subject, one style."""
+"""Figures from the files of earlier steps; one module per subject, one style."""

@@ -23,8 +23,8 @@ def protocol_heat_map(measured: pd.DataFrame, choices: Mapping[str, Sequence[str
     """How far every combination of a protocol moves PSNR and SSIM from the stated one, which has a frame.
 
     Args:
-        measured: the combinations of one model, see audit.audit().
-        choices: audit.CHOICES, the stated protocol first of each.
+        measured: the combinations of one model, see steps.audit.audit().
+        choices: metrics.protocol.CHOICES, the stated protocol first of each.
         title: the model and the data set.
     """
     base = measured[(measured[list(choices)] == [options[0] for options in choices.values()]).all(axis=1)].iloc[0]

@@ -1,1 +1,1 @@
-"""Tables: data frames of numbers, rendered as CSV, Markdown and LaTeX; a module a subject."""
+"""Tables: data frames of numbers, rendered as CSV, Markdown, LaTeX and HTML; one module per subject."""

@@ -32,8 +32,8 @@ def complexity(profiles: Mapping[str, Mapping], models: Mapping[str, Mapping], r
     columns = [parameters]
     if published:
         stated = [published.get(name, {}).get("parameters_m") for name in numbers["model"]]
-        numbers["published_params_m"] = stated
-        columns.append(Column("published_params_m", "Published (M)", None))
+        numbers["literature_params_m"] = stated
+        columns.append(Column("literature_params_m", "In the literature (M)", None))
     columns += [macs, latency]
     if profiles[reference]["parameters"]:
         numbers["times_as_fast"] = numbers.set_index("model")["latency_ms"][reference] / numbers["latency_ms"]
@@ -48,7 +48,7 @@ def complexity(profiles: Mapping[str, Mapping], models: Mapping[str, Mapping], r
     )
     notes = model_notes(models)
     notes += [
-        f"{models[name]['label']}: parameters published in {stated['citation']}"
+        f"{models[name]['label']}: parameters as printed in {stated['citation']}"
         + (f", without {' and '.join(stated['without'])}" if stated["without"] else "")
         for name, stated in published.items()
     ]
@@ -80,7 +80,7 @@ def ablation(
         over = f"{test.name} ({quality['images'][0]} images)"
         means = quality.set_index("model")
         for metric in (metric for metric in metrics if metric in metrics_of(quality)):
-            key = f"{test.dataset}_{test.degradation}_{metric}"
+            key = f"{test.key}/{metric}"
             numbers[key] = means[metric][numbers["model"]].to_numpy()
             numbers[f"{key}_difference"] = numbers[key] - means[metric][full]
             columns.append(metric_column(metric, key, over))

@@ -110,7 +110,7 @@ def side_by_side(
         group = f"x{test.scale} {test.degradation}"
         conditions[group] = test.conditions
         over = f"{test.label} ({numbers['images'][0]} images)"
-        keys = {metric: f"{test.dataset}_{metric}" for metric in metrics_of(numbers)}
+        keys = {metric: f"{test.dataset}/{metric}" for metric in metrics_of(numbers)}
         columns |= {key: metric_column(metric, key, over) for metric, key in keys.items()}
         for row in numbers.to_dict("records"):
             named = {"conditions": group, "model": row["model"], "label": models[row["model"]]["label"]}

@@ -3,6 +3,7 @@
 import html
 import itertools
 import math
+import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ _MARKUP = {
     "latex": {1: r"\textbf{{{}}}", 2: r"\underline{{{}}}"},
 }
 _ESCAPED = {
-    "markdown": str.maketrans({"|": r"\|"}),
+    "markdown": str.maketrans({character: rf"\{character}" for character in "|*`"}),
     "latex": str.maketrans(
         {character: rf"\{character}" for character in "%_&#${}"}
         | {character: f"${character}$" for character in "<>|"}
@@ -27,6 +28,9 @@ _ESCAPED = {
         | {"↑": r"$\uparrow$", "↓": r"$\downarrow$", "–": "--", "Δ": r"$\Delta$", "/": r"/\allowbreak{}"}
     ),
 }
+
+
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")  # Markdown would take it for HTML; "< 0.001" stays as it is
 
 
 @dataclass
@@ -283,4 +287,5 @@ def _latex_row(cells: Iterable[str]) -> str:
 
 
 def _escape(text: str, kind: str) -> str:
-    return text.translate(_ESCAPED[kind])
+    text = text.translate(_ESCAPED[kind])
+    return _TAG.sub(r"\\<", text) if kind == "markdown" else text
