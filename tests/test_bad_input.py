@@ -47,14 +47,18 @@ def test_argument_that_a_network_refuses(project):
 
 
 def test_wrong_sha256_of_weights(project):
-    shutil.copy(project.folder / "results/weights/edsr_test/synthetic/x4/seed10.safetensors", project.folder / "w.safetensors")
+    shutil.copy(
+        project.folder / "results/weights/edsr_test/synthetic/x4/seed10.safetensors", project.folder / "w.safetensors"
+    )
     weights = f"weights: {{path: w.safetensors, sha256: '{'0' * 64}'}}"
     project.edit("config/test.yaml", "img_range: 1.0}\n    train: test", f"img_range: 1.0}}\n    {weights}")
     assert "error: w.safetensors: sha256 is " in failed(project)
 
 
 def test_weights_of_another_shape(project):
-    shutil.copy(project.folder / "results/weights/edsr_test/synthetic/x4/seed10.safetensors", project.folder / "w.safetensors")
+    shutil.copy(
+        project.folder / "results/weights/edsr_test/synthetic/x4/seed10.safetensors", project.folder / "w.safetensors"
+    )
     project.edit(
         "config/test.yaml", "img_range: 1.0}\n    train: test", "img_range: 1.0}\n    weights: {path: w.safetensors}"
     )

@@ -1,4 +1,4 @@
-"""The house: imports between rooms point one way and form no cycle, files stay small, names are taken apart in one place."""
+"""The house: imports between rooms point one way, files stay small, names are taken apart in one place."""
 
 import ast
 import re

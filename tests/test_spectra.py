@@ -52,7 +52,9 @@ def test_means_over_the_images_of_a_folder(tmp_path):
         write_image(tmp_path / f"hr/{name}.png", image)
         write_image(tmp_path / f"sr/0/{name}.png", image // 2)
         write_image(tmp_path / f"sr/0_draw1/{name}.png", image)  # a further replicate, which is left out
-    write_csv(tmp_path / "sr/manifest.csv", [{"image": i, "replicate": name} for i in "ab" for name in ("0", "0_draw1")])
+    write_csv(
+        tmp_path / "sr/manifest.csv", [{"image": i, "replicate": name} for i in "ab" for name in ("0", "0_draw1")]
+    )
     rows = mean_spectra(tmp_path / "sr", tmp_path / "hr")
     luma = images[..., 0] * (219 / 255) + 16
     expected = np.mean([radial_power(plane) for plane in luma], axis=0)

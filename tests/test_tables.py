@@ -475,7 +475,9 @@ def test_complexity_table():
     assert made.title == "Complexity: x4"
     text = made.markdown()
     assert (
-        "In the literature (M)" in text and "| 0.0 |" in " ".join(text.split()) and "A: parameters as printed in a paper" in text
+        "In the literature (M)" in text
+        and "| 0.0 |" in " ".join(text.split())
+        and "A: parameters as printed in a paper" in text
     )
     assert "1x3x16x16, float32, on A chip, 2 threads, PyTorch 2.14.1" in text
     assert "0.004" in text and "**1.1** [1.0, 1.9]" in text and "<u>3.0</u>" in text

@@ -43,7 +43,10 @@ def models(jobs, rule):
 
 
 def tables(folder: Path) -> dict[str, str]:
-    return {str(path.relative_to(folder)): sha256(path) for path in sorted((folder / "results/tables").glob("*/*/quality.*"))}
+    return {
+        str(path.relative_to(folder)): sha256(path)
+        for path in sorted((folder / "results/tables").glob("*/*/quality.*"))
+    }
 
 
 def test_contracts_hold(finished):
@@ -229,7 +232,11 @@ def test_a_run_is_copied_for_the_repository(project):
     assert result.returncode == 0, result.stdout[-3000:]
     results = project.folder / "results"
     copy = results / "reference/drawn"
-    for name in ("tables/synthetic/x4-bicubic/quality.md", "figures/synthetic/x4-bicubic/qualitative.pdf", "provenance.json"):
+    for name in (
+        "tables/synthetic/x4-bicubic/quality.md",
+        "figures/synthetic/x4-bicubic/qualitative.pdf",
+        "provenance.json",
+    ):
         assert (copy / name).read_bytes() == (results / name).read_bytes()
     shown = {path.stem for path in (copy / "report/files/images").rglob("HR-x4/*.webp")}
     assert len(shown) == 3

@@ -10,7 +10,9 @@ from rssr.config.block import Block
 class Metric(Block):
     """A column of the quality table."""
 
-    required: bool = Field(True, description="false: where its weights are unavailable, the metric is a column of dashes")
+    required: bool = Field(
+        True, description="false: where its weights are unavailable, the metric is a column of dashes"
+    )
 
 
 class Profile(Block):

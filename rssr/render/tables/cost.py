@@ -23,15 +23,15 @@ def complexity(profiles: Mapping[str, Mapping], models: Mapping[str, Mapping], r
         reference: the model whose latency the others' are compared with; not compared if it has no parameters.
     """
     numbers = pd.DataFrame([_cost(name, models[name]["label"], profile) for name, profile in profiles.items()])
-    published = {  # at x4
+    printed = {  # at x4
         name: model["literature"]
         for name, model in models.items()
         if "literature" in model and profiles[name].get("model", {}).get("scale", 4) == 4
     }
     parameters, macs, latency = _cost_columns(profiles)
     columns = [parameters]
-    if published:
-        stated = [published.get(name, {}).get("parameters_m") for name in numbers["model"]]
+    if printed:
+        stated = [printed.get(name, {}).get("parameters_m") for name in numbers["model"]]
         numbers["literature_params_m"] = stated
         columns.append(Column("literature_params_m", "In the literature (M)", None))
     columns += [macs, latency]
@@ -50,7 +50,7 @@ def complexity(profiles: Mapping[str, Mapping], models: Mapping[str, Mapping], r
     notes += [
         f"{models[name]['label']}: parameters as printed in {stated['citation']}"
         + (f", without {' and '.join(stated['without'])}" if stated["without"] else "")
-        for name, stated in published.items()
+        for name, stated in printed.items()
     ]
     subject = title("complexity", f"x{_scale(profiles)}")
     return Table(numbers, columns, subject, caption, notes + _cost_notes(profiles, models))
