@@ -19,8 +19,25 @@ function markSorted(headers, sorted, descending) {
   sorted.setAttribute("aria-sort", descending ? "descending" : "ascending");
 }
 
+// A column of buttons that copy what makes the numbers of a row again; tables know of no commands.
+function addCommands(table, commands) {
+  const title = document.createElement("th");
+  title.scope = "col";
+  title.textContent = "Reproduce";
+  table.tHead.rows[0].append(title);
+  for (const row of table.tBodies[0].rows) {
+    const button = document.createElement("button");
+    const command = commands[row.dataset.model];
+    Object.assign(button, { type: "button", className: "quiet", textContent: "Copy command", title: command });
+    button.dataset.command = command;
+    row.insertCell().append(button);
+  }
+}
+
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
+  const commands = table.closest("figure")?.dataset.commands;
+  if (commands) addCommands(table, JSON.parse(commands));
   const headers = [...table.tHead.rows[0].cells];
 
   const keyOf = (row, column, numbers) => {
