@@ -72,6 +72,10 @@ class Network(Block):
         return self
 
 
+# Keys of a model's entry in the configuration that decide nothing of the network, see config.models.Model.
+DESCRIPTIVE = ("label", "note", "train", "train_on", "ablates", "licence", "citation", "literature")
+
+
 class Entry(Network):
     """A network at one scale, as registry.build() takes it."""
 

@@ -16,7 +16,7 @@ from rssr.base.files import check_sha256
 from rssr.base.tensors import read_weights
 from rssr.models.checkpoint import from_checkpoint
 from rssr.models.ensemble import SelfEnsemble
-from rssr.models.entry import Entry, File
+from rssr.models.entry import DESCRIPTIVE, Entry, File
 from rssr.models.interpolation import Interpolation
 from rssr.models.names import INTERPOLATIONS, NETWORKS, check_arch
 from rssr.models.tiling import Tiled
@@ -63,8 +63,9 @@ def build(entry: Mapping[str, Any]) -> nn.Module:
     """Build a network in eval mode.
 
     Args:
-        entry: what decides it, see entry.Entry, as a dict: `arch` with `args` (and `weights`, a File with a path), or
-            `checkpoint`; `scale` (4 by default), `range`, `multiple_of`, `strict`, `self_ensemble` and `tile`.
+        entry: a model of the configuration as a dict, of which the keys of entry.Entry decide: `arch` with `args` (and
+            `weights`, a File with a path), or `checkpoint`; `scale` (4 by default), `range`, `multiple_of`, `strict`,
+            `self_ensemble` and `tile`.
 
     Returns:
         (B, 3, h, w) in [0, 1] -> (B, 3, scale * h, scale * w), any h and w from 8. Random weights where the entry names
@@ -74,7 +75,7 @@ def build(entry: Mapping[str, Any]) -> nn.Module:
         UserError: for an unknown key or class, arguments that it refuses, or weights that do not fit.
     """
     try:
-        valid = Entry.model_validate(entry)
+        valid = Entry.model_validate({key: value for key, value in entry.items() if key not in DESCRIPTIVE})
     except ValidationError as error:
         raise UserError(f"a model's entry: {sentence(error, Entry)}") from None
     model = Upscaler(_network(valid), valid.scale, valid.range, valid.multiple_of).eval()

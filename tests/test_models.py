@@ -8,6 +8,8 @@ import torch
 from rssr.base.errors import UserError
 from rssr.base.resampling import imresize
 from rssr.base.tensors import read_weights
+from rssr.config.models import Model
+from rssr.models.entry import DESCRIPTIVE, Network
 from rssr.models.registry import build
 from rssr.models.weights import write_weights
 
@@ -149,3 +151,11 @@ def test_a_size_that_a_network_cannot_take_is_named():
 def test_weights_at_an_address_are_not_built():
     with pytest.raises(UserError, match="are at an address"):
         build(ENTRIES["basicsr"] | {"weights": {"url": "https://example.org/w.pth", "sha256": "0" * 64}})
+
+
+def test_an_entry_of_the_configuration_can_be_built_as_it_is():
+    entry = {"label": "Bicubic", "arch": "bicubic", "note": "as PIL names it", "licence": "MIT"}
+    assert build(entry)(torch.rand(1, 3, 8, 9)).shape == (1, 3, 32, 36)
+    assert set(Model.model_fields) == {*Network.model_fields, *DESCRIPTIVE}
+    with pytest.raises(UserError, match="unknown key 'lable', did you mean"):
+        build({"lable": "Bicubic", "arch": "bicubic"})
