@@ -89,12 +89,12 @@ def _network(entry: Entry) -> nn.Module:
         return from_checkpoint(_checked(entry.checkpoint, entry.scale, "the checkpoint is"), entry.scale)
     if entry.arch in INTERPOLATIONS:
         return Interpolation(entry.arch, entry.scale)
+    path = _checked(entry.weights, entry.scale, f"the weights of '{entry.arch}' are") if entry.weights else None
     try:
         network = import_class(entry.arch)(**entry.args)
     except (TypeError, ValueError) as error:
         raise UserError(f"arch '{entry.arch}' does not take the arguments {entry.args}: {error}") from None
-    if entry.weights:
-        path = _checked(entry.weights, entry.scale, f"the weights of '{entry.arch}' are")
+    if path:
         misfits = load_into(network, read_weights(path, entry.scale), path, entry.strict)
         if misfits:
             warnings.warn(
