@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from objects import a_test_set
 from scipy.stats import norm, wilcoxon
 
 from rssr.base.files import write_csv
@@ -73,11 +74,11 @@ def test_infinite_and_missing_scores_survive_their_file_and_are_said(tmp_path):
     whole = frame.assign(sam=1.0)
     notes = ["M, SAM (°): not a number for 1 of 2 images, such as black ones, so there is no mean"]
     for table in (
-        quality({"m": frame, "n": whole}, models, "Some images", SETTINGS),
-        significance({"m": frame, "n": whole}, models, "Some images", SETTINGS, "n"),
+        quality({"m": frame, "n": whole}, models, a_test_set(), SETTINGS),
+        significance({"m": frame, "n": whole}, models, a_test_set(), SETTINGS, "n"),
     ):
         assert table.notes == notes
-    assert quality({"m": frame}, models, "Some images", SETTINGS).numbers["psnr_y"].tolist() == [math.inf]
+    assert quality({"m": frame}, models, a_test_set(), SETTINGS).numbers["psnr_y"].tolist() == [math.inf]
 
 
 def test_win_rates_count_an_equal_image_half_for_each():
