@@ -360,7 +360,7 @@ def test_first_screen_says_who_leads_and_by_how_much(opened):
     assert page.locator("h1").inner_text() == "3 methods on 60 images of Tiny & small"
     assert top.locator(".who").inner_text() == "Better"
     assert f"{scores_of('better', 'bicubic').mean():.2f} dB PSNR-Y" in top.inner_text()
-    assert "0.795 dB ahead of Bicubic, and the interval of the difference leaves zero out" in top.inner_text()
+    assert "0.795 dB ahead of Bicubic, and the interval of the difference excludes zero" in top.inner_text()
 
 
 def test_labels_are_text_whatever_is_in_them(opened):

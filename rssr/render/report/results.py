@@ -235,5 +235,5 @@ class Run:
             ("Intervals", [intervals]),
             ("Weights", [f"{label}: {'; '.join(filter(None, said))}" for label, said in weights.items() if any(said)]),
             ("Cost", [calls, kept]),
-            ("MACs", ["Multiply-accumulates as fvcore and handles of ours count them; FLOPs are twice that"]),
+            ("MACs", ["Multiply-accumulates as fvcore and additional handles count them; FLOPs are twice that"]),
         ]

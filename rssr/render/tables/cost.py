@@ -137,7 +137,7 @@ def _cost_caption(profiles: Mapping[str, Mapping]) -> str:
     counted = f"{calls[0]}" if calls[0] == calls[-1] else f"{calls[0]} to {calls[-1]}"
     return (
         f"Cost of one call at {_setup(next(iter(profiles.values())))}. MACs: multiply-accumulates as fvcore and "
-        f"handles of ours count them (FLOPs = 2 x MACs); latency: median of {counted} calls with the 5th and 95th "
+        f"additional handles count them (FLOPs = 2 x MACs); latency: median of {counted} calls with the 5th and 95th "
         "percentile"
     )
 
