@@ -6,20 +6,19 @@ import re
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from rssr.base.errors import UserError
+from rssr.metrics.samples import noisy, spread
 
 STEADY = 0.05  # warm-up ends when the medians of the last calls and of those before them agree within this
 WINDOW = 3  # calls per median
-SPREAD = 2  # ratio of the 95th to the 5th percentile above which a measurement counts as disturbed
 DTYPES = {"fp32": None, "tf32": None, "bf16": torch.bfloat16, "fp16": torch.float16}  # of autocast
 
 
@@ -111,26 +110,6 @@ def timed(call: Callable[[], object], device: torch.device, settings: Mapping[st
         "clocks_mhz": {"before": before, "after": after},
         **describe(device),
     }
-
-
-def spread(samples: Sequence[float]) -> tuple[float, float, float]:
-    """What tables and figures show of samples: the 5th percentile, the median and the 95th percentile."""
-    low, median, high = np.percentile(samples, [5, 50, 95])
-    return float(low), float(median), float(high)
-
-
-def noisy(samples: Sequence[float]) -> bool:
-    """Whether calls were disturbed, so that a second measurement might differ by more than the interval of this one.
-
-    They were if they spread by more than SPREAD, or if the median of the second half of the calls lies outside the 5th
-    to 95th percentile of the first.
-    """
-    low, high = np.percentile(samples, [5, 95])
-    first, second = samples[: len(samples) // 2], samples[len(samples) // 2 :]
-    if high > SPREAD * low or len(first) < 10:  # the percentiles of a handful of calls are no interval
-        return bool(high > SPREAD * low)
-    from_, to = np.percentile(first, [5, 95])
-    return bool(not from_ <= np.median(second) <= to)
 
 
 def describe(device: torch.device) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from torchvision.ops import deform_conv2d
 from rssr.base import ROOT
 from rssr.base.errors import UserError
 from rssr.metrics.complexity import count_macs, count_parameters, einsum_macs, mlstm_macs
-from rssr.metrics.latency import clocks_mhz, cpu_peak_mib, measure, noisy
+from rssr.metrics.latency import clocks_mhz, cpu_peak_mib, measure
+from rssr.metrics.samples import noisy
 from rssr.models.lstmconvsr import LSTMConvSR, mlstm
 from rssr.models.lstmconvsr.traversal import TRAVERSALS
 from rssr.models.lstmconvsr.vil import ViLG

@@ -42,7 +42,7 @@ NAMES_ONLY = {
     # Cards of metrics, and pure functions of scores.
     "render": {
         "rssr.metrics.fidelity",
-        "rssr.metrics.latency",
+        "rssr.metrics.samples",
         "rssr.metrics.protocol",
         "rssr.metrics.registry",
         "rssr.metrics.statistics",

@@ -9,7 +9,6 @@ from torch import Tensor
 TRAVERSALS = ("rowwise_from_top_left", "rowwise_from_bottom_right", "hilbert")
 
 
-@torch.compiler.assume_constant_result
 def order(traversal: str, height: int, width: int) -> tuple[Tensor, Tensor]:
     """The reading order of a map and the way back.
 
@@ -23,6 +22,10 @@ def order(traversal: str, height: int, width: int) -> tuple[Tensor, Tensor]:
     """
     forward, inverse = _order(traversal, int(height), int(width))  # tensors while a network is traced
     return torch.from_numpy(forward), torch.from_numpy(inverse)
+
+
+# What torch.compiler.assume_constant_result() sets; to call that loads the compiler, which takes longer than PyTorch.
+order._dynamo_marked_constant = True
 
 
 @lru_cache(maxsize=64)  # of arrays: a tensor made while a network is exported must not outlive the export

@@ -76,6 +76,7 @@ def used_files(path: Path) -> frozenset[Path]:
     return frozenset(found)
 
 
+@cache  # a file is imported by many, and to parse it is most of the time that planning takes
 def imports(path: Path) -> list[str]:
     """The modules, and names in modules, that a file imports; UserError for a file that is no Python."""
     try:

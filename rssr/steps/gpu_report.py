@@ -15,7 +15,8 @@ from rssr.base.files import write_json
 from rssr.base.provenance import made_by
 from rssr.metrics.complexity import count_parameters
 from rssr.metrics.fidelity import psnr, ssim
-from rssr.metrics.latency import measure, spread, timed
+from rssr.metrics.latency import measure, timed
+from rssr.metrics.samples import spread
 from rssr.models.lstmconvsr import mlstm
 from rssr.models.mambairv2 import selective_scan
 from rssr.models.mambairv2.selective_scan import backend

@@ -7,8 +7,8 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from rssr.metrics.latency import spread
 from rssr.metrics.registry import METRICS
+from rssr.metrics.samples import spread
 from rssr.render.figures.style import STYLE, WIDTH, legend_above, logarithmic, style_of, wrapped
 
 _BUBBLE = 400  # square points, of the network with the most parameters

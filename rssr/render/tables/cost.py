@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rssr.metrics.latency import noisy, spread
 from rssr.metrics.registry import METRICS
+from rssr.metrics.samples import noisy, spread
 from rssr.plan.test_set import TestSet
 from rssr.render.tables.quality import conditions_of, metric_column, metrics_of, protocols
 from rssr.render.tables.table import Column, Table, model_notes

@@ -1,0 +1,27 @@
+"""Percentiles of timed calls, and whether they were disturbed; free of PyTorch, for what only renders them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+SPREAD = 2  # ratio of the 95th to the 5th percentile above which a measurement counts as disturbed
+
+
+def spread(samples: Sequence[float]) -> tuple[float, float, float]:
+    """What tables and figures show of samples: the 5th percentile, the median and the 95th percentile."""
+    low, median, high = np.percentile(samples, [5, 50, 95])
+    return float(low), float(median), float(high)
+
+
+def noisy(samples: Sequence[float]) -> bool:
+    """Whether calls were disturbed, so that a second measurement might differ by more than the interval of this one.
+
+    They were if they spread by more than SPREAD, or if the median of the second half of the calls lies outside the 5th
+    to 95th percentile of the first.
+    """
+    low, high = np.percentile(samples, [5, 95])
+    first, second = samples[: len(samples) // 2], samples[len(samples) // 2 :]
+    if high > SPREAD * low or len(first) < 10:  # the percentiles of a handful of calls are no interval
+        return bool(high > SPREAD * low)
+    from_, to = np.percentile(first, [5, 95])
+    return bool(not from_ <= np.median(second) <= to)
