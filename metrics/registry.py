@@ -123,8 +123,13 @@ METRICS = {
             weights="rssr.metrics.perceptual:fetch",
         )
         for name, label, better, protocol in (
-            ("lpips", "LPIPS", "lower", "LPIPS with AlexNet, version 0.1, by pyiqa, on RGB"),
-            ("lpips_squeeze", "LPIPS-Squeeze", "lower", "LPIPS with SqueezeNet 1.1, version 0.1, by pyiqa, on RGB"),
+            ("lpips", "LPIPS", "lower", "LPIPS with AlexNet, version 0.1, by the package lpips, on RGB"),
+            (
+                "lpips_squeeze",
+                "LPIPS-Squeeze",
+                "lower",
+                "LPIPS with SqueezeNet 1.1, version 0.1, by the package lpips, on RGB",
+            ),
             ("clipiqa", "CLIPIQA", "higher", "CLIPIQA with ResNet-50 by pyiqa, of SR alone, on RGB"),
             ("dists", "DISTS", "lower", "DISTS by pyiqa, on RGB"),
         )

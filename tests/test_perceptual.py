@@ -1,8 +1,8 @@
 """Perceptual scores from weights files, with no network: seeded weights under the real names, and a real trunk."""
 
-import importlib.resources
+import shutil
 
-import lpips
+import pyiqa
 import pytest
 import torch
 from pyiqa.archs import clip_model, dists_arch, lpips_arch
@@ -39,35 +39,30 @@ def put(folder, metric, *tensors):
         torch.save(value, path)
 
 
-def linear_layers(net):
-    return torch.load(importlib.resources.files(lpips) / f"weights/v0.1/{net}.pth", "cpu", weights_only=True)
-
-
 def images(seed):
     drawn = torch.Generator().manual_seed(seed)
     return [torch.randint(0, 256, (2, 3, 72, 80), dtype=torch.uint8, generator=drawn) for _ in range(2)]
 
 
-def test_lpips_equals_the_package_on_the_same_seeded_weights(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("metric", "trunk"), [("lpips", alexnet), ("lpips_squeeze", squeezenet1_1)])
+def test_lpips_equals_pyiqas_on_the_same_seeded_trunk(tmp_path, monkeypatch, metric, trunk):
     torch.manual_seed(1)
-    put(tmp_path, "lpips", alexnet().state_dict(), {k: v.abs() for k, v in linear_layers("alex").items()})
+    put(tmp_path, metric, trunk().state_dict())
     sr, hr = images(2)
-    found = function("lpips", 4, str(tmp_path))(sr, hr, None)
-    hub = torch.hub.get_dir()
+    found = function(metric, 4, str(tmp_path))(sr, hr, None)
     monkeypatch.setattr("torch.hub._hub_dir", str(tmp_path))
-    path = tmp_path / list(perceptual.WEIGHTS["lpips"])[1]
-    package = lpips.LPIPS(net="alex", model_path=str(path), verbose=False)
+    own = {"net": perceptual.LINEAR[metric][0], "pretrained_model_path": str(perceptual.linear_layers(metric))}
+    reference = pyiqa.create_metric("lpips", device="cpu", **own)
     window = (..., slice(4, -4), slice(4, -4))
     with torch.inference_mode():
-        expected = package(hr[window].float() / 255, sr[window].float() / 255, normalize=True).flatten()
+        expected = reference(sr[window].float() / 255, hr[window].float() / 255).flatten()
     assert found.shape == (2,) and found.dtype == torch.float64
     assert found.tolist() == pytest.approx(expected.tolist(), rel=1e-5)
-    assert (found > 1e-4).all() and function("lpips", 4, str(tmp_path))(sr, sr, None).tolist() == [0, 0]
-    assert hub != str(tmp_path), "the folder of the weights stayed PyTorch's own"
+    assert (found > 1e-4).all() and function(metric, 4, str(tmp_path))(sr, sr, None).tolist() == [0, 0]
 
 
 def test_images_that_it_cannot_compare_are_refused(tmp_path):
-    put(tmp_path, "lpips", alexnet().state_dict(), linear_layers("alex"))
+    put(tmp_path, "lpips", alexnet().state_dict())
     metric = function("lpips", 4, str(tmp_path))
     sr, hr = images(2)
     side = perceptual.SMALLEST + 2 * 4
@@ -78,11 +73,19 @@ def test_images_that_it_cannot_compare_are_refused(tmp_path):
         metric(sr, hr[..., 1:], None)
 
 
-def test_lpips_squeeze_has_the_published_values(tmp_path, shared):
-    """The examples of torchmetrics' documentation, with the trunk that torchvision publishes."""
-    trunk = squeezenet1_1().state_dict()  # LPIPS does not use the classifier
-    trunk.update(torch.load(shared / "weights/squeezenet1_1_features.pth", weights_only=True))
-    put(tmp_path, "lpips_squeeze", trunk, linear_layers("squeeze"))
+@pytest.mark.parametrize("whole", [True, False])
+def test_lpips_squeeze_has_the_published_values(tmp_path, shared, monkeypatch, whole):
+    """The examples of torchmetrics' documentation, with the trunk that torchvision publishes, whole or its features."""
+    features = shared / "weights/squeezenet1_1_features.pth"
+    if whole:  # but for the classifier, which LPIPS does not use; its digits are not torchvision's
+        trunk = squeezenet1_1().state_dict() | torch.load(features, weights_only=True)
+        put(tmp_path, "lpips_squeeze", trunk)
+        path = tmp_path / perceptual.SQUEEZENET
+        monkeypatch.setitem(perceptual.WEIGHTS, "lpips_squeeze", {perceptual.SQUEEZENET: ("", sha256(path))})
+    else:
+        (tmp_path / "checkpoints").mkdir()
+        shutil.copy2(features, tmp_path / perceptual.FEATURES_FILE)
+    fetch_weights("lpips_squeeze", str(tmp_path))
     metric = perceptual.load("lpips_squeeze", str(tmp_path), "cpu")
 
     def value(one, two):
@@ -100,29 +103,36 @@ def test_lpips_squeeze_has_the_published_values(tmp_path, shared):
     assert 0 < value(pair[0][..., :side, :side], pair[1][..., :side, :side])[0] < 1
 
 
-def test_a_damaged_or_another_file_is_refused(tmp_path):
-    put(tmp_path, "lpips", alexnet().state_dict(), linear_layers("alex"))
-    with pytest.raises(UserError, match="alexnet-owt-7be5be79.pth has the sha256 .* but 7be5be79 was expected"):
+def test_a_damaged_or_another_file_is_refused(tmp_path, monkeypatch):
+    put(tmp_path, "lpips", alexnet().state_dict())
+    with pytest.raises(UserError, match=r"alexnet-owt-7be5be79.pth has the sha256 .* but 7be5be79\w{56} was expected"):
         fetch_weights("lpips", str(tmp_path))
+    put(tmp_path, "lpips_squeeze", squeezenet1_1().state_dict())  # nor one with the right first digits
+    monkeypatch.setattr(perceptual, "check_digest", lambda path, digest: None)
+    with pytest.raises(UserError, match="squeezenet1_1-b8a52dc0.pth has other feature layers than torchvision's"):
+        fetch_weights("lpips_squeeze", str(tmp_path))
 
 
-def test_real_digests_are_accepted(tmp_path, monkeypatch):
-    put(tmp_path, "lpips", alexnet().state_dict(), linear_layers("alex"))
-    checked = []
-    monkeypatch.setattr(perceptual, "check_digest", lambda path, digest: checked.append((path.name, digest)))
-    fetch_weights("lpips", str(tmp_path))
-    assert checked == [("alexnet-owt-7be5be79.pth", "7be5be79"), ("LPIPS_v0.1_alex-df73285e.pth", "df73285e")]
+@pytest.mark.parametrize("metric", perceptual.LINEAR)
+def test_linear_layers_are_the_published_ones(metric, monkeypatch):
+    """By full checksums, as the first digits in pyiqa's names have them; another file is refused."""
+    net, digest = perceptual.LINEAR[metric]
+    assert sha256(perceptual.linear_layers(metric)) == digest
+    assert digest[:8] in lpips_arch.default_model_urls[f"0.1_{net}"]
+    monkeypatch.setitem(perceptual.LINEAR, metric, (net, "0" * 64))
+    with pytest.raises(UserError, match=rf"v0.1/{net}.pth has the sha256 {digest}, but 0000"):
+        fetch_weights(metric, "nowhere")
 
 
 @pytest.mark.parametrize("metric", perceptual.WEIGHTS)
-def test_every_file_has_an_address_as_its_package_has_it(metric):
+def test_every_file_has_an_address_and_a_checksum(metric):
     known = {AlexNet_Weights.DEFAULT.url, SqueezeNet1_1_Weights.DEFAULT.url, VGG16_Weights.DEFAULT.url}
-    known |= {*lpips_arch.default_model_urls.values(), *dists_arch.default_model_urls.values()}
-    known |= set(clip_model._MODELS.values())
+    known |= {*dists_arch.default_model_urls.values(), *clip_model._MODELS.values()}
     known = {url.replace("?download=true", "") for url in known}
     for name, (base, digest) in perceptual.WEIGHTS[metric].items():
         assert base + name.rpartition("/")[2] in known
-        assert digest in base + name
+        assert digest[:8] in base + name
+        assert len(digest) == (8 if name == perceptual.SQUEEZENET else 64)
     assert METRICS[metric].weights
 
 

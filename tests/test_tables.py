@@ -2,6 +2,7 @@
 
 import html
 import itertools
+import json
 import re
 import shutil
 import subprocess
@@ -15,10 +16,10 @@ from rssr.datasets import rsscn7
 from rssr.metrics.protocol import BASE, CHOICES
 from rssr.metrics.statistics import mean_interval
 from rssr.plan.artifacts import TABLES, Artifact, artifact_at
-from rssr.render.scores import read_scores, replicate_means
+from rssr.render.scores import absent, read_scores, replicate_means
 from rssr.render.tables.cost import ablation, complexity
 from rssr.render.tables.protocol import audit, literature_against_measured
-from rssr.render.tables.quality import classes, quality, side_by_side, significance
+from rssr.render.tables.quality import classes, not_computed, quality, side_by_side, significance
 from rssr.render.tables.table import Column, Table, ranks
 from rssr.render.tables.training import training
 
@@ -301,8 +302,6 @@ def test_all_test_sets_side_by_side():
     several = side_by_side(by_test_set(tests, numbers), tests, NO_NOTES)
     assert several.numbers["conditions"].tolist() == ["x4 bicubic"] * 2 + ["x2 hard"] * 2
     assert "- x2 hard: x2, LR by hard." in several.markdown()
-    missing = side_by_side(by_test_set(tests[:1], [quality_numbers(a=np.nan)]), tests[:1], NO_NOTES).markdown()
-    assert "PSNR-Y (dB): not computed; results/metrics/psnr_y.json says what to do" in missing
 
 
 def test_ablation_is_the_difference_from_the_full_network():
@@ -401,6 +400,16 @@ def test_quality_table():
     assert "peak 255" in text and "- Net A: somebody's" in text
     assert "**31.00** [30.00, 32.00]" in text and "<u>30.00</u> [29.00, 31.00]" in text
     assert "Δ" not in text and "psnr_y_spread" not in made.numbers
+    assert "LPIPS" not in text and "lpips" not in made.numbers, "nothing has a value, so it is no column"
+    scores["b"].loc[0, "lpips"] = 0.25
+    assert [row[-1][2] for row in cells(quality(scores, models, test, SETTINGS))] == ["–", "–"], "something has one"
+
+
+def test_a_metric_without_scores_is_named_with_what_to_do(tmp_path):
+    for name, found in (("a", {}), ("b", {"lpips": "there is no network: bring the file"})):
+        (tmp_path / f"{name}.json").write_text(json.dumps({"absent": found}))
+    notes = not_computed(absent(sorted(tmp_path.iterdir())))
+    assert notes == ["LPIPS: not computed, because there is no network: bring the file"]
 
 
 def test_quality_table_shows_how_far_replicates_are_apart():
@@ -440,6 +449,7 @@ def test_significance_table():
     assert made.title == "Significance: A set, x4, bicubic" and made.caption.startswith(f"{test.title}. ")
     rows = made.numbers.set_index(["model", "metric"])
     assert len(rows) == 4, "two methods by two metrics; a metric without scores has no row"
+    assert "LPIPS" not in made.markdown()
     won = rows.loc[("better", "PSNR-Y (dB)")]
     assert won["difference_low"] < won["difference"] < won["difference_high"] and won["won_percent"] == 100
     assert won["p_holm"] == pytest.approx(4 * won["p"])

@@ -11,7 +11,9 @@ class Metric(Block):
     """A column of the quality table."""
 
     required: bool = Field(
-        True, description="false: where its weights are unavailable, the metric is a column of dashes"
+        True,
+        description="false: where its weights are unavailable, the metric is no column, and a note below "
+        "the table says why",
     )
 
 

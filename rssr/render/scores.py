@@ -1,10 +1,11 @@
 """Scores as renderings take them: one row per image, and how far replicates lie apart."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
-from rssr.base.files import read_csv
+from rssr.base.files import read_csv, read_json
 
 
 def read_scores(path: Path) -> pd.DataFrame:
@@ -25,6 +26,11 @@ def replicate_means(path: Path) -> dict[str, list[float]]:
         return {}
     means = frame.drop(columns="image").groupby("replicate", sort=False).agg(_mean)
     return {metric: means[metric].tolist() for metric in means}
+
+
+def absent(records: Iterable[Path]) -> dict[str, str]:
+    """Metrics without scores -> why, and what to do; from results/scores/.../{model}.json of several models."""
+    return {metric: reason for path in records for metric, reason in read_json(path)["absent"].items()}
 
 
 def _read(path: Path) -> pd.DataFrame:

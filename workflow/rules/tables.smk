@@ -61,6 +61,7 @@ rule render_classes:
 rule render_side_by_side:
     input:
         qualities=[test.artifact("quality").path for test in plan.test_sets],
+        records=[path for test in plan.test_sets for path in of_models("scores", test, "json")],
         script=script("render_side_by_side"),
         code=code("render_side_by_side"),
     output:
@@ -79,12 +80,13 @@ rule render_side_by_side:
         out=subpath(output[0], strip_suffix=".csv"),
     shell:
         "python {input.script} --models {params.models:q} --qualities {input.qualities}"
-        " --test-sets {params.tests:q} --out {params.out} > {log} 2>&1"
+        " --records {input.records} --test-sets {params.tests:q} --out {params.out} > {log} 2>&1"
 
 
 rule render_significance:
     input:
         scores=lambda wildcards: of_models("scores", plan.test_set(wildcards)),
+        records=lambda wildcards: of_models("scores", plan.test_set(wildcards), "json"),
         script=script("render_significance"),
         code=code("render_significance"),
     output:
@@ -105,8 +107,8 @@ rule render_significance:
         reference=lambda wildcards: plan.reference_at(int(wildcards.scale)),
         out=subpath(output[0], strip_suffix=".csv"),
     shell:
-        "python {input.script} --models {params.models:q} --scores {input.scores} --reference {params.reference}"
-        " --test-set {params.test:q} --statistics {params.statistics:q} --out {params.out} > {log} 2>&1"
+        "python {input.script} --models {params.models:q} --scores {input.scores} --records {input.records}"
+        " --reference {params.reference} --test-set {params.test:q} --statistics {params.statistics:q} --out {params.out} > {log} 2>&1"
 
 
 rule render_literature:

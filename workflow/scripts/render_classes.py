@@ -3,11 +3,10 @@
 import argparse
 from pathlib import Path
 
-from rssr.base.files import read_json
 from rssr.base.process import run
 from rssr.plan import arguments as given
 from rssr.plan.artifacts import by_model
-from rssr.render.scores import read_scores
+from rssr.render.scores import absent, read_scores
 from rssr.render.tables.quality import classes, not_computed
 
 
@@ -22,9 +21,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="path of the files without suffix")
     arguments = parser.parse_args()
     scores = {name: read_scores(path) for name, path in by_model(arguments.scores).items()}
-    records = {name: read_json(path) for name, path in by_model(arguments.records).items()}
     table = classes(scores, arguments.models, arguments.test_set, arguments.statistics)
-    table.notes += not_computed(next(iter(records.values()))["absent"])
+    table.notes += not_computed(absent(arguments.records))
     table.write(arguments.out)
 
 

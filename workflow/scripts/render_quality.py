@@ -3,12 +3,11 @@
 import argparse
 from pathlib import Path
 
-from rssr.base.files import read_json
 from rssr.base.process import run
 from rssr.plan import arguments as given
 from rssr.plan.artifacts import by_model
 from rssr.render.literature import for_test_set
-from rssr.render.scores import read_scores, replicate_means
+from rssr.render.scores import absent, read_scores, replicate_means
 from rssr.render.tables.quality import not_computed, quality
 
 
@@ -25,12 +24,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="path of the files without suffix")
     arguments = parser.parse_args()
     scores = {name: read_scores(path) for name, path in by_model(arguments.scores).items()}
-    records = {name: read_json(path) for name, path in by_model(arguments.records).items()}
     images = next(iter(scores.values()))["image"].nunique()
     literature = for_test_set(arguments.literature, arguments.test_set, images)
     replicates = {name: replicate_means(path) for name, path in by_model(arguments.scores).items()}
     table = quality(scores, arguments.models, arguments.test_set, arguments.statistics, replicates, literature)
-    table.notes += not_computed(next(iter(records.values()))["absent"]) + arguments.notes
+    table.notes += not_computed(absent(arguments.records)) + arguments.notes
     table.write(arguments.out)
 
 

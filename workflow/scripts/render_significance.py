@@ -6,8 +6,8 @@ from pathlib import Path
 from rssr.base.process import run
 from rssr.plan import arguments as given
 from rssr.plan.artifacts import by_model
-from rssr.render.scores import read_scores
-from rssr.render.tables.quality import significance
+from rssr.render.scores import absent, read_scores
+from rssr.render.tables.quality import not_computed, significance
 
 
 def main() -> None:
@@ -15,6 +15,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", type=given.entry, required=True, help="model -> label and notes, as JSON")
     parser.add_argument("--scores", nargs="+", type=Path, required=True, help="CSV files, one per model")
+    parser.add_argument("--records", nargs="+", type=Path, required=True, help="JSON files, one per model")
     parser.add_argument("--reference", required=True, help="model that the others are compared with")
     parser.add_argument("--test-set", type=given.test_set, required=True, help="as JSON")
     parser.add_argument("--statistics", type=given.entry, required=True, help="configuration entry as JSON")
@@ -22,6 +23,7 @@ def main() -> None:
     arguments = parser.parse_args()
     scores = {name: read_scores(path) for name, path in by_model(arguments.scores).items()}
     table = significance(scores, arguments.models, arguments.test_set, arguments.statistics, arguments.reference)
+    table.notes += not_computed(absent(arguments.records))
     table.write(arguments.out)
 
 

@@ -28,7 +28,7 @@ def main() -> None:
 
     torch.set_num_threads(1)
     records = [read_json(path) for path in arguments.records]
-    absent = {record["metric"]: record["reason"] for record in records if not record["available"]}
+    absent = {r["metric"]: f"{r['reason']}: {r['remedy']}" for r in records if not r["available"]}
     images = TestImages(arguments.hr_dir, arguments.lr_dir, arguments.steps, arguments.scale, arguments.crop)
     write_csv(
         arguments.scores, score_folder(arguments.sr_dir, images, arguments.metrics, arguments.weights_dir, absent)

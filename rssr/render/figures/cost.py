@@ -28,7 +28,8 @@ def quality_cost(
         models: model -> `label`, in the order of the configuration.
         metric: the column of quality to draw.
     """
-    rows = quality.set_index("model")
+    interval = [f"{metric}{end}" for end in ("", "_low", "_high")]
+    rows = quality.set_index("model").reindex(columns=interval)  # no columns where nothing has a value
     latencies = {name: profiles[name]["latency"] for name in models}
     device = next(iter(latencies.values()))["device"]
     costs = {
@@ -44,7 +45,7 @@ def quality_cost(
             axis.set_xlabel(wrapped(label, 0.27 * WIDTH, 8))
             zero = logarithmic(axis.xaxis, [cost for found in by_model.values() for cost in found])
             for index, (name, model) in enumerate(models.items()):
-                value, low, high = (rows.loc[name, f"{metric}{end}"] for end in ("", "_low", "_high"))
+                value, low, high = rows.loc[name]
                 fast, middle, slow = (cost or zero for cost in by_model[name])
                 errors = {"xerr": [[middle - fast], [slow - middle]], "yerr": [[value - low], [high - value]]}
                 look = style_of(index) | {"linestyle": "none"}

@@ -125,13 +125,12 @@ def side_by_side(
         "table of each test set."
     )
     notes = [f"{group}: {words}." for group, words in conditions.items()] if several else []
-    missing = [metric for metric in metrics if all(frame[metric].isna().all() for frame in qualities.values())]
     return Table(
         numbers,
         list(columns.values()),
         title("side_by_side"),
         caption,
-        notes + model_notes(models) + not_computed(dict.fromkeys(missing, "")),
+        notes + model_notes(models),
         group=Column("conditions", "Scale, LR", None) if several else None,
     )
 
@@ -161,22 +160,23 @@ def protocols(metrics: Iterable[str]) -> str:
 
 
 def not_computed(absent: Mapping[str, str]) -> list[str]:
-    """Notes on metrics without a value; metric -> why, empty where it is not known."""
-    return [
-        f"{METRICS[metric].label}: not computed{f', because {reason}' if reason else ''}; "
-        f"results/metrics/{metric}.json says what to do"
-        for metric, reason in absent.items()
-    ]
+    """Notes on metrics that are no column, since nothing has a value; metric -> why, and what to do."""
+    return [f"{METRICS[metric].label}: not computed, because {reason}" for metric, reason in absent.items()]
+
+
+def _computed(scores: Mapping[str, pd.DataFrame]) -> list[str]:
+    """The metrics that at least one image of one model has a value of: a column of dashes says nothing."""
+    return [name for name in METRICS if any(name in frame and frame[name].notna().any() for frame in scores.values())]
 
 
 def _means(
     scores: Mapping[str, pd.DataFrame], models: Mapping[str, Mapping], settings: Mapping[str, Any]
 ) -> pd.DataFrame:
     """One row per model: `model`, `label`, `images`, and of each metric the mean and the ends of its interval."""
-    rows = []
+    rows, metrics = [], _computed(scores)
     for name, frame in scores.items():
         row: dict[str, Any] = {"model": name, "label": models[name]["label"], "images": len(frame)}
-        for metric in metrics_of(frame):
+        for metric in metrics:
             numbers = mean_interval(pd.to_numeric(frame[metric]).to_numpy(float), settings)
             row |= dict(zip((metric, f"{metric}_low", f"{metric}_high"), numbers, strict=True))
         rows.append(row)
@@ -235,8 +235,8 @@ def significance(
         settings: see statistics.mean_interval().
         reference: the model that the others are compared with.
     """
-    rows = []
-    for metric in metrics_of(scores[reference]):
+    rows, metrics = [], _computed(scores)
+    for metric in metrics:
         compared = pd.to_numeric(scores[reference][metric]).to_numpy(float)
         for name, frame in scores.items():
             values = pd.to_numeric(frame[metric]).to_numpy(float)
@@ -257,7 +257,7 @@ def significance(
         f"{test.title}. Each method minus {models[reference]['label']} on the same {len(scores[reference])} images: "
         f"mean difference and its {_interval(settings)}; p of Wilcoxon's signed-rank test, two-sided, Holm's "
         "correction over all rows; share of images on which the method is better, an equal image being half won. "
-        f"{protocols(metrics_of(scores[reference]))}"
+        f"{protocols(metrics)}"
     )
     notes, of_metric = _undefined(scores, models), Column("metric", "Metric", None)
     return Table(numbers, columns, title("significance", test.subject), caption, notes, group=of_metric)
