@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from rssr.base.block import Block
 from rssr.models.names import INTERPOLATIONS, check_arch
@@ -15,15 +15,24 @@ class File(Block):
 
     path: str | None = Field(None, description="path, from the folder that snakemake runs in")
     url: str | tuple[str, ...] | None = Field(None, description="https address, or mirrors; a sha256 is then required")
-    sha256: Sha256 | None = Field(None, description="hex digest that the file must have")
+    sha256: Sha256 | None = Field(
+        None,
+        description="hex digest that the file must have; null for a `url` whose digest is not known: it is recorded at "
+        "first use, and tables say so",
+    )
 
     @model_validator(mode="after")
     def _one_place(self) -> "File":
         if (self.path is None) == (self.url is None):
             raise ValueError("give either `path` or `url`")
-        if self.url is not None and self.sha256 is None:
-            raise ValueError("a `url` needs the `sha256` of its file")
+        if self.url is not None and "sha256" not in self.model_fields_set:
+            raise ValueError("a `url` needs the `sha256` of its file, or `sha256: null` where it is not known")
         return self
+
+    @model_serializer(mode="wrap")
+    def _keep_null(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """With the null of an unknown digest, which is no default: it was asked for."""
+        return serialise(self) | ({"sha256": None} if self.url and self.sha256 is None else {})
 
 
 class Tile(Block):
@@ -73,7 +82,7 @@ class Network(Block):
 
 
 # Keys of a model's entry in the configuration that decide nothing of the network, see config.models.Model.
-DESCRIPTIVE = ("label", "note", "train", "train_on", "ablates", "licence", "citation", "literature")
+DESCRIPTIVE = ("label", "note", "required", "train", "train_on", "ablates", "licence", "citation", "literature")
 
 
 class Entry(Network):

@@ -1,53 +1,15 @@
-"""Weights files: where they are, written as safetensors, loaded into a network."""
+"""Weights: written as safetensors, loaded into a network."""
 
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from rssr.base.errors import UserError
-from rssr.base.fetch import download
-from rssr.base.files import check_sha256, replacing
+from rssr.base.files import replacing
 from rssr.base.tensors import scale_of
-
-
-def local_file(file: Mapping[str, Any], downloads: Path) -> Path:
-    """The path of a weights file, downloaded if its entry has a `url`, and checked.
-
-    Args:
-        file: a File of the configuration, as a dict: `path`, or `url` (one or several mirrors), and `sha256`.
-        downloads: folder for downloaded files.
-
-    Raises:
-        UserError: for a file that is not there, is available from no mirror or has another checksum.
-    """
-    if "path" in file:
-        path = Path(file["path"])
-    else:
-        urls, path = _urls(file), remote_path(file, downloads)
-        for number, url in enumerate(urls if not path.exists() else []):
-            try:
-                download(url, path, file["sha256"])
-                break
-            except UserError:
-                if number == len(urls) - 1:
-                    raise
-    if file.get("sha256"):
-        check_sha256(path, file["sha256"])
-    return path
-
-
-def remote_path(file: Mapping[str, Any], downloads: Path) -> Path:
-    """Where local_file() stores a downloaded file; the name depends on the content."""
-    return downloads / f"{file['sha256'][:12]}-{Path(urlsplit(_urls(file)[0]).path).name}"
-
-
-def _urls(file: Mapping[str, Any]) -> list[str]:
-    return [file["url"]] if isinstance(file["url"], str) else list(file["url"])
 
 
 def write_weights(path: Path, tensors: Mapping[str, Tensor], scale: int) -> None:

@@ -17,8 +17,9 @@ from rssr.base.resampling import to_uint8
 from rssr.base.tensors import read_weights, scale_of
 from rssr.datasets.degrade import degrade
 from rssr.metrics.fidelity import psnr
+from rssr.models.files import local_file, recorded
 from rssr.models.registry import build
-from rssr.models.weights import load_into, local_file, write_weights
+from rssr.models.weights import load_into, write_weights
 
 CLASSES = ["aGrass", "bField", "cIndustry", "dRiverLake", "eForest", "fResident", "gParking"]
 
@@ -144,6 +145,19 @@ def test_mirrors_are_tried_in_turn_and_a_file_is_fetched_once(server, tmp_path):
     assert local_file(file, tmp_path / "downloads") == path
     with pytest.raises(UserError, match="cannot be downloaded|has the sha256"):
         local_file(file | {"sha256": "0" * 64}, tmp_path / "downloads")
+
+
+def test_an_unknown_checksum_is_recorded_at_first_use_and_then_binding(server, tmp_path):
+    """Also once the file was deleted and comes again."""
+    file = {"url": f"{server}/w.safetensors", "sha256": None}
+    path = local_file(file, tmp_path / "downloads")
+    assert recorded(path) == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert local_file(file, tmp_path / "downloads") == path
+    for spoil in (path, tmp_path / "served/w.safetensors"):
+        spoil.write_bytes(b"another")
+        with pytest.raises(UserError, match=f"w.safetensors.* sha256 .*but {recorded(path)} was expected"):
+            local_file(file, tmp_path / "downloads")
+        path.unlink(missing_ok=True)
 
 
 def test_weights_for_another_scale_are_refused_in_one_sentence(tmp_path):

@@ -94,6 +94,7 @@ CHANGES = {
     "'scale': 5 is unknown": lambda c: c.update(scale=5),
     "'models.edsr_xs': a network needs either `weights` or `train`": lambda c: c["models"]["edsr_xs"].pop("weights"),
     "'training.minute.batch': input should be a valid integer": lambda c: c["training"]["minute"].update(batch="all"),
+    "`required: false` is for weights that are loaded": lambda c: c["models"]["bicubic"].update(required=False),
     "a `url` needs the `sha256`": lambda c: c["models"]["edsr_xs"].update(weights={"url": "https://x/y.pth"}),
 }
 

@@ -129,6 +129,7 @@ def test_mmsegmentations_tiles_are_put_together(tmp_path):
 
 def test_the_environment_names_a_root(tmp_path, monkeypatch):
     from rssr.plan import jobs
+    from rssr.plan.entries import transfer
     from rssr.plan.plan import Plan
 
     config = {
@@ -137,7 +138,7 @@ def test_the_environment_names_a_root(tmp_path, monkeypatch):
     }
     monkeypatch.setenv("RSSR_ROOT_UAVID", str(tmp_path))
     assert json.loads(jobs.data_set(Plan(config, "test"), "mine"))["root"] == str(tmp_path)
-    assert "nothing is transferred" in Plan(config, "test").transfer("mine")
+    assert "nothing is transferred" in transfer("mine", "Mine", Plan(config, "test").data_sets["mine"])
     monkeypatch.delenv("RSSR_ROOT_UAVID")
     assert "root" not in json.loads(jobs.data_set(Plan(config, "test"), "mine"))
 

@@ -25,6 +25,9 @@ class Model(Network):
 
     label: str = Field(description="name in tables and figures")
     note: str | None = Field(None, description="remark shown below the tables, such as where the weights come from")
+    required: bool = Field(
+        True, description="false: where its weights cannot be had, it has no row and the tables say why; as for metrics"
+    )
     train: str | None = Field(None, description="a recipe of `training`, instead of `weights`")
     train_on: str | None = Field(None, description="data set to learn from; the tested one by default")
     ablates: str | None = Field(None, description="model that this is a variant of, for its table of ablations")
@@ -38,6 +41,8 @@ class Model(Network):
             raise ValueError("a `checkpoint` brings its weights and arguments: leave `weights`, `train`, `args` out")
         if self.train is not None and not self.strict:
             raise ValueError("`strict` is for weights that are loaded, not for `train`")
+        if not self.required and not (self.weights or self.checkpoint):
+            raise ValueError("`required: false` is for weights that are loaded from a file or an address")
         if self.train_on is not None and self.train is None:
             raise ValueError("`train_on` needs `train`")
         if self.arch in INTERPOLATIONS and self.train is not None:

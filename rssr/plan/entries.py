@@ -29,3 +29,11 @@ def data_set(name: str, entry: Dataset) -> DataSet:
         return build_data_set(rooted(entry))
     except UserError as error:
         raise UserError(f"datasets.{name}: {error}") from None
+
+
+def transfer(name: str, label: str, data_set: DataSet) -> str:
+    """Where a data set comes from and how much is transferred, in words."""
+    if data_set.root:
+        return f"{label}: {len(data_set.sources)} images from the folder {data_set.root}, nothing is transferred"
+    places = [f"{mirror.bytes / 1e9:.2f} GB from {mirror.where}" for mirror in data_set.card.mirrors]
+    return f"{label}: {', or '.join(places) or 'small'}, into downloads/{name}"

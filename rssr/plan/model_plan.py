@@ -21,12 +21,16 @@ class ModelPlan:
         scale: upscaling factor.
         config: its entry in the configuration.
         seed: of the recipe that it is trained by; None where it is not trained.
+        unavailable: why its weights cannot be had; empty where they can.
+        recorded: the sha256 of its file that was recorded at first use, where its entry states none.
     """
 
     name: str
     scale: int
     config: Model
     seed: int | None
+    unavailable: str = ""
+    recorded: str = ""
 
     @property
     def label(self) -> str:
@@ -44,6 +48,8 @@ class ModelPlan:
                 f"upscaled in LR tiles of {tile.size} pixels with an overlap of {tile.overlap}, which its cost "
                 "counts twice"
             )
+        if self.recorded:
+            notes.append(f"checksum of its weights recorded at first use: sha256 {self.recorded}")
         return notes
 
     @property
@@ -78,18 +84,25 @@ class ModelPlan:
         return entry_at(self.config.model_dump(mode="json", exclude_defaults=True), self.scale)
 
     @property
+    def given(self) -> dict[str, Any]:
+        """The file that its weights are loaded from, see models.entry.File; empty where nothing is loaded."""
+        return self.entry.get("weights") or self.entry.get("checkpoint") or {}
+
+    @property
     def file(self) -> str | None:
         """The local file that its weights are loaded from; None for an address, and where nothing is loaded."""
-        return (self.entry.get("weights") or self.entry.get("checkpoint") or {}).get("path")
+        return self.given.get("path")
 
     @cached_property
     def left_out(self) -> str:
         """Why it has no row at this scale; empty where it has one."""
+        if self.unavailable:
+            return self.unavailable
         found = scale_of(Path(self.file)) if self.is_loaded and self.file else None
         return f"{self.file} has weights for x{found}" if found not in (None, self.scale) else ""
 
     def check_file(self) -> None:
         """UserError for weights that are not there; Snakemake would use those of an earlier run."""
-        if self.file and not Path(self.file).is_file():
+        if self.config.required and self.file and not Path(self.file).is_file():
             key = "weights" if "weights" in self.entry else "checkpoint"
             raise UserError(f"models.{self.name}.{key}.path: there is no file {self.file}", "correct the path")

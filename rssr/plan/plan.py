@@ -1,6 +1,6 @@
 """The plan of a run: the objects that a configuration stands for, and which of them belong together."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,30 +23,34 @@ class Plan:
     Args:
         config: Snakemake's merged configuration.
         origin: the files that it came from, for errors.
+        obtain: models -> the same with what is known of their files, see steps.obtaining; by default nothing is.
 
     Attributes:
         config: the validated configuration.
         data_sets: name -> where its images come from.
         models: every model at every scale that it has weights for, in the order of the tables.
-        left_out: the models at the scales that they have no weights for.
+        left_out: the models at the scales that they have no weights for, or whose weights cannot be had.
         test_sets: every data set with a test split, at every scale and degradation.
     """
 
-    def __init__(self, config: Mapping[str, Any], origin: str) -> None:
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        origin: str,
+        obtain: Callable[[Sequence[ModelPlan]], Sequence[ModelPlan]] = list,
+    ) -> None:
         self.config = validate(config, origin)
         self.data_sets = {name: data_set(name, entry) for name, entry in self.config.datasets.items()}
-        planned = [self._model(name, scale) for scale in self.config.scales for name in self.config.models]
-        for model in planned:
-            model.check_file()
+        planned = obtain([self._model(name, scale) for scale in self.config.scales for name in self.config.models])
         self.left_out = [model for model in planned if model.left_out]
         self.models = [model for model in planned if not model.left_out]
         for scale in self.config.scales:
             if not self.models_at(scale):
                 raise UserError(f"no model has weights for x{scale}: {self.left_out[0].left_out}", "change `scale`")
-        if len(self.config.scales) == 1 and self.left_out:
-            model = self.left_out[0]
+        wrong = [model for model in self.left_out if not model.unavailable]
+        if len(self.config.scales) == 1 and wrong:
             raise UserError(
-                f"models.{model.name}: {model.left_out}, not for the configuration's x{model.scale}",
+                f"models.{wrong[0].name}: {wrong[0].left_out}, not for the configuration's x{wrong[0].scale}",
                 "change `scale`, name another file, or leave the model out",
             )
         self.test_sets = [
@@ -146,11 +150,8 @@ class Plan:
 
     def notes_at(self, scale: int) -> list[str]:
         """What the tables of a scale say of models that have no row in them."""
-        return [
-            f"{model.label}: no row at x{scale}, since {model.left_out}"
-            for model in self.left_out
-            if model.scale == scale
-        ]
+        left_out = (model for model in self.left_out if model.scale == scale)
+        return [f"{model.label}: no row at x{scale}, since {model.left_out}" for model in left_out]
 
     # Data sets.
 
@@ -186,15 +187,6 @@ class Plan:
         data_set = self.data_sets[dataset]
         return [str(data_set.find(Path(), source)) for source in data_set.splits[split]]
 
-    def transfer(self, dataset: str) -> str:
-        """Where a data set comes from and how much is transferred, in words."""
-        data_set, label = self.data_sets[dataset], self.config.datasets[dataset].label
-        if data_set.root:
-            images = len(data_set.sources)
-            return f"{label}: {images} images from the folder {data_set.root}, nothing is transferred"
-        places = [f"{mirror.bytes / 1e9:.2f} GB from {mirror.where}" for mirror in data_set.card.mirrors]
-        return f"{label}: {', or '.join(places) or 'small'}, into downloads/{dataset}"
-
     @cached_property
     def literature_sets(self) -> list[TestSet]:
         """The test sets that papers print values of."""
@@ -212,7 +204,7 @@ class Plan:
             (test, self.model_at(name, test.scale))
             for dataset in self.config.audit.datasets
             for test in [self._asked(dataset, "audit.datasets")]
-            for name in self.config.audit.models
+            for name in self._present(self.config.audit.models, test.scale)
         ]
 
     @property
@@ -221,7 +213,9 @@ class Plan:
         if self.config.analysis is None:
             return []
         test = self._asked(self.config.analysis.dataset, "analysis.dataset")
-        return [(test, self.model_at(name, test.scale)) for name in self.config.analysis.models]
+        return [
+            (test, self.model_at(name, test.scale)) for name in self._present(self.config.analysis.models, test.scale)
+        ]
 
     @property
     def dissected(self) -> list[tuple[TestSet, ModelPlan]]:
@@ -256,7 +250,9 @@ class Plan:
 
     def _model(self, name: str, scale: int) -> ModelPlan:
         entry = self.config.models[name]
-        return ModelPlan(name, scale, entry, self.config.training[entry.train].seed if entry.train else None)
+        model = ModelPlan(name, scale, entry, self.config.training[entry.train].seed if entry.train else None)
+        model.check_file()
+        return model
 
     def _test_set(self, dataset: str, scale: int, degradation: str) -> TestSet:
         entry, images = self.config.datasets[dataset], self.data_sets[dataset]
@@ -285,6 +281,11 @@ class Plan:
             module=entry.module or "folder",
             redistributable=images.card.redistributable,
         )
+
+    def _present(self, names: Sequence[str], scale: int) -> list[str]:
+        """Models that a block of the configuration names, without those whose weights cannot be had."""
+        absent = {model.name for model in self.left_out if model.unavailable and model.scale == scale}
+        return [name for name in names if name not in absent]
 
     def _asked(self, dataset: str, key: str) -> TestSet:
         """The test set that a block of the configuration names, at the first scale and degradation."""

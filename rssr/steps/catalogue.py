@@ -11,9 +11,9 @@ from rssr.base.errors import UserError, nearest
 from rssr.config import Config
 from rssr.config.models import Model, entry_at
 from rssr.metrics.complexity import count_parameters
+from rssr.models.files import local_file, remote_path
 from rssr.models.names import INTERPOLATIONS, NETWORKS
 from rssr.models.registry import build
-from rssr.models.weights import local_file, remote_path
 from rssr.plan.artifacts import Artifact
 from rssr.plan.replicate import seeded
 

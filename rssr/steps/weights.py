@@ -11,8 +11,9 @@ import torch
 from rssr.base.files import sha256, write_json
 from rssr.base.provenance import made_by
 from rssr.base.tensors import read_weights
+from rssr.models.files import local_file
 from rssr.models.registry import build
-from rssr.models.weights import local_file, write_weights
+from rssr.models.weights import write_weights
 from rssr.plan.artifacts import artifacts_at
 from rssr.steps.training import Patches, Trainer, manifest_checksums
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 from rssr.base.errors import UserError
@@ -10,9 +11,11 @@ from rssr.metrics.registry import fetch_weights
 from rssr.plan import jobs, targets
 from rssr.plan.artifacts import Artifact, paths, pattern, patterns
 from rssr.plan.dependencies import ROOT, code, data_set_lists, data_set_module, page_files, script
+from rssr.plan.entries import transfer
 from rssr.plan.locks import clear_stale_locks, only_looking
 from rssr.plan.manifests import lost_images
 from rssr.plan.plan import Plan
+from rssr.steps.obtaining import obtain
 
 # More threads than a machine has: Snakemake gives such a job all cores, and nothing runs beside it.
 ALL_CORES = 256
@@ -23,13 +26,18 @@ for name, first in (("PYTHONPATH", str(ROOT)), ("PATH", str(Path(sys.executable)
     os.environ[name] = os.pathsep.join(filter(None, [first, os.environ.get(name)]))
 os.environ[PARENT] = str(os.getpid())
 
+# The main process of a real run, neither a cluster's job nor a dry run.
+REAL_RUN = workflow.is_main_process and not only_looking()
+
 try:
-    plan = Plan(config, ", ".join(map(str, workflow.configfiles)))
+    plan = Plan(config, ", ".join(map(str, workflow.configfiles)), partial(obtain, fetch=REAL_RUN))
     wanted = targets.everything(plan)
 except UserError as error:
     sys.exit(f"error: {error}")
-# In the main process of a real run, not in a cluster's jobs and not in a dry run.
-if workflow.is_main_process and not only_looking() and clear_stale_locks(Path(".snakemake")):
+for scale in plan.config.scales if workflow.is_main_process else []:
+    for note in plan.notes_at(scale):
+        logger.info(note)
+if REAL_RUN and clear_stale_locks(Path(".snakemake")):
     logger.info("A killed run left its lock behind: it is cleared, and unfinished files are made again.")
 
 

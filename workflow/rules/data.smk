@@ -15,7 +15,9 @@ rule fetch_dataset:
     params:
         dataset=lambda wildcards: jobs.data_set(plan, wildcards.dataset),
         folder="downloads/{dataset}",
-        transfer=lambda wildcards: plan.transfer(wildcards.dataset),
+        transfer=lambda wildcards: transfer(
+            wildcards.dataset, plan.config.datasets[wildcards.dataset].label, plan.data_sets[wildcards.dataset]
+        ),
     message:
         "{params.transfer}"
     shell:

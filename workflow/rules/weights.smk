@@ -48,6 +48,7 @@ rule load_weights:
         "../../environment.yml"
     params:
         model=lambda wildcards: jobs.network(plan.model(wildcards)),
+        recorded=lambda wildcards: plan.model(wildcards).recorded,
     shell:
         "python {input.script} --model {params.model:q} --downloads downloads/weights"
         " --weights {output.weights} > {log} 2>&1"

@@ -1,0 +1,66 @@
+"""The file of weights that an entry names: found, or downloaded, and checked. Imports no PyTorch."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from rssr.base.errors import UserError
+from rssr.base.fetch import download
+from rssr.base.files import check_sha256, replacing, sha256
+
+
+def local_file(file: Mapping[str, Any], downloads: Path) -> Path:
+    """The path of a weights file, downloaded if its entry has a `url`, and checked.
+
+    Where an address has no `sha256`, the checksum of what came first is noted beside the file, see recorded(), and
+    nothing else is accepted from then on.
+
+    Args:
+        file: a File of the configuration, as a dict: `path`, or `url` (one or several mirrors), and `sha256`.
+        downloads: folder for downloaded files.
+
+    Raises:
+        UserError: for a file that is not there, is available from no mirror or has another checksum.
+    """
+    if "path" in file:
+        path, expected = Path(file["path"]), file.get("sha256")
+        if not path.is_file():
+            raise UserError(f"there is no file {path}")
+    else:
+        urls, path = _urls(file), remote_path(file, downloads)
+        expected = file.get("sha256") or recorded(path)
+        for number, url in enumerate(urls if not path.exists() else []):
+            try:
+                download(url, path, expected or "")
+                break
+            except UserError:
+                if number == len(urls) - 1:
+                    raise
+    if expected:
+        check_sha256(path, expected)
+    elif "url" in file:
+        with replacing(_note(path)) as note:
+            note.write_text(f"{sha256(path)}  {path.name}\n", encoding="utf-8")
+    return path
+
+
+def remote_path(file: Mapping[str, Any], downloads: Path) -> Path:
+    """Where local_file() stores a downloaded file; the name depends on the content, or else on the address."""
+    url = _urls(file)[0]
+    key = file.get("sha256") or hashlib.sha256(url.encode()).hexdigest()
+    return downloads / f"{key[:12]}-{Path(urlsplit(url).path).name}"
+
+
+def recorded(path: Path) -> str:
+    """The sha256 that was noted at the first use of a file whose entry states none; empty before that."""
+    return _note(path).read_text(encoding="utf-8").split()[0] if _note(path).exists() else ""
+
+
+def _note(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
+def _urls(file: Mapping[str, Any]) -> list[str]:
+    return [file["url"]] if isinstance(file["url"], str) else list(file["url"])

@@ -1,0 +1,83 @@
+"""Files of weights that are looked for before the DAG is built, so that a model without its file stops no other."""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rssr.base.errors import UserError
+from rssr.base.files import read_json, write_json
+from rssr.models.files import local_file, recorded, remote_path
+from rssr.plan.model_plan import ModelPlan
+
+DOWNLOADS = Path("downloads/weights")
+
+
+def obtain(models: Sequence[ModelPlan], fetch: bool, downloads: Path = DOWNLOADS) -> list[ModelPlan]:
+    """Models with what is known of their files: why one cannot be had, and the checksum that a run has recorded.
+
+    Looked for are the files of models that are not required, and those whose checksum is not known. A real run
+    downloads and checks them, at every start again, and lists in downloads/missing.json what it did not get. Whoever
+    may change nothing (a dry run, a cluster's job) takes the last run's word for a file that is still not there.
+
+    Args:
+        models: the models, in any order.
+        fetch: whether this is a real run.
+        downloads: folder for downloaded files.
+
+    Raises:
+        UserError: for the file of a required model that cannot be had.
+    """
+    note = downloads / "missing.json"
+    noted = read_json(note) if note.exists() else {}
+    with ThreadPoolExecutor() as pool:
+        models = list(pool.map(partial(_looked_for, fetch=fetch, downloads=downloads, noted=noted), models))
+    looked_for = {str(_place(model.given, downloads)): model for model in models if _in_question(model)}
+    missing = {
+        path: model.given | {"reason": model.unavailable} for path, model in looked_for.items() if model.unavailable
+    }
+    found = {path: facts for path, facts in noted.items() if path not in looked_for} | missing
+    if fetch and found != noted:
+        write_json(note, found)
+    for model in looked_for.values():
+        if model.unavailable and model.config.required:
+            raise UserError(f"models.{model.name}: {model.unavailable}")
+    return models
+
+
+def _looked_for(model: ModelPlan, fetch: bool, downloads: Path, noted: Mapping[str, Any]) -> ModelPlan:
+    if not _in_question(model):
+        return model
+    path = _place(model.given, downloads)
+    last = noted.get(str(path), {}).get("reason", "")
+    why = _reason(model.given, path, downloads, fetch, last)
+    return replace(model, unavailable=why, recorded=recorded(path) if _unknown(model) else "")
+
+
+def _reason(file: Mapping[str, Any], path: Path, downloads: Path, fetch: bool, last: str) -> str:
+    """Why a file cannot be had; empty where it can, or where no run has tried."""
+    if not fetch and "url" in file and not path.exists():
+        return last
+    if not fetch and path.exists() and not (last and file.get("sha256")):
+        return ""
+    try:
+        local_file(file, downloads)
+    except UserError as error:
+        digest = file.get("sha256") or ""
+        return str(error) if digest in str(error) else f"{error} (sha256 {digest})"
+    return ""
+
+
+def _in_question(model: ModelPlan) -> bool:
+    return bool(model.given) and (not model.config.required or _unknown(model))
+
+
+def _unknown(model: ModelPlan) -> bool:
+    """Whether the checksum of its file is not known."""
+    return "url" in model.given and not model.given.get("sha256")
+
+
+def _place(file: Mapping[str, Any], downloads: Path) -> Path:
+    return Path(file["path"]) if "path" in file else remote_path(file, downloads)
