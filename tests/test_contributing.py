@@ -34,6 +34,7 @@ def follow(section, folder):
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("section", "shown"),
     [("A model", r"\| Tiny +\|"), ("A data set", "My images, x4"), ("A metric", r"MAE: mean absolute error.*MAE ↓")],
@@ -41,8 +42,3 @@ def follow(section, folder):
 def test_recipe_works_as_printed(project, section, shown):
     table = follow(section, project.folder)
     assert re.search(shown, table, re.DOTALL), table
-
-
-def test_links_lead_somewhere():
-    for link in re.findall(r"\]\(([^)]+)\)", TEXT):
-        assert (ROOT / link).exists(), link

@@ -1,7 +1,6 @@
 """Lock files, pyproject.toml and environment.yml tell of one environment."""
 
 import importlib.metadata
-import re
 import subprocess
 import sys
 import tomllib
@@ -80,11 +79,3 @@ def test_no_room_shadows_an_installed_package():
 def test_the_configuration_is_read_without_torch(module):
     code = f"import sys, {module}; sys.exit('torch' in sys.modules or 'pyiqa' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
-
-
-def test_project_names_no_path_beside_itself():
-    listing = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for name in listing.splitlines():
-        path = ROOT / name
-        if path.suffix in {".py", ".md", ".yaml", ".yml", ".smk", ".toml"} and not name.startswith("tests/"):
-            assert not re.search(r"\.\./shared|/work/", path.read_text(encoding="utf-8")), name
