@@ -42,44 +42,41 @@ def scores_of(model: str, degradation: str) -> np.ndarray:
     return psnr + {"bicubic": 0, "better": 0.5, "other": -1}[model] + (model == "better") * 0.01 * np.arange(len(NAMES))
 
 
+def write_test_set(folder: Path, test, psnr: dict[str, np.ndarray], names: list[str]) -> None:
+    """The images, scores and table of quality of a test set; model -> its PSNR of every image."""
+    random = np.random.default_rng(len(test.dataset))
+    for name in names:
+        hr = random.integers(0, 256, (SIDE, SIDE, 3), np.uint8)
+        write_image(folder / test.artifact("hr").folder / f"{name}.png", hr)
+        write_image(folder / test.artifact("lr").folder / f"{name}.png", np.ascontiguousarray(hr[::4, ::4]))
+        for model in psnr:
+            write_image(folder / f"results/sr/{test.key}/{model}/0/{name}.png", hr // 2)
+    rows = []
+    for model, values in psnr.items():
+        write_csv(
+            folder / f"results/sr/{test.key}/{model}/manifest.csv", [{"image": n, "replicate": "0"} for n in names]
+        )
+        stem = written(folder / f"results/scores/{test.key}/{model}")
+        scores = {"image": names, "replicate": 0, "psnr_y": values, "lpips": np.nan}
+        pd.DataFrame(scores).to_csv(f"{stem}.csv", index=False)
+        facts = {"crop": 4, "metrics": {"psnr_y": "PSNR on Y"}, "absent": {"lpips": "there is no network"}}
+        write_json(Path(f"{stem}.json"), facts | MADE)
+        interval = {"psnr": values.mean(), "psnr_low": values.mean() - 1, "psnr_high": values.mean() + 1}
+        rows.append({"model": model, "label": MODELS[model], **interval, "no": np.nan})
+    columns = [Column("psnr", "PSNR-Y (dB) ↑", 2, "higher"), Column("no", "LPIPS ↓", 4, "lower")]
+    of = title("quality", test.subject), f"{test.title}. Everything.", ["A remark."]
+    Table(pd.DataFrame(rows), columns, *of).write(written(folder / f"results/tables/{test.key}/quality"))
+
+
+def draw_win_rate(folder: Path, test) -> None:
+    for path in test.artifact("win_rate").renderings:
+        Image.new("RGB", (300, 150), "white").save(written(folder / path))
+
+
 def write_fake_run(folder: Path) -> None:
     """The files of a run that the report reads, in a folder."""
-    random = np.random.default_rng(0)
-    for name in NAMES:
-        hr = random.integers(0, 256, (SIDE, SIDE, 3), np.uint8)
-        write_image(folder / f"results/data/tiny/test/HR-x4/{name}.png", hr)
-        for test in SETS:
-            lr = folder / f"results/data/tiny/test/LR/x4-{test.degradation}/{name}.png"
-            write_image(lr, np.ascontiguousarray(hr[::4, ::4]))
-            for model in MODELS:
-                write_image(folder / f"results/sr/{test.key}/{model}/0/{name}.png", hr // 2)
     for test in SETS:
-        rows = []
-        for model, label in MODELS.items():
-            shown = [{"image": name, "replicate": "0"} for name in NAMES]
-            write_csv(folder / f"results/sr/{test.key}/{model}/manifest.csv", shown)
-            psnr = scores_of(model, test.degradation)
-            stem = folder / f"results/scores/{test.key}/{model}"
-            stem.parent.mkdir(parents=True, exist_ok=True)
-            scores = {"image": NAMES, "replicate": 0, "psnr_y": psnr, "lpips": np.nan}
-            pd.DataFrame(scores).to_csv(f"{stem}.csv", index=False)
-            facts = {"crop": 4, "metrics": {"psnr_y": "PSNR on Y"}, "absent": {"lpips": "there is no network"}}
-            write_json(Path(f"{stem}.json"), facts | MADE)
-            mean = psnr.mean()
-            rows.append(
-                {
-                    "model": model,
-                    "label": label,
-                    "psnr": mean,
-                    "psnr_low": mean - 1,
-                    "psnr_high": mean + 1,
-                    "no": np.nan,
-                }
-            )
-        columns = [Column("psnr", "PSNR-Y (dB) ↑", 2, "higher"), Column("no", "LPIPS ↓", 4, "lower")]
-        Table(
-            pd.DataFrame(rows), columns, title("quality", test.subject), f"{test.title}. Everything.", ["A remark."]
-        ).write(written(folder / f"results/tables/{test.key}/quality"))
+        write_test_set(folder, test, {model: scores_of(model, test.degradation) for model in MODELS}, NAMES)
     for model in MODELS:
         write_json(folder / f"results/profile/x4/{model}.json", {"macs": {"not_counted": {"aten::add": 3}}} | MADE)
     costs = pd.DataFrame({"model": list(MODELS), "label": list(MODELS.values()), "ms": [1.0, 20.0, 3.0]})
@@ -87,8 +84,7 @@ def write_fake_run(folder: Path) -> None:
     Table(costs, [Column("ms", "Latency (ms) ↓", 1, "lower")], title("complexity", "x4"), "Cost of a call.").write(
         written(folder / "results/tables/x4/complexity")
     )
-    for suffix in ("png", "pdf"):
-        Image.new("RGB", (300, 150), "white").save(written(folder / f"results/figures/tiny/x4-hard/win_rate.{suffix}"))
+    draw_win_rate(folder, SETS[1])
     (folder / "win_rate.rst").write_text("Wins on {{ snakemake.wildcards.dataset }}.\n")
     write_record(folder)
 
@@ -228,20 +224,8 @@ def test_sets_and_degradations_whose_names_meet_are_kept_apart(tmp_path, monkeyp
         for kind in ("quality", "win_rate"):
             of = title_of(test.artifact(kind), tests, MODELS)
             assert of == title(kind, test.subject) and of.endswith(f": {test.dataset}, x4, {test.degradation}")
-        image = np.full((32, 32, 3), 50 + 100 * number, np.uint8)
-        write_image(tmp_path / test.artifact("hr").folder / "a.png", image)
-        write_image(tmp_path / test.artifact("lr").folder / "a.png", image[::4, ::4].copy())
-        write_image(tmp_path / f"results/sr/{test.key}/bicubic/0/a.png", image)
-        write_csv(tmp_path / f"results/sr/{test.key}/bicubic/manifest.csv", [{"image": "a", "replicate": "0"}])
-        stem = written(tmp_path / f"results/scores/{test.key}/bicubic")
-        write_csv(stem.with_suffix(".csv"), [{"image": "a", "replicate": "0", "psnr_y": 20.0 + number, "lpips": ""}])
-        write_json(stem.with_suffix(".json"), {"crop": 4, "metrics": {}, "absent": {}} | MADE)
-        numbers = pd.DataFrame({"model": ["bicubic"], "label": ["Bicubic"], "psnr": [20.0 + number]})
-        table = Table(numbers, [Column("psnr", "PSNR", 2)], title("quality", test.subject), test.title)
-        table.write(written(tmp_path / f"results/tables/{test.key}/quality"))
-        for suffix in ("png", "pdf"):
-            picture = written(tmp_path / test.artifact("win_rate", suffix).path)
-            Image.new("RGB", (30, 15), "white").save(picture)
+        write_test_set(tmp_path, test, {"bicubic": np.array([20.0 + number])}, ["a"])
+        draw_win_rate(tmp_path, test)
         of_set = [test.artifact("scores", suffix, "bicubic").path for suffix in ("csv", "json")]
         files += [*of_set, *test.artifact("quality").renderings, *test.artifact("win_rate").renderings]
     write_record(tmp_path)
