@@ -90,6 +90,8 @@ class DataSet:
         archive: regular expression for an archive within an archive that holds the images.
         sha256: source -> digest of its file, where known.
         root: a folder of the user's that has the images.
+        split: name of the splits; "own" where the configuration chooses the images.
+        other_splits: name -> splits that an entry may ask for instead.
         classes: regular expression whose group is the class in the name of a prepared image; empty: there are none.
         part: what titles must say of a data set that is not taken whole; empty: it is.
     """
@@ -102,6 +104,8 @@ class DataSet:
     archive: str = "(?!)"
     sha256: Mapping[str, str] = field(default_factory=dict)
     root: str | None = None
+    split: str = "paper"
+    other_splits: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     classes: str = ""
     part: str = ""
 

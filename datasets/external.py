@@ -15,19 +15,25 @@ def select(
     whole: DataSet,
     root: str | None = None,
     subset: bool = False,
-    split: Mapping[str, str | Sequence[str]] | None = None,
+    split: str | Mapping[str, str | Sequence[str]] | None = None,
 ) -> DataSet:
     """A published data set as an entry of the configuration wants it.
 
     Args:
-        whole: the data set with the paper's splits.
+        whole: the data set with its default splits.
         root: a folder that has the images, in any of the known layouts, unpacked or as the official archive.
         subset: take the images that `root` has and say in every title that they are a part; without, one that is
             missing is an error.
-        split: split -> glob pattern of source names, or several, instead of the paper's splits.
+        split: name of splits that the data set has; or split -> glob pattern of source names, or several.
     """
-    splits, parts = dict(whole.splits), []
-    if split is not None:
+    splits, called, parts = dict(whole.splits), whole.split, []
+    if isinstance(split, str):
+        known = {whole.split: whole.splits, **whole.other_splits}
+        if split not in known:
+            raise UserError(f"there is no split '{split}' of this data set", f"use one of {', '.join(known)}")
+        splits, called = dict(known[split]), split
+        parts += [f"split {split}"] if split != whole.split else []
+    elif split is not None:
         splits = {name: _matching(whole.sources, given) for name, given in split.items()}
         chosen = [source for sources in splits.values() for source in sources]
         if twice := [source for source in chosen if chosen.count(source) > 1]:
@@ -44,8 +50,10 @@ def select(
         if not splits:
             raise UserError(f"{root} has no image of the data set", expected(whole))
         parts.insert(0, f"a part, {sum(map(len, splits.values()))} of {len(whole.sources)} source images")
-    card = replace(whole.card, counts={}) if parts else whole.card
-    return replace(whole, splits=splits, card=card, root=root, part=", ".join(parts))
+    card = whole.card
+    if subset or isinstance(split, Mapping):
+        card, called = replace(card, counts={}), "own"
+    return replace(whole, splits=splits, split=called, card=card, root=root, part=", ".join(parts))
 
 
 def _matching(sources: Sequence[str], given: str | Sequence[str]) -> tuple[str, ...]:

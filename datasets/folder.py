@@ -35,6 +35,7 @@ def data_set(images: str, split: Mapping[str, str | Sequence[str]]) -> DataSet:
         splits={name: tuple(source for source, _ in sources) for name, sources in found.items()},
         fetch=lambda folder: None,
         find=lambda folder, source: paths[source],
+        split="own",
     )
 
 

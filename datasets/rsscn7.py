@@ -1,30 +1,40 @@
-"""RSSCN7: 2800 scenes of 400x400 pixels in seven classes; the split is ours, because the paper's is not published."""
+"""RSSCN7: 2800 scenes of 400x400 pixels in seven classes; splits by name, because the paper's is not published."""
 
+import itertools
 import random
+from collections.abc import Mapping
 from pathlib import Path
 
 from rssr.datasets.card import Card, DataSet, Layout, Mirror
 
 CLASSES = ("aGrass", "bField", "cIndustry", "dRiverLake", "eForest", "fResident", "gParking")
-SEED = 2745
+# Seed and sizes of what draw() gives. Ours was drawn once: the lists datasets/rsscn7_{split}.txt are what counts.
+OURS = (2745, {"train": 160, "val": 40, "test": 200})
+# github.com/Khalidsakib-121/FAMamba-LSTMConvSR at 7c9196b, notebook of RSSCN7, cell 5: of each class the first 200 are
+# a pool, of which 40 validate; the last 200 test.
+FAHRNET = (42, {"val": 40, "train": 160, "test": 200})
 HERE = Path(__file__).parent
 COMMIT = "6d77849df87d242b323184ab096e44dd63730c7e"
 
 
-def draw() -> dict[str, list[str]]:
-    """The split as it was drawn once: of each class 160 images train, 40 validate and 200 test.
+def draw(seed: int, sizes: Mapping[str, int]) -> dict[str, tuple[str, ...]]:
+    """A split with equal parts of each class, drawn by one generator for all classes.
 
-    The drawn lists are datasets/rsscn7_{split}.txt and are what counts.
+    The names of each class in turn, in sorted order, are shuffled; each split takes the next of them.
+
+    Args:
+        seed: of random.Random.
+        sizes: split -> images of a class, in the order in which they are taken.
     """
-    random_ = random.Random(SEED)
-    splits: dict[str, list[str]] = {"train": [], "val": [], "test": []}
+    random_ = random.Random(seed)
+    splits: dict[str, list[str]] = {name: [] for name in sizes}
     for name in CLASSES:
         images = [f"{name}/{name[0]}{number:03d}" for number in range(1, 401)]
         random_.shuffle(images)
-        splits["train"] += sorted(images[:160])
-        splits["val"] += sorted(images[160:200])
-        splits["test"] += sorted(images[200:])
-    return splits
+        rest = iter(images)
+        for split, size in sizes.items():
+            splits[split] += sorted(itertools.islice(rest, size))
+    return {name: tuple(sources) for name, sources in splits.items()}
 
 
 def _sha256() -> dict[str, str]:
@@ -44,7 +54,7 @@ CARD = Card(
     gsd_m="not stated: Google Earth at four scales",
     tile=None,
     takes="all images, whole; of each class half for training, a fifth of it for validation, and half for testing; "
-    f"which ones is not published, ours are drawn from the seed {SEED}",
+    "which ones is not published; those of seed_2745 are ours, those of fahrnet are drawn as its notebook draws them",
     sizes=((400, 400),),
     counts={"train": 1120, "val": 280, "test": 1400},
     mirrors=(
@@ -59,6 +69,8 @@ CARD = Card(
 DATA_SET = DataSet(
     card=CARD,
     splits={split: tuple((HERE / f"rsscn7_{split}.txt").read_text().split()) for split in ("train", "val", "test")},
+    split="seed_2745",
+    other_splits={"fahrnet": draw(*FAHRNET)},
     find=_find,
     layouts=(
         Layout("{aGrass,...,gParking}/{a...g}{001...400}.jpg", rf"({'|'.join(CLASSES)})/([a-g]\d{{3}})\.jpg", r"\1/\2"),

@@ -68,12 +68,12 @@ def test_the_nearest_combinations(measured):
 
 def test_table_and_heat_map(measured, tmp_path):
     rows = measured[1]
-    protocol = {"scale": 4, "degradation": "bicubic", "crop": 4, "split": "own"}
+    protocol = {"scale": 4, "degradation": "bicubic", "rounding": "8 bit", "crop": 4, "split": "own"}
     test = a_test_set("rsscn7", module="rsscn7", protocol=protocol)
     literature = for_test_set(FILE, test, 1400)
     table = audit_table({"bicubic": rows}, {"bicubic": {"label": "Bicubic"}}, test, 1400, literature)
     text = table.markdown()
-    assert "stated protocol" in text and "degradation blur 2.0" in text and "26.36 is printed for lstmconvsr" in text
+    assert "stated protocol" in text and "degradation blur 2.0" in text and "26.36 is printed for LSTMConvSR" in text
     assert "Bicubic comes nearest to that under: " in text
     save(protocol_heat_map(rows, CHOICES, "Bicubic"), tmp_path / "heat")
     assert (tmp_path / "heat.png").stat().st_size and (tmp_path / "heat.pdf").stat().st_size

@@ -198,3 +198,10 @@ def test_indivisible_and_unknown_are_refused():
         degrade(torch.zeros(3, 12, 10, dtype=torch.uint8), "bicubic", 4)
     with pytest.raises(UserError, match="'cubic' is unknown"):
         degrade(torch.zeros(3, 12, 12, dtype=torch.uint8), "cubic", 4)
+
+
+def test_bicubic_is_torchvisions_antialiased_one_but_at_the_border():
+    image = torch.rand(1, 3, 96, 128, generator=torch.Generator().manual_seed(0))
+    theirs = torch.nn.functional.interpolate(image, scale_factor=1 / 4, mode="bicubic", antialias=True)
+    apart = (imresize(image, 1 / 4) - theirs).abs()
+    assert apart[..., 2:-2, 2:-2].max() < 1e-6 < 1e-3 < apart.max()

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import random
 from pathlib import Path
 
 import numpy as np
@@ -57,10 +58,32 @@ def test_potsdams_splits():
 
 def test_rsscn7s_split_is_what_the_seed_draws_from_each_class():
     splits = build({"module": "rsscn7"}).splits
-    assert {split: list(sources) for split, sources in splits.items()} == rsscn7.draw()
+    assert splits == rsscn7.draw(*rsscn7.OURS)
     for split, count in {"train": 160, "val": 40, "test": 200}.items():
         for name in rsscn7.CLASSES:
             assert sum(source.startswith(name) for source in splits[split]) == count
+
+
+def test_rsscn7s_splits_have_names():
+    """FAHRNet's by names alone: its notebook tests these, in each class after a pool of 200."""
+    entry = {"module": "rsscn7"}
+    assert build(entry) == build(entry | {"split": "seed_2745"}) and build(entry).split == "seed_2745"
+    found = build(entry | {"split": "fahrnet"})
+    assert (found.split, found.part, found.card.counts) == ("fahrnet", "split fahrnet", rsscn7.CARD.counts)
+    assert {split: len(sources) for split, sources in found.splits.items()} == found.card.counts
+    assert sorted(found.sources) == sorted(rsscn7.DATA_SET.sources)
+    test = [name for name in found.splits["test"] if name.startswith("aGrass/")]
+    assert len(test) == 200 and test[:3] == ["aGrass/a001", "aGrass/a002", "aGrass/a004"]
+    drawn_again = random.Random(42)
+    for name in rsscn7.CLASSES:
+        files = sorted(f"{name}/{name[0]}{number:03d}" for number in range(1, 401))
+        drawn_again.shuffle(files)
+        of_class = {split: {n for n in sources if n in set(files)} for split, sources in found.splits.items()}
+        assert of_class == {"val": set(files[:40]), "train": set(files[40:200]), "test": set(files[200:])}
+    with pytest.raises(UserError, match="no split 'fahrnett' of this data set: use one of seed_2745, fahrnet$"):
+        build(entry | {"split": "fahrnett"})
+    with pytest.raises(UserError, match="use one of paper$"):
+        build({"module": "uavid", "split": "fahrnet"})
 
 
 def test_the_papers_configuration_names_them():

@@ -327,8 +327,11 @@ def test_names_with_underscores_do_not_meet_in_an_ablation():
 
 
 def literature_table():
-    value = {"model": "a", "metric": "psnr_y", "value": "30.5", "citation": "a paper, page 3", "agrees": "no"}
-    values = [value | {"why": "crop 0 there, 4 here"}, value | {"model": "net_z", "agrees": "yes", "why": ""}]
+    value = {"label": "Net A", "model": "a", "metric": "psnr_y", "value": "30.5", "citation": "a paper, page 3"}
+    values = [
+        value | {"agrees": "no", "why": "crop 0 there, 4 here"},
+        value | {"label": "Net Z", "model": None, "agrees": "yes", "why": ""},
+    ]
     test = named("s")
     qualities = {test.identity: quality_numbers(a=30.25)}
     return literature_against_measured(qualities, [test], {test.identity: values}, NO_NOTES)
@@ -340,7 +343,7 @@ def test_literature_values_of_models_that_are_run_or_not():
     assert made.numbers["difference"][0] == -0.25 and np.isnan(made.numbers["difference"][1])
     rows = [re.sub(" +", " ", line) for line in made.markdown().splitlines()]
     assert "| S, bicubic | A | PSNR-Y (dB) | 30.5 | 30.2 | -0.2 | no: crop 0 there, 4 here | [1] |" in rows
-    assert "| | net_z | PSNR-Y (dB) | 30.5 | – | – | yes | [1] |" in rows
+    assert "| | Net Z | PSNR-Y (dB) | 30.5 | – | – | yes | [1] |" in rows
     assert "- [1]: a paper, page 3." in rows
 
 
@@ -348,8 +351,9 @@ def test_the_audit_moves_one_choice_at_a_time():
     rows = [dict(zip(CHOICES, combination, strict=True)) for combination in itertools.product(*CHOICES.values())]
     moved = [sum(row[choice] != option for choice, option in BASE.items()) for row in rows]
     measured = pd.DataFrame(rows).assign(psnr=[30 + count for count in moved], ssim=[0.9 - 0.01 * c for c in moved])
-    value = {"model": "a", "citation": "a paper", "agrees": "no", "why": ""}
+    value = {"label": "Net A", "model": "a", "citation": "a paper", "agrees": "no", "why": ""}
     printed = [value | {"metric": "psnr_y", "value": "30.00"}, value | {"metric": "ssim_y", "value": "0.9000"}]
+    printed.append(printed[0] | {"label": "Net Z", "model": None})  # says nothing of these
     made = audit({"a": measured}, NO_NOTES, a_test_set(label="A set"), 7, printed)
     assert made.title == "Audit of the protocol: A set, x4"
     assert made.caption.startswith("A set, x4, 7 images: the same weights under other protocols.")
@@ -358,8 +362,8 @@ def test_the_audit_moves_one_choice_at_a_time():
         len(made.numbers) - 1
     )
     assert made.notes[:2] == [
-        "PSNR-Y (dB) 30.00 is printed for a (a paper).",
-        "SSIM-Y 0.9000 is printed for a (a paper).",
+        "PSNR-Y (dB) 30.00 is printed for Net A (a paper).",
+        "SSIM-Y 0.9000 is printed for Net A (a paper).",
     ]
     stated = f"A comes nearest to that under: {', '.join(BASE[choice] for choice in CHOICES)} (30.00 dB, 0.9000); "
     assert made.notes[2].startswith(stated) and len(made.notes) == 3
@@ -422,16 +426,34 @@ def test_quality_table_shows_how_far_replicates_are_apart():
     assert r"$\Delta$0.125" in made.latex("t")
 
 
-def test_literature_values_stand_beside_the_measured_ones():
+def test_literature_values_stand_below_a_rule():
     scores = {name: pd.DataFrame({"image": ["x", "y"], "psnr_y": [30.0, 32.0]}) for name in ("a", "b")}
     models = {name: {"label": name.upper(), "notes": []} for name in scores}
-    value = {"model": "a", "metric": "psnr_y", "value": "30.50", "citation": "a paper", "agrees": "no", "why": "crop 0"}
-    made = quality(scores, models, a_test_set(), SETTINGS, literature=[value, value | {"metric": "lpips"}])
-    assert made.numbers["psnr_y_difference"][0] == 0.5 and np.isnan(made.numbers["psnr_y_difference"][1])
-    text = made.markdown()
-    assert "PSNR-Y in the literature" in text and "| 30.50 | +0.50 | no |" in " ".join(text.split())
-    assert "- A, PSNR-Y (dB): 30.50 in the literature (a paper). Protocols agree: no (crop 0)." in text
-    assert "LPIPS" not in text and "literature" not in quality(scores, models, a_test_set(), SETTINGS).markdown()
+    value = {"label": "A", "model": "a", "metric": "psnr_y", "value": "99.125", "citation": "a paper"}
+    values = [
+        value | {"agrees": "no", "why": "crop 0 there, 4 here"},
+        value | {"label": "Net <Z>", "model": None, "agrees": "yes", "why": ""},
+        value | {"metric": "lpips", "agrees": "yes", "why": ""},
+    ]
+    made, plain = (quality(scores, models, a_test_set(), SETTINGS, literature=given) for given in (values, []))
+    pd.testing.assert_frame_equal(made.numbers, plain.numbers)  # and so the CSV, and what reads it
+    lines = [re.sub("[ -]+", " ", line) for line in made.markdown().splitlines()]
+    rows = [line for line in lines if line.startswith("| ")][1:]
+    assert rows[0].startswith("| A | **31.00**") and rows[1].startswith("| B | **31.00**"), (
+        "the best of what is measured"
+    )
+    assert rows[2:] == [
+        "| | |",
+        "| A (in the literature) | 99.125 |",
+        r"| Net \<Z> (in the literature, not measured here) | 99.125 |",
+    ]
+    assert "- A in the literature, PSNR-Y: a paper. Protocols agree: no (crop 0 there, 4 here)." in made.markdown()
+    assert "LPIPS" not in made.markdown() and "literature" not in plain.markdown()
+    assert re.search(r"\\midrule\nA \(in the literature\) & 99.125 .*\n.*99.125 .*\n\\bottomrule", made.latex("t"))
+    below = re.search('<tbody class="below">\n(.*)\n</tbody>', made.html(), re.DOTALL)[1]
+    assert '<th scope="row">Net &lt;Z&gt; (in the literature, not measured here)</th>' in below
+    assert below.count('<td class="number">99.125</td>') == 2 and "data-value" not in below
+    assert made.html().replace(f'\n</tbody>\n<tbody class="below">\n{below}', "").count("99.125") == 0
 
 
 def test_significance_table():

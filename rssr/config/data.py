@@ -21,10 +21,11 @@ class Dataset(Block):
         "where neither this nor the environment's RSSR_ROOT_{MODULE} names one",
     )
     subset: bool = Field(False, description="take the part of an external data set that `root` has; titles say so")
-    split: dict[Literal["train", "val", "test"], str | tuple[str, ...]] | None = Field(
+    split: dict[Literal["train", "val", "test"], str | tuple[str, ...]] | str | None = Field(
         None,
-        description="split -> glob pattern, or several: below the folder of `images`, or of the source names of a "
-        "published data set, instead of the paper's split; val is prepared and not used yet",
+        description="the name of a split of a published data set: paper; of RSSCN7 seed_2745, the default, or fahrnet. "
+        "Or split -> glob pattern, or several: below the folder of `images`, or of the source names of a published "
+        "data set; val is prepared and not used yet",
     )
     tile: int | None = Field(None, ge=16, description="side of the HR tiles in pixels; the data set's own by default")
 
@@ -34,6 +35,8 @@ class Dataset(Block):
             raise ValueError("give either `module` or `images`")
         if self.images is not None and self.split is None:
             raise ValueError("`images` and `split` go together")
+        if self.images is not None and isinstance(self.split, str):
+            raise ValueError("`split` of `images` is a mapping: split -> glob pattern")
         given = [key for key in ("root", "subset", "split") if getattr(self, key)]
         if self.module not in EXTERNAL and set(given) - ({"split"} if self.images else set()):
             raise ValueError(f"`{given[0]}` is for the external data sets: {', '.join(EXTERNAL)}")

@@ -20,15 +20,20 @@ class Value(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     dataset: Literal[MODULES] = Field(description="module of datasets/")
-    model: str = Field(description="name of the entry in `models` that is the same method")
+    label: str = Field(min_length=1, description="what the method is called")
+    model: str | None = Field(None, description="name of the entry in `models` that is the same method, if one is")
     metric: Literal[tuple(METRICS)] = Field(description="what it is a value of")
     value: str = Field(pattern=r"^\d+(\.\d+)?$", description="with the digits that are printed")
     citation: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(
         min_length=10, description="where it is printed; nothing is entered without"
     )
-    protocol: dict[Literal["scale", "degradation", "crop", "images", "split"], int | str | None] = Field(
+    protocol: dict[Literal["scale", "degradation", "rounding", "crop", "images", "split"], int | str | None] = Field(
         description="what was stated of the measurement; null where it was not"
     )
+
+    def is_of(self, module: str, scale: int) -> bool:
+        """Whether it is a value of a data set, by its module, at a scale."""
+        return self.dataset == module and self.protocol.get("scale") in (None, scale)
 
 
 def load(path: Path = FILE) -> list[Value]:
@@ -41,7 +46,7 @@ def load(path: Path = FILE) -> list[Value]:
             first = error.errors()[0]
             key = ".".join(map(str, first["loc"]))
             raise UserError(f"{path}: entry {number}: '{key}': {first['msg'].lower()}") from None
-        of = (value.dataset, value.model, value.metric)
+        of = (value.dataset, value.label, value.metric)
         if of in values:
             raise UserError(f"{path}: entry {number}: {', '.join(of)} has a value already: leave one of the two")
         values[of] = value

@@ -190,8 +190,8 @@ class Plan:
     @cached_property
     def literature_sets(self) -> list[TestSet]:
         """The test sets that papers print values of."""
-        known = {value.dataset for value in load_literature()}
-        return [test for test in self.test_sets if test.module in known]
+        values = load_literature()
+        return [test for test in self.test_sets if any(value.is_of(test.module, test.scale) for value in values)]
 
     # What is measured besides.
 
@@ -261,7 +261,6 @@ class Plan:
         crop = scale if self.config.crop is None else self.config.crop
         label = f"{entry.label} ({images.part})" if images.part else entry.label
         several = {f"x{scale}": len(self.config.scales) > 1, degradation: len(self.config.degradations) > 1}
-        own = entry.split is not None or entry.subset or entry.tile is not None
         return TestSet(
             dataset=dataset,
             scale=scale,
@@ -275,8 +274,9 @@ class Plan:
             protocol={
                 "scale": scale,
                 "degradation": known[0] if known else describe(steps),  # whatever a configuration calls it
+                "rounding": "8 bit",
                 "crop": crop,
-                "split": "own" if own else "paper",
+                "split": images.split if entry.tile is None else "own",
             },
             module=entry.module or "folder",
             redistributable=images.card.redistributable,

@@ -21,7 +21,8 @@ class TestSet:
         conditions: scale, degradation and crop in words.
         crop: border pixels that metrics leave out.
         classes: regular expression whose group is the class in an image's name; empty without classes.
-        protocol: how scores are measured, as literature values state it: `scale`, `degradation`, `crop`, `split`.
+        protocol: how scores are measured, as literature values state it: `scale`, `degradation`, `rounding`,
+            `crop`, `split`.
         module: module of datasets/, "folder" for images of the user's own.
         redistributable: whether its images may be passed on.
     """

@@ -1,13 +1,15 @@
 """Literature values beside measured ones: which belong to a test set, and whether the protocols agree."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rssr.config.literature import load
+from rssr.metrics.registry import METRICS
 from rssr.plan.test_set import TestSet
 
 Protocol = Mapping[str, Any]
+Values = Sequence[Mapping[str, Any]]
 
 
 def compare(stated: Protocol, measured: Protocol) -> tuple[str, str]:
@@ -28,8 +30,8 @@ def compare(stated: Protocol, measured: Protocol) -> tuple[str, str]:
     return ("not known", f"{' and '.join(silent)} not stated") if silent else ("yes", "")
 
 
-def for_test_set(path: Path, test: TestSet, images: int) -> list[dict[str, str]]:
-    """The values for one quality table: `model`, `metric`, `value`, `citation`, `agrees` and `why`.
+def for_test_set(path: Path, test: TestSet, images: int) -> list[dict[str, Any]]:
+    """The values for one quality table: `label`, `model`, `metric`, `value`, `citation`, `agrees` and `why`.
 
     Args:
         path: the file of literature values.
@@ -38,8 +40,38 @@ def for_test_set(path: Path, test: TestSet, images: int) -> list[dict[str, str]]
     """
     rows = []
     for value in load(path):
-        if value.dataset == test.module:
+        if value.is_of(test.module, test.scale):
             agrees, why = compare(value.protocol, test.protocol | {"images": images})
-            printed = value.model_dump(include={"model", "metric", "value", "citation"})
+            printed = value.model_dump(include={"label", "model", "metric", "value", "citation"})
             rows.append(printed | {"agrees": agrees, "why": why})
     return rows
+
+
+def rows(values: Values, models: Collection[str], metrics: Collection[str]) -> list[dict[str, str]]:
+    """The rows of a quality table that are not measured: a method each, `label` and of each metric what is printed.
+
+    Args:
+        values: see for_test_set().
+        models: the models that the table has a row of.
+        metrics: its columns.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for value in values:
+        if value["metric"] in metrics:
+            said = "in the literature" if value["model"] in models else "in the literature, not measured here"
+            row = found.setdefault(value["label"], {"label": f"{value['label']} ({said})"})
+            row[value["metric"]] = value["value"]
+    return list(found.values())
+
+
+def notes(values: Values, metrics: Collection[str]) -> list[str]:
+    """Where the values of these metrics are printed, and how their protocol differs; those of one protocol in one."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for value in values:
+        if value["metric"] in metrics:
+            key = tuple(value[part] for part in ("label", "citation", "agrees", "why"))
+            found.setdefault(key, []).append(METRICS[value["metric"]].name)
+    return [
+        f"{label} in the literature, {', '.join(names)}: {citation}. Protocols agree: {agrees}{why and f' ({why})'}."
+        for (label, citation, agrees, why), names in found.items()
+    ]

@@ -42,6 +42,7 @@ def audit(
         Column("ssim", "SSIM", 4),
         Column("ssim_moved", "moved by", 4, signed=True),
     ]
+    literature = [value for value in literature if value["model"]]  # other methods say nothing of these
     stated = ", ".join(f"{choice} {option}" for choice, option in BASE.items())
     caption = (
         f"{test.label}, x{test.scale}, {images} images: the same weights under other protocols. The stated protocol is "
@@ -49,7 +50,7 @@ def audit(
         "choice of it. All combinations are in results/audit/."
     )
     notes = [
-        f"{METRICS[value['metric']].label} {value['value']} is printed for {value['model']} ({value['citation']})."
+        f"{METRICS[value['metric']].label} {value['value']} is printed for {value['label']} ({value['citation']})."
         for value in literature
         if value["metric"] in ("psnr_y", "ssim_y")
     ]
@@ -113,7 +114,7 @@ def _printed_and_measured(
     digits = len(value["value"].split(".")[1]) if "." in value["value"] else 0
     return {
         "model": name,
-        "label": models[name]["label"] if name in models else name,
+        "label": models[name]["label"] if name in models else value["label"],
         "test_set": test.name,
         "metric": METRICS[metric].label,
         "literature": value["value"],

@@ -9,6 +9,8 @@ import pandas as pd
 from rssr.metrics.registry import METRICS
 from rssr.metrics.statistics import holm, mean_interval, paired
 from rssr.plan.test_set import TestSet
+from rssr.render.literature import notes as notes_on_literature
+from rssr.render.literature import rows as rows_of_literature
 from rssr.render.tables.table import ARROWS, Column, Table, model_notes
 from rssr.render.titles import title
 
@@ -19,7 +21,7 @@ def quality(
     test: TestSet,
     settings: Mapping[str, Any],
     replicates: Mapping[str, Mapping[str, list[float]]] | None = None,
-    literature: Sequence[Mapping[str, str]] = (),
+    literature: Sequence[Mapping[str, Any]] = (),
 ) -> Table:
     """The quality table of one test set.
 
@@ -39,7 +41,7 @@ def quality(
         if replicates:
             found = [replicates.get(name, {}).get(metric) for name in scores]
             numbers[f"{metric}_spread"] = [np.nan if means is None else np.ptp(means) for means in found]
-        columns += [metric_column(metric), *_beside(numbers, metric, literature)]
+        columns.append(metric_column(metric))
     caption = (
         f"{test.title}. Mean over {numbers['images'][0]} images and its {_interval(settings)}; best bold, second "
         f"underlined. {protocols(metrics)}"
@@ -47,18 +49,16 @@ def quality(
     if replicates:
         count = len(next(iter(next(iter(replicates.values())).values())))
         caption += f" Δ: range of the means of {count} replicates; the mean is over them."
-    notes = [
-        f"{models[value['model']]['label']}, {METRICS[value['metric']].label}: {value['value']} in the literature "
-        f"({value['citation']}). Protocols agree: {value['agrees']}{f' ({why})' if (why := value['why']) else ''}."
-        for value in literature
-        if value["model"] in models and value["metric"] in metrics
-    ]
+    below = rows_of_literature(literature, models, metrics)
+    if below:
+        caption += " Below the rule: what others print, under the protocols below; it is never marked."
     return Table(
         numbers,
         columns,
         title("quality", test.subject),
         caption,
-        model_notes(models) + _undefined(scores, models) + notes,
+        model_notes(models) + _undefined(scores, models) + notes_on_literature(literature, metrics),
+        below=below,
     )
 
 
@@ -199,24 +199,6 @@ def _interval(settings: Mapping[str, Any]) -> str:
         f"{100 * settings['confidence']:g} % interval (percentile bootstrap over images, {settings['resamples']} "
         f"resamples, seed {settings['seed']})"
     )
-
-
-def _beside(numbers: pd.DataFrame, metric: str, literature: Sequence[Mapping[str, str]]) -> list[Column]:
-    """Add literature values of a metric to the numbers: value, measured minus that, whether the protocols agree."""
-    found = {value["model"]: value for value in literature if value["metric"] == metric}
-    if not set(found) & set(numbers["model"]):
-        return []
-    keys = [f"{metric}_{key}" for key in ("literature", "difference", "agrees")]
-    values = [found.get(model, {}) for model in numbers["model"]]
-    numbers[keys[0]] = [value.get("value") for value in values]
-    numbers[keys[1]] = numbers[metric] - pd.to_numeric(numbers[keys[0]])
-    numbers[keys[2]] = [value.get("agrees") for value in values]
-    label = METRICS[metric].name
-    return [
-        Column(keys[0], f"{label} in the literature", None),
-        Column(keys[1], f"{label} measured - literature", METRICS[metric].digits, signed=True),
-        Column(keys[2], f"{label}: protocols agree", None),
-    ]
 
 
 def significance(

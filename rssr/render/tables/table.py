@@ -3,8 +3,6 @@
 import html
 import itertools
 import math
-import re
-import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,24 +11,9 @@ from pathlib import Path
 import pandas as pd
 
 from rssr.base.files import replacing
+from rssr.render.tables.markup import MARKUP, escape, latex_row, stacked
 
 ARROWS = {"higher": "↑", "lower": "↓"}
-_MARKUP = {
-    "markdown": {1: "**{}**", 2: "<u>{}</u>"},
-    "latex": {1: r"\textbf{{{}}}", 2: r"\underline{{{}}}"},
-}
-_ESCAPED = {
-    "markdown": str.maketrans({character: rf"\{character}" for character in "|*`"}),
-    "latex": str.maketrans(
-        {character: rf"\{character}" for character in "%_&#${}"}
-        | {character: f"${character}$" for character in "<>|"}
-        | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-        | {"↑": r"$\uparrow$", "↓": r"$\downarrow$", "–": "--", "Δ": r"$\Delta$", "/": r"/\allowbreak{}"}
-    ),
-}
-
-
-_TAG = re.compile(r"<(?=[A-Za-z/!?])")  # Markdown would take it for HTML; "< 0.001" stays as it is
 
 
 @dataclass
@@ -73,6 +56,8 @@ class Table:
         caption: what is shown, with the protocol.
         notes: remarks below the table.
         group: the column, shown first, whose equal values make groups of rows; marks are given within a group.
+        below: rows of texts below a rule, by the keys of the columns, that are not measured here: never ranked, and no
+            part of the numbers and so of the CSV.
     """
 
     numbers: pd.DataFrame
@@ -81,6 +66,7 @@ class Table:
     caption: str
     notes: list[str] = field(default_factory=list)
     group: Column | None = None
+    below: Sequence[Mapping[str, str]] = ()
 
     def write(self, stem: Path) -> None:
         """Write stem.csv (numbers in full precision), stem.md, stem.tex and stem.html (as shown)."""
@@ -93,7 +79,8 @@ class Table:
     def markdown(self) -> str:
         """The table with caption and notes, for GitHub and the README."""
         titles = ["<br>".join(filter(None, (column.over, column.label))) for column in self._shown()]
-        shown = pd.DataFrame(self._rows("markdown"), columns=titles)
+        rule = [tuple("---" for _ in titles)] if self.below else []
+        shown = pd.DataFrame([*self._rows("markdown"), *rule, *self._below("markdown")], columns=titles)
         alignment = ["left" if column.digits is None else "right" for column in self._shown()]
         body = shown.to_markdown(index=False, disable_numparse=True, colalign=alignment)
         notes = "".join(f"\n- {note}" for note in self.notes)
@@ -105,27 +92,28 @@ class Table:
         lines = [r"\toprule", *self._titles_above(shown)]
         sides = ["l" if column.digits is None else "r" for column in shown]
         titles = [
-            _stacked(column.label, 10, f"[b]{{@{{}}{side}@{{}}}}") for column, side in zip(shown, sides, strict=True)
+            stacked(column.label, 10, f"[b]{{@{{}}{side}@{{}}}}") for column, side in zip(shown, sides, strict=True)
         ]
-        lines += [_latex_row(titles), r"\midrule"]
+        lines += [latex_row(titles), r"\midrule"]
         for number, row in enumerate(rows):
             if self.group and number and row[0]:
                 lines.append(r"\midrule")
-            lines.append(_latex_row(row))
+            lines.append(latex_row(row))
+        lines += [r"\midrule", *map(latex_row, self._below("latex"))] if self.below else []
         lines.append(r"\bottomrule")
         float_ = "table*" if any(column.over for column in shown) else "table"  # across both columns of a page
         return "\n".join(
             [
                 rf"\begin{{{float_}}}[t]",
                 r"\centering",
-                rf"\caption{{{_escape(self.caption, 'latex')}}}",
+                rf"\caption{{{escape(self.caption, 'latex')}}}",
                 rf"\label{{tab:{name}}}",
                 r"\par\medskip\setlength{\tabcolsep}{4pt}",
                 r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
                 rf"\begin{{tabular}}{{{''.join(sides)}}}",
                 *lines,
                 r"\end{tabular}}",
-                *(rf"\par\smallskip{{\footnotesize\raggedright {_escape(note, 'latex')}\par}}" for note in self.notes),
+                *(rf"\par\smallskip{{\footnotesize\raggedright {escape(note, 'latex')}\par}}" for note in self.notes),
                 rf"\end{{{float_}}}",
                 "",
             ]
@@ -152,6 +140,8 @@ class Table:
         notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
         caption = f"<p>{html.escape(self.caption)}</p>" + (f"<ul>{notes}</ul>" if notes else "")
         body = "\n".join(rows)
+        if self.below:
+            body += f'\n</tbody>\n<tbody class="below">\n{self._html_below(tags)}'
         return (
             f'<div class="scroll" role="region" tabindex="0" aria-label="{html.escape(self.title)}">\n'
             f'<table class="sortable">\n<thead><tr>{titles}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div>\n'
@@ -180,6 +170,18 @@ class Table:
             number = f"{value:.{column.digits}f}".replace("inf", "Infinity")  # as JavaScript reads it
             found.append(f'<{tag} class="number" data-value="{number}">{text}{self._bar(column, i)}</{end}>')
         return found
+
+    def _below(self, kind: str) -> list[tuple[str, ...]]:
+        show = partial(stacked, width=40) if kind == "latex" else partial(escape, kind=kind)
+        return [tuple(show(row.get(column.key, "–")) for column in self._shown()) for row in self.below]
+
+    def _html_below(self, tags: Sequence[str]) -> str:
+        rows = []
+        for row in self.below:
+            shown = zip(self._shown(), tags, strict=True)
+            cells = (f"<{t}{_number_class(c)}>{html.escape(row.get(c.key, '–'))}</{t.split()[0]}>" for c, t in shown)
+            rows.append(f"<tr>{''.join(cells)}</tr>")
+        return "\n".join(rows)
 
     def _interval(self, column: Column, row: int) -> tuple[float, float] | None:
         """The ends of a cell's interval; None without one."""
@@ -210,10 +212,10 @@ class Table:
         return list(zip(*cells, strict=True))
 
     def _cells(self, column: Column, kind: str) -> list[str]:
-        dash = _escape("–", kind)
+        dash = escape("–", kind)
         if column.digits is None:
             texts = [None if pd.isna(text) else str(text) for text in self.numbers[column.key]]
-            show = partial(_stacked, width=40) if kind == "latex" else partial(_escape, kind=kind)
+            show = partial(stacked, width=40) if kind == "latex" else partial(escape, kind=kind)
             return [dash if text is None else show(text) for text in texts]
         values = pd.to_numeric(self.numbers[column.key])
         cells = []
@@ -221,11 +223,11 @@ class Table:
             if pd.isna(value):
                 cells.append(dash)
                 continue
-            text = _MARKUP[kind].get(rank, "{}").format(_escape(column.text(value), kind))
+            text = MARKUP[kind].get(rank, "{}").format(escape(column.text(value), kind))
             if ends := self._interval(column, i):
                 text += f" [{', '.join(map(column.text, ends))}]"
             if pd.notna(spread := self.numbers.get(f"{column.key}_spread", {}).get(i)):
-                text += _escape(f" Δ{spread:.{column.digits + 1}f}", kind)
+                text += escape(f" Δ{spread:.{column.digits + 1}f}", kind)
             cells.append(text)
         return cells
 
@@ -245,9 +247,9 @@ class Table:
         for title, columns in itertools.groupby(shown, lambda column: column.over):
             count = len(list(columns))
             start, end = end + 1, end + count
-            cells.append(rf"\multicolumn{{{count}}}{{c}}{{{_escape(title, 'latex')}}}")
+            cells.append(rf"\multicolumn{{{count}}}{{c}}{{{escape(title, 'latex')}}}")
             rules += [rf"\cmidrule(lr){{{start}-{end}}}"] if title else []
-        return [_latex_row(cells), "".join(rules)]
+        return [latex_row(cells), "".join(rules)]
 
 
 def ranks(values: pd.Series, digits: int, better: str | None) -> list[int]:
@@ -274,18 +276,3 @@ def _model_attribute(model: str) -> str:
 def model_notes(models: Mapping[str, Mapping]) -> list[str]:
     """What is remarked of the models, a line each."""
     return [f"{model['label']}: {'; '.join(model['notes'])}" for model in models.values() if model["notes"]]
-
-
-def _stacked(text: str, width: int, form: str = "[t]{@{}l@{}}") -> str:
-    """LaTeX's text in lines of at most `width` characters, words being kept whole."""
-    lines = [_escape(line, "latex") for line in textwrap.wrap(text, width, break_long_words=False) or [""]]
-    return rf"\begin{{tabular}}{form}" + r" \\ ".join(lines) + r"\end{tabular}" if len(lines) > 1 else lines[0]
-
-
-def _latex_row(cells: Iterable[str]) -> str:
-    return " & ".join(cells) + r" \\"
-
-
-def _escape(text: str, kind: str) -> str:
-    text = text.translate(_ESCAPED[kind])
-    return _TAG.sub(r"\\<", text) if kind == "markdown" else text

@@ -1,0 +1,37 @@
+"""How tables mark and escape texts in Markdown and LaTeX."""
+
+import re
+import textwrap
+from collections.abc import Iterable
+
+MARKUP = {
+    "markdown": {1: "**{}**", 2: "<u>{}</u>"},
+    "latex": {1: r"\textbf{{{}}}", 2: r"\underline{{{}}}"},
+}
+_ESCAPED = {
+    "markdown": str.maketrans({character: rf"\{character}" for character in "|*`"}),
+    "latex": str.maketrans(
+        {character: rf"\{character}" for character in "%_&#${}"}
+        | {character: f"${character}$" for character in "<>|"}
+        | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+        | {"↑": r"$\uparrow$", "↓": r"$\downarrow$", "–": "--", "Δ": r"$\Delta$", "/": r"/\allowbreak{}"}
+    ),
+}
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")  # Markdown would take it for HTML; "< 0.001" stays as it is
+
+
+def stacked(text: str, width: int, form: str = "[t]{@{}l@{}}") -> str:
+    """LaTeX's text in lines of at most `width` characters, words being kept whole."""
+    lines = [escape(line, "latex") for line in textwrap.wrap(text, width, break_long_words=False) or [""]]
+    return rf"\begin{{tabular}}{form}" + r" \\ ".join(lines) + r"\end{tabular}" if len(lines) > 1 else lines[0]
+
+
+def latex_row(cells: Iterable[str]) -> str:
+    """A row of a LaTeX table."""
+    return " & ".join(cells) + r" \\"
+
+
+def escape(text: str, kind: str) -> str:
+    """A text as "markdown" or "latex" shows it as it is."""
+    text = text.translate(_ESCAPED[kind])
+    return _TAG.sub(r"\\<", text) if kind == "markdown" else text
