@@ -6,20 +6,20 @@ import re
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from rssr.base.devices import autocast, precision_in_use, products
 from rssr.base.errors import UserError
 from rssr.metrics.samples import noisy, spread
 
 STEADY = 0.05  # warm-up ends when the medians of the last calls and of those before them agree within this
 WINDOW = 3  # calls per median
-DTYPES = {"fp32": None, "tf32": None, "bf16": torch.bfloat16, "fp16": torch.float16}  # of autocast
 
 
 def measure(model: nn.Module, x: torch.Tensor, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -45,13 +45,9 @@ def measure(model: nn.Module, x: torch.Tensor, settings: Mapping[str, Any]) -> d
     """
     _check_devices(x, *model.parameters(), *model.buffers())
     precision = settings.get("precision", "fp32")
-    if precision == "tf32" and x.device.type != "cuda":
-        raise UserError("profile.precision: tf32 is a precision of NVIDIA's GPUs", "set fp32 to measure the CPU")
     if settings.get("compile"):
         model = torch.compile(model, mode=None if settings["compile"] == "default" else settings["compile"])
-    dtype = DTYPES[precision]
-    autocast = nullcontext() if dtype is None else torch.autocast(x.device.type, dtype)
-    with torch.inference_mode(), _tf32(precision == "tf32"), autocast:
+    with torch.inference_mode(), products(precision, x.device), autocast(precision, x.device):
         out = model(x)  # compiles if `compile` is set
         _check_devices(x, out)
         pixels = out.shape[0] * out.shape[2] * out.shape[3]
@@ -65,20 +61,6 @@ def measure(model: nn.Module, x: torch.Tensor, settings: Mapping[str, Any]) -> d
         "backend": f"PyTorch {settings.get('compile') or 'eager'}, {_kernels(x.device)}",
         "precision": precision,
     }
-
-
-@contextmanager
-def _tf32(allowed: bool) -> Iterator[None]:
-    """On a GPU, fp32 products and convolutions both in TF32 or both in full; PyTorch's default is one of each."""
-    backends = torch.backends.cuda.matmul, torch.backends.cudnn
-    before = [backend.allow_tf32 for backend in backends]
-    try:
-        for backend in backends:
-            backend.allow_tf32 = allowed
-        yield
-    finally:
-        for backend, value in zip(backends, before, strict=True):
-            backend.allow_tf32 = value
 
 
 def timed(call: Callable[[], object], device: torch.device, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,7 +102,7 @@ def describe(device: torch.device) -> dict[str, Any]:
         "device": torch.cuda.get_device_name(device) if cuda else f"CPU ({platform.machine()})",
         "driver": _nvidia_smi("driver_version", device) if cuda else None,
         "threads": torch.get_num_threads(),
-        "tf32": torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32 if cuda else False,
+        "tf32": cuda and precision_in_use() == "tf32",
     }
 
 

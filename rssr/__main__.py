@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from rssr.base import ROOT
+from rssr.base.devices import select
 from rssr.base.errors import UserError
 from rssr.base.process import run
 from rssr.config import load
@@ -84,9 +85,7 @@ def _upscale(arguments: argparse.Namespace) -> None:
     scale = arguments.scale or config.scales[0]
     if scale not in config.scales:
         raise UserError(f"--scale {scale}: the configuration has the scales {', '.join(map(str, config.scales))}")
-    if arguments.device.startswith("cuda") and not torch.cuda.is_available():
-        raise UserError(f"--device {arguments.device}: PyTorch finds no CUDA here: use --device cpu")
-    torch.backends.cudnn.allow_tf32 = False
+    select(arguments.device)
     model = load_model(config, arguments.model, scale)
     seed(model, zlib.crc32(arguments.image.stem.encode()))
     tile = config.models[arguments.model].tile

@@ -112,6 +112,10 @@ def test_replicates_have_names():
     plan = plan_of()
     assert plan.model_at("bicubic", 4).replicates == [SINGLE]
     assert plan.model_at("edsr_test", 4).replicates == [seeded(10)] == ["seed10"]
+    several = plan_of(training={"test": {"iterations": 1, "optimiser": {"lr": 1}, "seeds": [10, 3]}})
+    model = several.model_at("edsr_test", 4)
+    assert model.replicates == ["seed10", "seed3"] and model.seed_of == {"seed10": 10, "seed3": 3}
+    assert "seed" not in jobs.recipe(several, model), "a further seed trains none of the others again"
     assert [draw("seed10", number) for number in (0, 1)] == ["seed10", "seed10_draw1"]
     (weights,) = plan.weights(plan.model_at("edsr_test", 4), plan.test_sets[0])
     assert weights.path == "results/weights/edsr_test/synthetic/x4/seed10.safetensors"

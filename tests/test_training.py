@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from pydantic import ValidationError
 
 from rssr.base import ROOT
 from rssr.base.errors import UserError
@@ -17,21 +18,25 @@ from rssr.config.models import Recipe
 from rssr.datasets.folder import data_set
 from rssr.datasets.prepare import prepare_hr, prepare_lr
 from rssr.models.registry import build
-from rssr.steps.training import Patches, Trainer, learning_rate
+from rssr.steps.checkpoints import Checkpoints
+from rssr.steps.patches import Ahead, DevicePatches, Patches
+from rssr.steps.training import Trainer, learning_rate
 
+CPU = torch.device("cpu")
 ENTRY = {"arch": "lstmconvsr", "args": {"channels": 8, "groups": [1], "arrbs": 1, "tail": "light"}, "scale": 4}
 
 
 def recipe(**changes):
     content = {"iterations": 8, "batch": 2, "patch": 8, "optimiser": {"lr": 1e-3}, "ema": 0.9, "checkpoint_every": 2}
-    return Recipe.model_validate(content | {"log_every": 3, "clip": 1.0} | changes).model_dump(mode="json")
+    seed = {"seed": changes.pop("seed", 10)}  # of the replicate, as the job gives it
+    return Recipe.model_validate(content | {"log_every": 3, "clip": 1.0} | changes).model_dump(mode="json") | seed
 
 
 @pytest.fixture
 def images(tmp_path):
     """results/data/{dataset}/train of three images of random squares, which a network can learn."""
-    for name in "abc":
-        squares = np.random.default_rng(ord(name)).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    for name, width in zip("abc", (8, 8, 9), strict=True):
+        squares = np.random.default_rng(ord(name)).integers(0, 256, (6, width, 3), dtype=np.uint8)
         pixels = np.kron(squares, np.ones((8, 8, 1), np.uint8))
         write_image(tmp_path / f"own/{name}.png", pixels)
     own = data_set(str(tmp_path / "own"), {"train": "*"})
@@ -43,9 +48,11 @@ def images(tmp_path):
 def trainer(images, folder, settings, network=None):
     torch.manual_seed(settings["seed"])
     network = network or build(ENTRY).train()
-    return Trainer(
-        network, settings, Patches(images / "HR-x4", images / "LR/x4-bicubic", 4, settings), folder, settings
-    )
+    return Trainer(network, settings, patches_of(images, settings), Checkpoints(folder, settings), CPU)
+
+
+def patches_of(images, settings):
+    return Patches(images / "HR-x4", images / "LR/x4-bicubic", 4, settings)
 
 
 def test_schedules():
@@ -62,13 +69,50 @@ def test_schedules():
 
 
 def test_patches_match_and_depend_on_the_iteration_alone(images):
-    patches = Patches(images / "HR-x4", images / "LR/x4-bicubic", 4, recipe())
+    patches = patches_of(images, recipe())
     lr, hr = patches(3)
     assert lr.shape == (2, 3, 8, 8) and hr.shape == (2, 3, 32, 32)
     assert torch.equal(patches(3)[1], hr) and not torch.equal(patches(4)[1], hr)
     reduced = torch.nn.functional.avg_pool2d(hr, 4)  # the same place, turned the same way
     aligned = (lr - reduced).abs().mean()
     assert all((lr.flip(axis) - reduced).abs().mean() > 2 * aligned for axis in (2, 3))
+
+
+@pytest.mark.parametrize("way", [DevicePatches, Ahead])
+def test_patches_are_the_same_whichever_way_they_are_cut(images, way):
+    """On the device, in a thread, in any order of iterations: the bytes of those that the CPU cuts."""
+    patches = patches_of(images, recipe(batch=40))  # all turns, flips and images
+    batches = way(patches, CPU)
+    for iteration in (0, 1, 2, 7):
+        assert all(torch.equal(*pair) for pair in zip(batches(iteration), patches(iteration), strict=True))
+    assert patches.on(CPU) is patches
+
+
+def test_two_seeds_never_share_weights_patches_or_checkpoints(images, tmp_path):
+    runs = [trainer(images, tmp_path, recipe(seed=seed, iterations=2)) for seed in (10, 11)]
+    weights = [run.run() for run in runs]
+    assert not any(torch.equal(one, weights[1][name]) for name, one in weights[0].items() if one.count_nonzero())
+    assert list(runs[0].patches.draws(0)) != list(runs[1].patches.draws(0))
+    assert runs[0].checkpoints.newest != runs[1].checkpoints.newest
+    with pytest.raises(ValidationError, match="names one twice"):
+        recipe(seeds=[10, 11, 10])
+
+
+@pytest.mark.parametrize("change", [{"channels_last": True}, {"precision": "bf16"}, {"compile": "default"}], ids=str)
+def test_options_of_speed_train_the_same_network(images, tmp_path, change):
+    """Nearly: other orders of summation, and in bf16 products of 8 bits."""
+    network = (lambda: Dropping(0)) if "compile" in change else (lambda: None)  # one that is compiled soon
+    plain = trainer(images, tmp_path, recipe(ema=0), network())
+    start = {name: value.clone() for name, value in plain.weights.items()}
+    fast = trainer(images, tmp_path, recipe(ema=0, **change), network())
+    assert (fast.forward is fast.network) == ("compile" not in change)
+    plain.run()
+    moved = sum((plain.weights[name] - start[name]).square().sum() for name in start)
+    fast.run()
+    apart = sum((plain.weights[name] - fast.weights[name]).square().sum() for name in start)
+    assert fast.weights.keys() == start.keys()
+    assert moved > 0 and apart < (0.3 if "precision" in change else 1e-3) * moved
+    assert fast.losses == [] and all(value.dtype == torch.float32 for value in fast.weights.values())
 
 
 def test_epochs_are_passes_over_the_images(images, tmp_path):
@@ -78,10 +122,10 @@ def test_epochs_are_passes_over_the_images(images, tmp_path):
 class Dropping(torch.nn.Module):
     """A network that draws random numbers while it trains."""
 
-    def __init__(self):
+    def __init__(self, share=0.3):
         super().__init__()
         torch.manual_seed(1)
-        layers = torch.nn.Conv2d(3, 48, 3, padding=1), torch.nn.Dropout(0.3), torch.nn.PixelShuffle(4)
+        layers = torch.nn.Conv2d(3, 48, 3, padding=1), torch.nn.Dropout(share), torch.nn.PixelShuffle(4)
         self.layers = torch.nn.Sequential(*layers)
 
     def forward(self, x):
@@ -94,14 +138,14 @@ def test_a_broken_run_resumes_exactly(images, tmp_path, network):
     expected = whole.run()
 
     broken = trainer(images, tmp_path / "broken", recipe(), network())
-    batches = broken.patches
+    batches = broken.batches
 
     def interrupted(iteration):
         if iteration == 5:
             raise KeyboardInterrupt
         return batches(iteration)
 
-    broken.patches = interrupted
+    broken.batches = interrupted
     with pytest.raises(KeyboardInterrupt):
         broken.run()
     resumed = trainer(images, tmp_path / "broken", recipe(), network())
@@ -123,8 +167,8 @@ def test_a_checkpoint_of_another_recipe_is_not_resumed(images, tmp_path):
 
 def test_average_follows_the_weights(images, tmp_path):
     averaged = trainer(images, tmp_path, recipe(iterations=1, ema=0.9))
-    start = {name: value.clone() for name, value in averaged._weights().items()}
-    average, last = averaged.run(), averaged._weights()
+    start = {name: value.clone() for name, value in averaged.weights.items()}
+    average, last = averaged.run(), averaged.weights
     for name in start:
         torch.testing.assert_close(average[name], 0.9 * start[name] + 0.1 * last[name])
     plain = trainer(images, tmp_path / "plain", recipe(iterations=1, ema=0))
@@ -140,13 +184,31 @@ def test_training_lowers_the_loss(images, tmp_path):
 def test_a_loss_that_explodes_is_named(images, tmp_path):
     network = build(ENTRY).train()
     next(network.parameters()).data.fill_(float("nan"))
-    with pytest.raises(UserError, match="the loss is nan at iteration 1: lower the recipe's `lr`"):
-        trainer(images, tmp_path, recipe(), network).run()
+    run = trainer(images, tmp_path, recipe(), network)
+    images_of_it = "on images [abc](, [abc])*"
+    with pytest.raises(UserError, match=f"the loss is nan at iteration 1, {images_of_it}: lower the recipe's `lr`"):
+        run.run()
+
+
+def test_a_state_that_is_not_finite_is_never_saved(images, tmp_path):
+    """The loss before a broken step is finite: the weights are looked at as well."""
+    run = trainer(images, tmp_path, recipe())
+    step, weight = run.optimiser.step, next(run.network.parameters())
+
+    def broken():
+        step()
+        if run.done == 3:
+            weight.data.fill_(float("inf"))
+
+    run.optimiser.step = broken
+    with pytest.raises(UserError, match="weights are not finite at iteration 4"):
+        run.run()
+    assert trainer(images, tmp_path, recipe()).done == 2
 
 
 def test_patches_larger_than_an_image_are_refused(images):
     with pytest.raises(UserError, match="a.png has a side below the recipe's patch of 16 pixels"):
-        Patches(images / "HR-x4", images / "LR/x4-bicubic", 4, recipe(patch=16))
+        patches_of(images, recipe(patch=16))
 
 
 def test_the_script_runs_by_hand_and_twice_the_same(images, tmp_path):
@@ -155,8 +217,7 @@ def test_the_script_runs_by_hand_and_twice_the_same(images, tmp_path):
         weights = tmp_path / name / "w.safetensors"
         command = [sys.executable, str(ROOT / "workflow/scripts/train_model.py"), "--model", json.dumps(ENTRY)]
         command += [
-            "--recipe",
-            json.dumps(recipe()),
+            *("--recipe", json.dumps(recipe()), "--seed", "10"),
             "--hr-dir",
             str(images / "HR-x4"),
             "--lr-dir",

@@ -1,10 +1,16 @@
-"""The device that a script computes on, and in which precision."""
+"""The device that a script computes on, and in which precision: the one place that sets PyTorch's backends."""
 
 import argparse
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 
 from rssr.base.errors import UserError
+
+# Precision -> what autocast computes products and convolutions in. On a GPU tf32 is fp32 with products in TF32.
+PRECISIONS = {"fp32": None, "tf32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+_BACKENDS = torch.backends.cuda.matmul, torch.backends.cudnn
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -14,15 +20,50 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def prepare(arguments: argparse.Namespace) -> torch.device:
-    """Set threads and precision as the options say: fp32 is fp32, without TF32 on a GPU; the device.
+    """Set threads and precision as the options say, see select(); the device."""
+    torch.set_num_threads(arguments.threads)
+    return select(arguments.device)
+
+
+def select(name: str) -> torch.device:
+    """The device of a name; from here on fp32 is fp32, without TF32 on a GPU, where PyTorch's convolutions use it.
 
     UserError for a GPU that is not there.
     """
-    if arguments.device.startswith("cuda") and not torch.cuda.is_available():
-        raise UserError(
-            f"--device {arguments.device}: PyTorch finds no CUDA device here", "use --device cpu, or leave it out"
-        )
-    torch.set_num_threads(arguments.threads)
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cuda.matmul.allow_tf32 = False
-    return torch.device(arguments.device)
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise UserError(f"--device {name}: PyTorch finds no CUDA device here", "use --device cpu, or leave it out")
+    _allow_tf32(False)
+    return torch.device(name)
+
+
+@contextmanager
+def products(precision: str, device: torch.device) -> Iterator[None]:
+    """On a GPU, products and convolutions of fp32 tensors in TF32 or in full, as a precision says; then as before.
+
+    UserError for TF32 on a CPU.
+    """
+    if precision == "tf32" and device.type != "cuda":
+        raise UserError("precision: tf32 is a precision of NVIDIA's GPUs", "set fp32 to compute on the CPU")
+    before = [backend.allow_tf32 for backend in _BACKENDS]
+    try:
+        _allow_tf32(precision == "tf32")
+        yield
+    finally:
+        for backend, value in zip(_BACKENDS, before, strict=True):
+            backend.allow_tf32 = value
+
+
+def autocast(precision: str, device: torch.device) -> AbstractContextManager:
+    """What a forward pass runs in; parameters stay fp32 in every precision."""
+    dtype = PRECISIONS[precision]
+    return nullcontext() if dtype is None else torch.autocast(device.type, dtype)
+
+
+def precision_in_use() -> str:
+    """fp32 or tf32, as the backends are set: what a record says of a result that was computed without autocast."""
+    return "tf32" if any(backend.allow_tf32 for backend in _BACKENDS) else "fp32"
+
+
+def _allow_tf32(allowed: bool) -> None:
+    for backend in _BACKENDS:
+        backend.allow_tf32 = allowed

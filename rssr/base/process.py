@@ -2,10 +2,12 @@
 
 import errno
 import os
+import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from rssr.base.errors import UserError
 
@@ -26,6 +28,22 @@ def run(main: Callable[[], None]) -> None:
         sys.exit(f"error: no space left on the disk while writing {error.filename}: free some and run again")
     except KeyboardInterrupt:
         sys.exit("interrupted: run the same command again to resume")
+
+
+@contextmanager
+def stop_signals() -> Iterator[list[str]]:
+    """The names of the signals that asked this process to stop while the block ran, so that it can save its work first.
+
+    SIGTERM ends jobs everywhere; SIGUSR1 is the warning that Slurm gives before its time limit where it is asked to.
+    """
+    received: list[str] = []
+    signals = signal.SIGTERM, signal.SIGUSR1
+    before = [signal.signal(number, lambda code, _: received.append(signal.Signals(code).name)) for number in signals]
+    try:
+        yield received
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _end_with(parent: int) -> None:

@@ -13,7 +13,7 @@ from rssr.base import ROOT
 
 # The libraries that can change a result.
 LIBRARIES = [
-    *("torch", "numpy", "pillow", "pandas", "scipy", "scikit-image", "accelerate", "safetensors"),
+    *("torch", "numpy", "pillow", "pandas", "scipy", "scikit-image", "safetensors"),
     *("fvcore", "pyiqa", "basicsr", "spandrel", "matplotlib", "snakemake"),
 ]
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, NonNegativeInt, model_validator
 
 from rssr.config.block import Block
 from rssr.models.entry import Entry, Network
@@ -84,8 +84,16 @@ class Recipe(Block):
     schedule: Schedule = Field(Schedule(), description="learning rate over the iterations")
     ema: float = Field(0.0, ge=0, lt=1, description="decay of the averaged weights that are kept; 0: the last weights")
     clip: float | None = Field(None, gt=0, description="largest norm of the gradient")
-    precision: Literal["no", "bf16", "fp16"] = Field("no", description="autocast of Accelerate; no: fp32")
-    seed: int = Field(10, description="of the initial weights and of every patch")
+    precision: Literal["fp32", "tf32", "bf16"] = Field(
+        "fp32", description="bf16 by autocast; tf32 needs a GPU, where fp32 does without it"
+    )
+    channels_last: bool = Field(False, description="memory order of pixels; faster for networks of plain convolutions")
+    compile: Literal["default", "reduce-overhead", "max-autotune"] | None = Field(
+        None, description="mode of torch.compile; by default nothing is compiled"
+    )
+    seeds: tuple[NonNegativeInt, ...] = Field(
+        (10,), min_length=1, description="of the initial weights and of every patch; each trains a replicate"
+    )
     checkpoint_every: int = Field(200, ge=1, description="iterations between checkpoints to resume from")
     log_every: int = Field(10, ge=1, description="iterations that a row of the loss curve averages")
 
@@ -93,6 +101,12 @@ class Recipe(Block):
     def _one_length(self) -> "Recipe":
         if (self.iterations is None) == (self.epochs is None):
             raise ValueError("give either `iterations` or `epochs`")
+        return self
+
+    @model_validator(mode="after")
+    def _different_seeds(self) -> "Recipe":
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError("`seeds` names one twice: the same seed trains the same weights")
         return self
 
 

@@ -52,8 +52,8 @@ def architecture(given: ModelPlan) -> str:
 
 
 def recipe(plan: Plan, given: ModelPlan) -> str:
-    """The recipe of a trained model, defaults filled in."""
-    return plan.config.training[given.config.train].model_dump_json()
+    """The recipe of a trained model, defaults filled in. Without its seeds: a further one trains none of them again."""
+    return plan.config.training[given.config.train].model_dump_json(exclude={"seeds"})
 
 
 def rows(models: Iterable[ModelPlan]) -> str:

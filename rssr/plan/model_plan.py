@@ -20,7 +20,7 @@ class ModelPlan:
         name: of the model in the configuration.
         scale: upscaling factor.
         config: its entry in the configuration.
-        seed: of the recipe that it is trained by; None where it is not trained.
+        seeds: of the recipe that it is trained by; empty where it is not trained.
         unavailable: why its weights cannot be had; empty where they can.
         recorded: the sha256 of its file that was recorded at first use, where its entry states none.
     """
@@ -28,7 +28,7 @@ class ModelPlan:
     name: str
     scale: int
     config: Model
-    seed: int | None
+    seeds: tuple[int, ...]
     unavailable: str = ""
     recorded: str = ""
 
@@ -70,7 +70,12 @@ class ModelPlan:
     @property
     def replicates(self) -> list[str]:
         """The replicates of its weights, see plan.replicate."""
-        return [seeded(self.seed)] if self.seed is not None else [SINGLE]
+        return list(self.seed_of) or [SINGLE]
+
+    @property
+    def seed_of(self) -> dict[str, int]:
+        """Replicate -> the seed that it is trained with; empty where it is not trained."""
+        return {seeded(seed): seed for seed in self.seeds}
 
     @property
     def module(self) -> str:

@@ -250,7 +250,7 @@ class Plan:
 
     def _model(self, name: str, scale: int) -> ModelPlan:
         entry = self.config.models[name]
-        model = ModelPlan(name, scale, entry, self.config.training[entry.train].seed if entry.train else None)
+        model = ModelPlan(name, scale, entry, self.config.training[entry.train].seeds if entry.train else ())
         model.check_file()
         return model
 

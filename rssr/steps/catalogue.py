@@ -68,7 +68,7 @@ def _weights(config: Config, name: str, scale: int, download: bool = True) -> di
         return {}
     if model.train:
         home = model.train_on or next(iter(config.datasets))
-        replicate = seeded(config.training[model.train].seed)
+        replicate = seeded(config.training[model.train].seeds[0])
         weights = Artifact("weights", dataset=home, scale=scale, model=name, replicate=replicate)
         path = _here(weights.path)
         if not path.exists():

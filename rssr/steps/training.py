@@ -1,10 +1,8 @@
 """The training loop: a network, a recipe, prepared images; interrupted runs resume exactly."""
 
-import hashlib
-import io
-import json
 import math
 import re
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,12 +10,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from rssr.base.devices import autocast, products
 from rssr.base.errors import UserError
-from rssr.base.files import read_csv, read_image, replacing, sha256, write_csv
+from rssr.base.files import sha256, write_csv
+from rssr.base.process import stop_signals
+from rssr.steps.checkpoints import Checkpoints
+from rssr.steps.patches import Patches
 
 _LOSSES = {
     "l1": lambda sr, hr: (sr - hr).abs().mean(),
@@ -25,45 +26,7 @@ _LOSSES = {
     "charbonnier": lambda sr, hr: ((sr - hr).square() + 1e-6).sqrt().mean(),
 }
 _OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-
-
-class Patches:
-    """Random patches of prepared images, which are read once and kept in memory.
-
-    The patches of iteration i depend on the seed and on i alone, so that a resumed run sees what an unbroken one sees.
-
-    Args:
-        hr_dir: results/data/{dataset}/train/HR-x{scale}.
-        lr_dir: results/data/{dataset}/train/LR/x{scale}-{degradation}.
-        scale: upscaling factor.
-        recipe: the recipe's batch, patch and seed are used.
-    """
-
-    def __init__(self, hr_dir: Path, lr_dir: Path, scale: int, recipe: Mapping[str, Any]) -> None:
-        self.scale, self.patch, self.batch = scale, recipe["patch"], recipe["batch"]
-        self.seed = recipe["seed"]
-        self.lr, self.hr = [], []
-        for row in tqdm(read_csv(hr_dir / "manifest.csv"), desc="read images", unit="image"):
-            name = f"{row['image']}.png"
-            self.lr.append(_channels_first(read_image(lr_dir / name)))
-            self.hr.append(_channels_first(read_image(hr_dir / name)))
-            if min(self.lr[-1].shape[1:]) < self.patch:
-                raise UserError(f"{lr_dir / name} has a side below the recipe's patch of {self.patch} pixels")
-
-    def __call__(self, iteration: int) -> tuple[Tensor, Tensor]:
-        """The batch of an iteration: LR (B, 3, p, p) and HR (B, 3, s * p, s * p), both in [0, 1]."""
-        random = np.random.default_rng([self.seed, iteration])
-        pairs = [self._patch(random) for _ in range(self.batch)]
-        return tuple(torch.from_numpy(np.stack(side)).float() / 255 for side in zip(*pairs, strict=True))
-
-    def _patch(self, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        index = random.integers(len(self.lr))
-        lr, hr, size, scale = self.lr[index], self.hr[index], self.patch, self.scale
-        top, left = (random.integers(side - size + 1) for side in lr.shape[1:])
-        turns, flip = random.integers(4), random.integers(2)
-        lr = lr[:, top : top + size, left : left + size]
-        hr = hr[:, top * scale : (top + size) * scale, left * scale : (left + size) * scale]
-        return tuple(np.rot90(side[..., :: -1 if flip else 1], turns, (1, 2)) for side in (lr, hr))
+_KEPT = ("done", "curve", "seconds", "peak_memory_mib", "weights", "average")  # attributes that are part of a state
 
 
 def learning_rate(iteration: int, total: int, recipe: Mapping[str, Any]) -> float:
@@ -82,114 +45,131 @@ def learning_rate(iteration: int, total: int, recipe: Mapping[str, Any]) -> floa
 class Trainer:
     """A training run that can be stopped at any moment and resumed.
 
+    Nothing in a step waits for the device: losses are read when they are logged, and when a state is saved.
+
     Args:
-        network: the network to train, on the CPU, freshly initialised.
-        recipe: a `training` entry of the configuration, with its defaults filled in.
+        network: the network to train, freshly initialised.
+        recipe: a `training` entry of the configuration, defaults filled in, with the replicate's `seed`.
         patches: where batches come from.
-        folder: where checkpoints are kept, also of finished runs, so that reverting an edit needs no new training.
-        identity: what the run depends on; each identity has a checkpoint of its own.
+        checkpoints: where states are kept.
+        device: where to train.
     """
 
     def __init__(
-        self, network: nn.Module, recipe: Mapping[str, Any], patches: Patches, folder: Path, identity: Any
+        self,
+        network: nn.Module,
+        recipe: Mapping[str, Any],
+        patches: Patches,
+        checkpoints: Checkpoints,
+        device: torch.device,
     ) -> None:
-        self.recipe, self.patches = recipe, patches
-        key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
-        self.checkpoint = folder / f"{key}.checkpoint"
-        try:
-            self.accelerator = Accelerator(mixed_precision=recipe["precision"])
-        except ValueError as error:
-            raise UserError(f"precision '{recipe['precision']}': {error}", "choose another in the recipe") from None
+        self.recipe, self.patches, self.checkpoints, self.device = recipe, patches, checkpoints, device
+        self.order = torch.channels_last if recipe["channels_last"] else torch.contiguous_format
+        self.network = network.to(device, memory_format=self.order)
+        mode = recipe["compile"]
+        self.forward = torch.compile(network, mode=None if mode == "default" else mode) if mode else network
         options = dict(recipe["optimiser"])
-        optimiser = _OPTIMISERS[options.pop("name")](network.parameters(), **options)
-        self.network, self.optimiser = self.accelerator.prepare(network, optimiser)
-        self.average = {k: v.detach().clone() for k, v in self._weights().items()} if recipe["ema"] else {}
-        self.total = recipe["iterations"] or max(1, recipe["epochs"] * len(patches.hr) // recipe["batch"])
-        self.done, self.window, self.curve, self.seconds = 0, 0.0, [], 0.0
+        self.optimiser = _OPTIMISERS[options.pop("name")](network.parameters(), fused=True, **options)
+        self.weights = network.state_dict()  # the network's own memory, not a copy
+        self.average = {name: value.clone() for name, value in self.weights.items()} if recipe["ema"] else {}
+        self.batches = patches.on(device)
+        self.total = recipe["iterations"] or max(1, recipe["epochs"] * len(patches.names) // recipe["batch"])
+        self.done, self.curve, self.seconds = 0, [], 0.0
+        self.losses: list[Tensor] = []  # since the last row of the curve
         self.peak_memory_mib: float | None = None
         self._resume()
 
     def run(self) -> dict[str, Tensor]:
-        """Train to the last iteration; the averaged weights, or the last ones where the recipe keeps no average."""
-        loss_function = _LOSSES[self.recipe["loss"]]
-        started = time.monotonic() - self.seconds
-        with tqdm(total=self.total, initial=self.done, desc="train", unit="it", mininterval=2) as progress:
-            while self.done < self.total:
-                loss = self._step(loss_function)
-                self.done += 1
-                progress.update()
-                self._log(loss)
-                if self.done % self.recipe["checkpoint_every"] == 0 or self.done == self.total:
-                    self.seconds = time.monotonic() - started
-                    self.peak_memory_mib = _peak_memory_mib(self.accelerator.device, self.peak_memory_mib)
-                    self._save()
-        return self.average or self._weights()
+        """Train to the last iteration; the averaged weights, or the last ones where the recipe keeps no average.
 
-    def _step(self, loss_function) -> float:
+        Raises:
+            UserError: for a loss or a weight that is not finite; the last state that was saved is.
+            SystemExit: after SIGTERM or SIGUSR1, with the state of that moment saved.
+        """
+        started = time.monotonic() - self.seconds
+        precision = products(self.recipe["precision"], self.device)
+        progress = tqdm(total=self.total, initial=self.done, desc="train", unit="it", mininterval=2)
+        with precision, stop_signals() as signals, progress:
+            while self.done < self.total:
+                self.losses.append(self._step())
+                self.done += 1
+                last = self.done == self.total
+                if self.done % self.recipe["log_every"] == 0 or last:
+                    self._log()
+                if self.done % self.recipe["checkpoint_every"] == 0 or last or signals:
+                    self.seconds = time.monotonic() - started
+                    self._save()
+                if signals and not last:
+                    sys.exit(f"{signals[0]} after iteration {self.done} of {self.total}: run the same again to resume")
+                progress.update()
+        return self.average or self.weights
+
+    def _step(self) -> Tensor:
         # Of the iteration alone, as the patches are: what a network draws (dropout) is the same after a resume.
         torch.manual_seed(np.random.SeedSequence([self.recipe["seed"], self.done]).generate_state(1)[0].item())
-        lr, hr = (side.to(self.accelerator.device) for side in self.patches(self.done))
+        lr, hr = (side.contiguous(memory_format=self.order) for side in self.batches(self.done))
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.done, self.total, self.recipe)
         self.optimiser.zero_grad()
-        loss = loss_function(self.network(lr), hr)
-        self.accelerator.backward(loss)
+        with autocast(self.recipe["precision"], self.device):
+            sr = self.forward(lr)
+        loss = _LOSSES[self.recipe["loss"]](sr.float(), hr)
+        loss.backward()
         if self.recipe["clip"] is not None:
-            self.accelerator.clip_grad_norm_(self.network.parameters(), self.recipe["clip"])
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe["clip"], foreach=True)
         self.optimiser.step()
-        with torch.no_grad():
-            weights = self._weights()
-            for name, average in self.average.items():
-                if average.is_floating_point():
-                    average.lerp_(weights[name], 1 - self.recipe["ema"])
-                else:  # counters, such as a batch norm's
-                    average.copy_(weights[name])
-        value = loss.item()
-        if not math.isfinite(value):
-            raise UserError(f"the loss is {value} at iteration {self.done + 1}: lower the recipe's `lr`, or set `clip`")
-        return value
+        self._follow()
+        return loss.detach()
 
-    def _log(self, loss: float) -> None:
-        self.window += loss
-        last = self.curve[-1]["iteration"] if self.curve else 0
-        if self.done - last == self.recipe["log_every"] or self.done == self.total:
-            mean = self.window / (self.done - last)
-            rate = learning_rate(self.done - 1, self.total, self.recipe)
-            self.curve.append({"iteration": self.done, "loss": mean, "learning_rate": rate})
-            self.window = 0.0
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """Move the averaged weights towards the weights; counters, such as a batch norm's, are copied."""
+        moved = [name for name, value in self.average.items() if value.is_floating_point()]
+        if moved:
+            averages, weights = ([side[name] for name in moved] for side in (self.average, self.weights))
+            torch._foreach_lerp_(averages, weights, 1 - self.recipe["ema"])
+        for name in self.average.keys() - moved:
+            self.average[name].copy_(self.weights[name])
 
-    def _weights(self) -> dict[str, Tensor]:
-        return self.accelerator.unwrap_model(self.network).state_dict()
+    def _log(self) -> None:
+        losses = self._read_losses()
+        rate = learning_rate(self.done - 1, self.total, self.recipe)
+        self.curve.append({"iteration": self.done, "loss": sum(losses) / len(losses), "learning_rate": rate})
+        self.losses = []
+
+    def _read_losses(self) -> list[float]:
+        """The losses since the last row of the curve, from the device; UserError for one that is not finite."""
+        losses = torch.stack(self.losses).tolist() if self.losses else []
+        for iteration, loss in enumerate(losses, self.done - len(losses)):
+            if not math.isfinite(loss):
+                self._refuse(f"the loss is {loss}", iteration)
+        return losses
+
+    def _refuse(self, what: str, iteration: int) -> None:
+        images = dict.fromkeys(self.patches.names[draw.image] for draw in self.patches.draws(iteration))
+        raise UserError(
+            f"{what} at iteration {iteration + 1}, on images {', '.join(images)}: lower the recipe's `lr`, or set "
+            "`clip`; the last checkpoint is kept"
+        )
 
     def _save(self) -> None:
-        state = {
-            "done": self.done,
-            "window": self.window,
-            "curve": self.curve,
-            "seconds": self.seconds,
-            "peak_memory_mib": self.peak_memory_mib,
-            "network": self._weights(),
-            "optimiser": self.optimiser.state_dict(),
-            "scaler": self.accelerator.scaler.state_dict() if self.accelerator.scaler else {},
-            "average": self.average,
-        }
-        content = io.BytesIO()
-        torch.save(state, content)
-        with replacing(self.checkpoint) as temporary:
-            temporary.write_bytes(content.getbuffer())
+        losses = self._read_losses()
+        moments = [value for state in self.optimiser.state.values() for value in state.values()]
+        kept = [*self.weights.values(), *self.average.values(), *moments]
+        if not torch.stack([value.isfinite().all() for value in kept]).all():
+            self._refuse("weights are not finite", self.done - 1)
+        self.peak_memory_mib = _peak_memory_mib(self.device, self.peak_memory_mib)
+        kept = {name: getattr(self, name) for name in _KEPT}
+        self.checkpoints.save(kept | {"losses": losses, "optimiser": self.optimiser.state_dict()})
 
     def _resume(self) -> None:
-        if not self.checkpoint.exists():
+        if (state := self.checkpoints.load(self.device)) is None:
             return
-        state = torch.load(self.checkpoint, map_location=self.accelerator.device, weights_only=True)
-        self.accelerator.unwrap_model(self.network).load_state_dict(state["network"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        if self.accelerator.scaler:
-            self.accelerator.scaler.load_state_dict(state["scaler"])
-        self.average = state["average"]
-        self.done, self.window = state["done"], state["window"]
-        self.curve, self.seconds = state["curve"], state["seconds"]
-        self.peak_memory_mib = state["peak_memory_mib"]
+        self.network.load_state_dict(state.pop("weights"))
+        self.optimiser.load_state_dict(state.pop("optimiser"))
+        self.losses = [torch.tensor(loss, device=self.device) for loss in state.pop("losses")]
+        for name, value in state.items():
+            setattr(self, name, value)
         tqdm.write(f"resumed after iteration {self.done} of {self.total}")
 
     def write_curve(self, path: Path) -> None:
@@ -209,10 +189,6 @@ def _peak_memory_mib(device: torch.device, before: float | None) -> float | None
     else:
         return None
     return max(peak, before or 0.0)
-
-
-def _channels_first(image: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(image.transpose(2, 0, 1))
 
 
 def manifest_checksums(hr_dir: Path, lr_dir: Path) -> dict[str, str]:

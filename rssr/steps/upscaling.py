@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from rssr.base.devices import precision_in_use
 from rssr.base.files import read_csv, sha256, write_csv, write_json
 from rssr.base.images import read_tensor, write_tensor
 from rssr.base.provenance import made_by
@@ -33,7 +34,7 @@ def write_record(out_dir: Path, facts: Mapping[str, Any], weights: Mapping[str, 
         **facts,
         "weights_sha256": {name: sha256(path) for name, path in weights.items()},
         "lr_manifest_sha256": sha256(lr_dir / "manifest.csv"),
-        "precision": "float32",
+        "precision": precision_in_use(),
     }
     write_json(out_dir / "provenance.json", made_by(**facts))
     return hashlib.sha256(json.dumps([facts, code]).encode()).hexdigest()

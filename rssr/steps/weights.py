@@ -1,6 +1,7 @@
 """The weights of a model: trained, or loaded from a file or an address, with the record of it beside them."""
 
 import json
+import os
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +16,9 @@ from rssr.models.files import local_file
 from rssr.models.registry import build
 from rssr.models.weights import write_weights
 from rssr.plan.artifacts import artifacts_at
-from rssr.steps.training import Patches, Trainer, manifest_checksums
+from rssr.steps.checkpoints import Checkpoints
+from rssr.steps.patches import Patches
+from rssr.steps.training import Trainer, manifest_checksums
 
 
 def train(
@@ -24,22 +27,27 @@ def train(
     images: Sequence[Path],
     path: Path,
     code: str,
+    device: torch.device,
 ) -> None:
     """Train a network and write its weights, with .csv (the loss curve) and .json (the record) beside them.
 
     Args:
         entry: the model's entry in the configuration.
-        recipe: an entry of `training`, defaults filled in.
+        recipe: an entry of `training`, defaults filled in, with the replicate's `seed` instead of `seeds`.
         images: the folders of HR and LR images.
         path: safetensors file; checkpoints of the training are kept beside it.
         code: checksum over the code that is run; a change restarts training.
+        device: where to train.
     """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic with it alone
     torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # it costs time, and nothing reads such memory
     torch.manual_seed(recipe["seed"])
     model, scale = build(entry).train(), entry["scale"]
     entries = {"model": entry, "recipe": recipe, "images": manifest_checksums(*images)}
     patches, threads = Patches(*images, scale, recipe), torch.get_num_threads()
-    trainer = Trainer(model, recipe, patches, path.parent / "checkpoints", [entries, code, threads])
+    checkpoints = Checkpoints(path.parent / "checkpoints", [entries, code, threads])
+    trainer = Trainer(model, recipe, patches, checkpoints, device)
     weights = trainer.run()
     write_weights(path, {name.removeprefix("network."): value for name, value in weights.items()}, scale)
     trainer.write_curve(path.with_suffix(".csv"))
@@ -51,7 +59,7 @@ def train(
         scale=scale,
         degradation=trained_on[0].degradation if trained_on else str(images[1]),
         parameters=sum(p.numel() for p in model.parameters()),
-        device=str(trainer.accelerator.device),
+        device=str(device),
         threads=threads,
         seconds=round(trainer.seconds, 3),
         iterations=trainer.done,

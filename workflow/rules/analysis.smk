@@ -64,6 +64,8 @@ rule measure_features:
         "results/logs/measure_features/{dataset}/x{scale}-{degradation}/{model}.log",
     conda:
         "../../environment.yml"
+    resources:
+        gpu=1,
     params:
         model=lambda wildcards: jobs.model(plan.model(wildcards)),
         weights=weights_option,

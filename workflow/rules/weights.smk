@@ -15,6 +15,7 @@ rule train_model:
         "results/logs/train_model/{model}/{dataset}-x{scale}-{replicate}.log",
     wildcard_constraints:
         model="|".join(name for name, model in plan.config.models.items() if model.train) or "(?!)",
+        replicate="|".join({name for model in plan.models for name in model.seed_of}) or "(?!)",
     conda:
         "../../environment.yml"
     threads: ALL_CORES
@@ -23,10 +24,11 @@ rule train_model:
     params:
         model=lambda wildcards: jobs.network(plan.model(wildcards)),
         recipe=lambda wildcards: jobs.recipe(plan, plan.model(wildcards)),
+        seed=lambda wildcards: plan.model(wildcards).seed_of[wildcards.replicate],
         hr_dir=subpath(input.hr, parent=True),
         lr_dir=subpath(input.lr, parent=True),
     shell:
-        "python {input.script} --model {params.model:q} --recipe {params.recipe:q}"
+        "python {input.script} --model {params.model:q} --recipe {params.recipe:q} --seed {params.seed}"
         " --hr-dir {params.hr_dir} --lr-dir {params.lr_dir} --weights {output.weights}"
         " --threads {threads} --code {input.code} 2>&1 | tee {log}"
 

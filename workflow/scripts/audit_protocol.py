@@ -32,7 +32,8 @@ def main() -> None:
     seed(model, 0)
     write_csv(arguments.out, audit(model, images, arguments.scale, device).to_dict("records"))
     weights = sha256(arguments.weights) if arguments.weights else None
-    facts = made_by(hr_manifest_sha256=sha256(manifest), weights_sha256=weights, images=names, choices=CHOICES)
+    of = {"hr_manifest_sha256": sha256(manifest), "weights_sha256": weights, "images": names, "choices": CHOICES}
+    facts = made_by(**of, device=arguments.device, precision=devices.precision_in_use())
     write_json(arguments.out.with_suffix(".json"), facts)
 
 

@@ -31,7 +31,7 @@ def main() -> None:
     write_arrays(arguments.out, **arrays)
     manifest = sha256(arguments.lr_dir / "manifest.csv")
     weights = sha256(arguments.weights) if arguments.weights else None
-    where = {"device": arguments.device, "threads": arguments.threads}
+    where = {"device": arguments.device, "threads": arguments.threads, "precision": devices.precision_in_use()}
     facts = made_by(**facts, lr_manifest_sha256=manifest, weights_sha256=weights, **where)
     write_json(arguments.out.with_suffix(".json"), facts)
 

@@ -15,15 +15,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=given.entry, required=True, help="configuration entry as JSON")
     parser.add_argument("--recipe", type=given.entry, required=True, help="configuration entry as JSON")
+    parser.add_argument("--seed", type=int, required=True, help="of the replicate")
     parser.add_argument("--hr-dir", type=Path, required=True)
     parser.add_argument("--lr-dir", type=Path, required=True)
     parser.add_argument("--weights", type=Path, required=True, help="safetensors; .json and .csv are put beside it")
     parser.add_argument("--code", type=Path, nargs="*", help="files whose change restarts training")
     devices.add_options(parser)
     arguments = parser.parse_args()
-    devices.prepare(arguments)
+    device = devices.prepare(arguments)
     code = digest(arguments.code or used_files(Path(__file__).resolve()))
-    train(arguments.model, arguments.recipe, (arguments.hr_dir, arguments.lr_dir), arguments.weights, code)
+    recipe = arguments.recipe | {"seed": arguments.seed}
+    train(arguments.model, recipe, (arguments.hr_dir, arguments.lr_dir), arguments.weights, code, device)
 
 
 run(main)

@@ -1,0 +1,112 @@
+"""One place sets the backends' precision, and every step computes in the one that it says."""
+
+import json
+import re
+import runpy
+import sys
+from argparse import Namespace
+
+import numpy as np
+import pytest
+import torch
+
+from rssr.base import ROOT, devices
+from rssr.base.errors import UserError
+from rssr.base.files import write_image
+from rssr.config.measuring import Analysis, Profile
+from rssr.config.models import Recipe
+from rssr.datasets.folder import data_set
+from rssr.datasets.prepare import prepare_hr, prepare_lr
+
+ENTRY = {"arch": "lstmconvsr", "args": {"channels": 4, "groups": [1], "arrbs": 1, "tail": "light"}, "scale": 4}
+BACKENDS = torch.backends.cuda.matmul, torch.backends.cudnn
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """HR and LR folders of one image."""
+    folder = tmp_path_factory.mktemp("images")
+    write_image(folder / "own/a.png", np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
+    prepare_hr(data_set(str(folder / "own"), {"test": "*"}), folder, "test", None, folder / "hr", 1)
+    prepare_lr(folder / "hr", folder / "lr", "bicubic", 4, 1)
+    return folder
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    """What is allowed while convolutions are computed, from a process in which TF32 was on."""
+    found, convolve = set(), torch.nn.Conv2d.forward
+
+    def forward(self, x):
+        found.add((*(backend.allow_tf32 for backend in BACKENDS), torch.is_autocast_enabled("cpu")))
+        return convolve(self, x)
+
+    monkeypatch.setattr(torch.nn.Conv2d, "forward", forward)
+    for backend in BACKENDS:
+        backend.allow_tf32 = True
+    yield found
+    for backend in BACKENDS:
+        backend.allow_tf32 = False
+    torch.use_deterministic_algorithms(False)
+
+
+def options(step, images, out, precision):
+    lr = ["--lr-dir", images / "lr"]
+    analysis = Analysis(dataset="d", models=("m",), side=8, steps=2, images=1, channels=(0,)).model_dump_json()
+    recipe = {"iterations": 1, "batch": 1, "patch": 8, "optimiser": {"lr": 1e-3}, "precision": precision}
+    profile = Profile(size=(8, 8), warmup=0, samples=3, precision=precision).model_dump_json()
+    train = ["--hr-dir", images / "hr", "--recipe", Recipe.model_validate(recipe).model_dump_json(), "--seed", "1"]
+    return {
+        "train_model": [*lr, *train, "--weights", out / "w.safetensors"],
+        "upscale_images": [*lr, "--replicates", "0", "--out", out / "sr"],
+        "profile_model": ["--profile", profile, "--out", out / "p.json"],
+        "audit_protocol": ["--hr-dir", images / "hr", "--scale", "4", "--images", "1", "--out", out / "a.csv"],
+        "measure_attribution": [*lr, "--scale", "4", "--analysis", analysis, "--out", out / "a.npz"],
+        "measure_features": [*lr, "--analysis", analysis, "--out", out / "f.npz"],
+    }[step]
+
+
+def run(step, images, out, precision="fp32"):
+    script = str(ROOT / f"workflow/scripts/{step}.py")
+    arguments = [*options(step, images, out, precision), "--model", json.dumps(ENTRY), "--device", "cpu"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [script, *map(str, arguments)])
+        runpy.run_path(script, run_name="__main__")
+
+
+STEPS = ["train_model", "upscale_images", "profile_model", "audit_protocol", "measure_attribution", "measure_features"]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_every_step_computes_in_full_fp32(step, images, tmp_path, seen):
+    run(step, images, tmp_path)
+    assert seen == {(False, False, False)}
+    for record in tmp_path.rglob("*.json"):
+        assert '"precision": "fp32"' in record.read_text()
+
+
+@pytest.mark.parametrize("step", ["train_model", "profile_model"])
+def test_bf16_is_autocast_and_tf32_is_refused_on_a_cpu(step, images, tmp_path, seen):
+    run(step, images, tmp_path, "bf16")
+    assert (False, False, True) in seen
+    assert '"precision": "bf16"' in next(tmp_path.rglob("*.json")).read_text()
+    with pytest.raises(SystemExit, match="tf32 is a precision of NVIDIA's GPUs"):
+        run(step, images, tmp_path / "tf32", "tf32")
+
+
+def test_tf32_is_allowed_where_it_is_asked_for_and_nowhere_after(monkeypatch):
+    assert devices.prepare(Namespace(device="cpu", threads=torch.get_num_threads())) == torch.device("cpu")
+    assert devices.precision_in_use() == "fp32"
+    with devices.products("tf32", torch.device("cuda")):
+        assert devices.precision_in_use() == "tf32" and all(backend.allow_tf32 for backend in BACKENDS)
+        with pytest.raises(UserError, match="set fp32"), devices.products("tf32", torch.device("cpu")):
+            raise AssertionError
+    assert devices.precision_in_use() == "fp32"
+
+
+def test_nothing_else_sets_the_backends():
+    setting = re.compile(r"torch\.backends\.[\w.]+ = |allow_tf32 = |fp32_precision = |set_float32_matmul_precision")
+    files = [
+        path for room in ("rssr", "models", "metrics", "datasets", "workflow") for path in (ROOT / room).rglob("*.py")
+    ]
+    assert {path.name for path in files if setting.search(path.read_text(encoding="utf-8"))} == {"devices.py"}
