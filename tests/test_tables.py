@@ -26,13 +26,12 @@ from rssr.render.tables.training import training
 SETTINGS = {"resamples": 2000, "confidence": 0.95, "seed": 0}
 
 
-def test_interval_is_the_normal_one_for_many_images():
-    values = np.random.default_rng(0).normal(30, 2, 2000)
-    mean, low, high = mean_interval(values, SETTINGS)
-    half = 1.96 * values.std(ddof=1) / len(values) ** 0.5
-    assert mean == values.mean()
-    assert (mean - low, high - mean) == pytest.approx((half, half), rel=0.1)
-    assert mean_interval(values, SETTINGS) == (mean, low, high)  # the seed fixes it
+def models(*names, **notes):
+    return {name: {"label": name.upper(), "notes": notes.get(name, [])} for name in names}
+
+
+def scores(**psnr):
+    return {name: pd.DataFrame({"image": list("xy"), "psnr_y": of, "lpips": np.nan}) for name, of in psnr.items()}
 
 
 def test_interval_of_few_equal_infinite_or_missing_scores():
@@ -225,8 +224,7 @@ def test_scores_are_means_over_replicates(tmp_path):
     assert frame["lpips"].isna().all()
     means = replicate_means(path)
     assert means["psnr_y"] == [31.0, 31.75]
-    models = {"a": {"label": "A", "notes": []}}
-    made = quality({"a": frame}, models, a_test_set(), SETTINGS, {"a": means})
+    made = quality({"a": frame}, models("a"), a_test_set(), SETTINGS, {"a": means})
     assert made.numbers["psnr_y"][0] == 31.375 and made.numbers["psnr_y_spread"][0] == 0.75
     assert "Δ0.750" in made.markdown() and r"$\Delta$0.750" in made.latex("t")
     assert "<small>Δ0.750</small>" in made.html()
@@ -240,9 +238,8 @@ def test_one_replicate_changes_nothing(tmp_path):
     frame = read_scores(path)
     assert frame["image"].tolist() == ["007", "nan"] and frame["psnr_y"].tolist() == [30.0, 32.0]
     assert replicate_means(path) == {}
-    models = {"a": {"label": "A", "notes": []}}
-    given = quality({"a": frame}, models, a_test_set(), SETTINGS, {"a": {}})
-    plain = quality({"a": frame}, models, a_test_set(), SETTINGS)
+    given = quality({"a": frame}, models("a"), a_test_set(), SETTINGS, {"a": {}})
+    plain = quality({"a": frame}, models("a"), a_test_set(), SETTINGS)
     assert given.markdown() == plain.markdown() and given.html() == plain.html()
     pd.testing.assert_frame_equal(given.numbers, plain.numbers)
 
@@ -261,7 +258,7 @@ def by_test_set(tests, numbers):
     return {test.identity: frame for test, frame in zip(tests, numbers, strict=True)}
 
 
-NO_NOTES = {name: {"label": name.upper(), "notes": []} for name in ("a", "b", "c")}
+NO_NOTES = models("a", "b", "c")
 
 
 def test_quality_by_class():
@@ -390,23 +387,20 @@ def test_training_table():
 
 
 def test_quality_table():
-    scores = {
-        "a": pd.DataFrame({"image": ["x", "y"], "psnr_y": [30.0, 32.0], "lpips": [np.nan, np.nan]}),
-        "b": pd.DataFrame({"image": ["x", "y"], "psnr_y": [29.0, 31.0], "lpips": [np.nan, np.nan]}),
-    }
-    models = {"a": {"label": "Net A", "notes": ["somebody's"]}, "b": {"label": "Net B", "notes": []}}
     test = a_test_set(label="A set", conditions="x4, LR by bicubic")
-    made = quality(scores, models, test, SETTINGS)
+    of = scores(a=[30.0, 32.0], b=[29.0, 31.0])
+    made = quality(of, models("a", "b", a=["somebody's"]), test, SETTINGS)
     assert made.title == "Quality: A set, x4, bicubic"
     assert made.numbers["psnr_y"].tolist() == [31, 30]
     text = made.markdown()
     assert "A set, x4, LR by bicubic. Mean over 2 images" in text
-    assert "peak 255" in text and "- Net A: somebody's" in text
+    assert "peak 255" in text and "- A: somebody's" in text
     assert "**31.00** [30.00, 32.00]" in text and "<u>30.00</u> [29.00, 31.00]" in text
     assert "Δ" not in text and "psnr_y_spread" not in made.numbers
+    assert "literature" not in text
     assert "LPIPS" not in text and "lpips" not in made.numbers, "nothing has a value, so it is no column"
-    scores["b"].loc[0, "lpips"] = 0.25
-    assert [row[-1][2] for row in cells(quality(scores, models, test, SETTINGS))] == ["–", "–"], "something has one"
+    of["b"].loc[0, "lpips"] = 0.25
+    assert [row[-1][2] for row in cells(quality(of, NO_NOTES, test, SETTINGS))] == ["–", "–"], "something has one"
 
 
 def test_a_metric_without_scores_is_named_with_what_to_do(tmp_path):
@@ -417,9 +411,8 @@ def test_a_metric_without_scores_is_named_with_what_to_do(tmp_path):
 
 
 def test_quality_table_shows_how_far_replicates_are_apart():
-    scores = {name: pd.DataFrame({"image": ["x", "y"], "psnr_y": [30.0, 32.0]}) for name in ("a", "b")}
-    models = {name: {"label": name, "notes": []} for name in scores}
-    made = quality(scores, models, a_test_set(), SETTINGS, {"a": {}, "b": {"psnr_y": [31.0, 31.0625, 30.9375]}})
+    means = {"a": {}, "b": {"psnr_y": [31.0, 31.0625, 30.9375]}}
+    made = quality(scores(a=[30.0, 32.0], b=[30.0, 32.0]), NO_NOTES, a_test_set(), SETTINGS, means)
     assert np.isnan(made.numbers["psnr_y_spread"][0]) and made.numbers["psnr_y_spread"][1] == 0.125
     text = made.markdown()
     assert text.count("Δ0.125") == 1 and "of the means of 3 replicates" in text
@@ -427,21 +420,18 @@ def test_quality_table_shows_how_far_replicates_are_apart():
 
 
 def test_literature_values_stand_below_a_rule():
-    scores = {name: pd.DataFrame({"image": ["x", "y"], "psnr_y": [30.0, 32.0]}) for name in ("a", "b")}
-    models = {name: {"label": name.upper(), "notes": []} for name in scores}
+    of = scores(a=[30.0, 32.0], b=[30.0, 32.0])
     value = {"label": "A", "model": "a", "metric": "psnr_y", "value": "99.125", "citation": "a paper"}
     values = [
         value | {"agrees": "no", "why": "crop 0 there, 4 here"},
         value | {"label": "Net <Z>", "model": None, "agrees": "yes", "why": ""},
         value | {"metric": "lpips", "agrees": "yes", "why": ""},
     ]
-    made, plain = (quality(scores, models, a_test_set(), SETTINGS, literature=given) for given in (values, []))
+    made, plain = (quality(of, NO_NOTES, a_test_set(), SETTINGS, literature=given) for given in (values, []))
     pd.testing.assert_frame_equal(made.numbers, plain.numbers)  # and so the CSV, and what reads it
     lines = [re.sub("[ -]+", " ", line) for line in made.markdown().splitlines()]
     rows = [line for line in lines if line.startswith("| ")][1:]
-    assert rows[0].startswith("| A | **31.00**") and rows[1].startswith("| B | **31.00**"), (
-        "the best of what is measured"
-    )
+    assert [row.startswith(f"| {name} | **31.00**") for row, name in zip(rows[:2], "AB", strict=True)] == [True] * 2
     assert rows[2:] == [
         "| | |",
         "| A (in the literature) | 99.125 |",
@@ -460,39 +450,28 @@ def test_significance_table():
     rng = np.random.default_rng(0)
     base = rng.normal(30, 2, 60)
     columns = {"psnr_y": base, "ssim_y": base / 40, "lpips": [np.nan] * 60}
-    scores = {
-        "a": pd.DataFrame(columns),
-        "better": pd.DataFrame(columns | {"psnr_y": base + rng.normal(0.5, 0.1, 60)}),
-        "same": pd.DataFrame(columns),
-    }
-    models = {name: {"label": name.capitalize(), "notes": []} for name in scores}
+    better = columns | {"psnr_y": base + rng.normal(0.5, 0.1, 60)}
+    of = {"a": pd.DataFrame(columns), "better": pd.DataFrame(better), "same": pd.DataFrame(columns)}
+    rows = models(*of)
     test = a_test_set(label="A set")
-    made = significance(scores, models, test, SETTINGS, "a")
+    made = significance(of, rows, test, SETTINGS, "a")
     assert made.title == "Significance: A set, x4, bicubic" and made.caption.startswith(f"{test.title}. ")
-    rows = made.numbers.set_index(["model", "metric"])
-    assert len(rows) == 4, "two methods by two metrics; a metric without scores has no row"
+    found = made.numbers.set_index(["model", "metric"])
+    assert len(found) == 4, "two methods by two metrics; a metric without scores has no row"
     assert "LPIPS" not in made.markdown()
-    won = rows.loc[("better", "PSNR-Y (dB)")]
+    won = found.loc[("better", "PSNR-Y (dB)")]
     assert won["difference_low"] < won["difference"] < won["difference_high"] and won["won_percent"] == 100
     assert won["p_holm"] == pytest.approx(4 * won["p"])
     assert "| < 0.001 |" in re.sub(" +", " ", made.markdown())
     assert '<td class="number" data-value="0.000">&lt; 0.001</td>' in made.html() and "$<$ 0.001" in made.latex("t")
-    assert rows.loc[("same", "SSIM-Y"), ["difference", "p_holm", "won_percent"]].tolist() == [0, 1, 50]
+    assert found.loc[("same", "SSIM-Y"), ["difference", "p_holm", "won_percent"]].tolist() == [0, 1, 50]
     assert "minus A on the same 60 images" in made.markdown()
-    assert significance({"a": scores["a"]}, models, test, SETTINGS, "a").markdown()
+    assert significance({"a": of["a"]}, models("a"), test, SETTINGS, "a").markdown()
 
 
 def profile(samples, **changes):
-    latency = {
-        "samples_ms": samples,
-        "peak_memory_mib": 12.5,
-        "images_per_s": 1.0,
-        "megapixels_per_s": 0.1,
-        "device": "CPU (x)",
-        "device_type": "cpu",
-        "threads": 2,
-        "backend": "PyTorch eager",
-    }
+    latency = {"samples_ms": samples, "peak_memory_mib": 12.5, "images_per_s": 1.0, "megapixels_per_s": 0.1}
+    latency |= {"device": "CPU (x)", "device_type": "cpu", "threads": 2, "backend": "PyTorch eager"}
     facts = {"parameters": 1500, "macs": {"total": 4_331_520}, "input_shape": [1, 3, 16, 16]}
     machine = {"machine": {"processor": "A chip"}, "libraries": {"torch": "2.14.1"}}
     return facts | machine | {"latency": latency | {"precision": "float32"} | changes}
@@ -500,23 +479,20 @@ def profile(samples, **changes):
 
 def test_complexity_table():
     profiles = {"a": profile([1.0, 2.0, 1.1]), "b": profile([3.0, 3.0, 3.0]), "c": profile([4.0, 4.0, 4.0], threads=1)}
-    models = {name: {"label": name.upper(), "notes": []} for name in profiles}
-    assert "Published" not in complexity(profiles, models, "a").markdown()
-    models["a"]["literature"] = {"parameters_m": "0.0", "citation": "a paper", "without": ["table"]}
-    made = complexity(profiles, models, "a")
+    rows = models("a", "b", "c")
+    assert "In the literature" not in complexity(profiles, rows, "a").markdown()
+    rows["a"]["literature"] = {"parameters_m": "0.0", "citation": "a paper", "without": ["table"]}
+    made = complexity(profiles, rows, "a")
     assert made.title == "Complexity: x4"
     text = made.markdown()
-    assert (
-        "In the literature (M)" in text
-        and "| 0.0 |" in " ".join(text.split())
-        and "A: parameters as printed in a paper" in text
-    )
+    assert "In the literature (M)" in text and "| 0.0 |" in " ".join(text.split())
+    assert "A: parameters as printed in a paper" in text
     assert "1x3x16x16, float32, on A chip, 2 threads, PyTorch 2.14.1" in text
     assert "0.004" in text and "**1.1** [1.0, 1.9]" in text and "<u>3.0</u>" in text
     assert "C was measured at" in text and "1 threads" in text and "not comparable" in text
     assert "not steady" not in text
     assert made.numbers["times_as_fast"].tolist() == [1, pytest.approx(1.1 / 3), pytest.approx(1.1 / 4)]
     profiles["a"] |= {"parameters": 0}
-    assert "Times as fast" not in complexity(profiles, models, "a").markdown(), "an interpolation is no measure"
-    disturbed = complexity({"a": profile([1.0, 1.0, 9.0])}, models, "a").markdown()
+    assert "Times as fast" not in complexity(profiles, rows, "a").markdown(), "an interpolation is no measure"
+    disturbed = complexity({"a": profile([1.0, 1.0, 9.0])}, rows, "a").markdown()
     assert "A: its calls were not steady (1.0 to 8.2 ms)" in disturbed
