@@ -32,7 +32,7 @@ def main() -> None:
             "--config",
             type=Path,
             nargs="+",
-            default=[ROOT / f"config/{name}.yaml" for name in ("config", "paper", "zoo")],
+            default=[ROOT / f"config/{name}.yaml" for name in ("config", "paper", "zoo", "pretrained")],
             help="configuration files, as for `snakemake --configfile`; by default all that the suite knows",
         )
     upscale.add_argument("image", type=Path, help="8 bits per channel, any size")

@@ -47,7 +47,7 @@ def test_models_are_listed_with_parameters_licence_and_source():
     assert result.returncode == 0, result.stderr
     names = {
         name
-        for file in ("config", "zoo")
+        for file in ("config", "paper", "zoo", "pretrained")
         for name in yaml.safe_load((ROOT / f"config/{file}.yaml").read_text())["models"]
     }
     lines = {line.split()[0]: line for line in result.stdout.splitlines()[2:]}
@@ -57,7 +57,7 @@ def test_models_are_listed_with_parameters_licence_and_source():
         ("edsr_xs", ("Apache-2.0", "basicsr:EDSR")),
         ("mambairv2", ("23.051", "MIT")),
         ("hat", ("20.773", "arXiv 2205.04437")),
-        ("craft_published", ("–", "MIT", "github.com/Amazingren")),
+        ("craft_pretrained", ("–", "MIT", "github.com/Amazingren")),
     ):
         assert all(part in lines[name] for part in parts), lines[name]
 

@@ -15,7 +15,7 @@ from rssr.config.block import Block
 from rssr.config.schema import schema
 from rssr.models.registry import build
 
-OVERLAYS = ("ablation.yaml", "zoo.yaml")  # files that add entries to config/paper.yaml
+OVERLAYS = ("ablation.yaml", "zoo.yaml", "pretrained.yaml")  # files that add entries to others
 OTHERS = ("literature.yaml",)  # no configuration at all
 FILES = sorted(path for path in (ROOT / "config").glob("*.yaml") if path.name not in OVERLAYS + OTHERS)
 

@@ -125,6 +125,7 @@ CHECKED = {
     "snakemake results/profile/x4/lstmconvsr.json --cores all --configfile config/paper.yaml": planned,
     "snakemake --cores all --configfile config/paper.yaml config/ablation.yaml": planned,
     "snakemake --cores all --configfile config/paper.yaml config/zoo.yaml": planned,
+    "snakemake --cores all --configfile config/config.yaml config/pretrained.yaml": planned,
     "snakemake --workflow-profile profiles/gpu --configfile config/paper.yaml": planned,
     "snakemake --workflow-profile profiles/slurm --configfile config/paper.yaml": planned,
     "python -m rssr upscale scene.tif --model lstmconvsr_xs -o out.tif": upscaled,
@@ -156,6 +157,7 @@ DRY_RUN = [  # one for each set of configuration files and profile
     "snakemake --cores all --configfile config/paper.yaml",
     "snakemake --cores all --configfile config/paper.yaml config/ablation.yaml",
     "snakemake --cores all --configfile config/paper.yaml config/zoo.yaml",
+    "snakemake --cores all --configfile config/config.yaml config/pretrained.yaml",
     "snakemake --workflow-profile profiles/gpu --configfile config/paper.yaml",
     "snakemake --workflow-profile profiles/slurm --configfile config/paper.yaml",
 ]

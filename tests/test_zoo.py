@@ -1,4 +1,4 @@
-"""Every entry of config/zoo.yaml builds, upscales an odd-sized image, is counted and learns; checkpoints load."""
+"""The entries of paper.yaml and zoo.yaml build, upscale an odd size, are counted and learn; pretrained.yaml's load."""
 
 import re
 
@@ -12,7 +12,13 @@ from rssr.config.models import entry_at
 from rssr.metrics.complexity import count_macs
 from rssr.models.registry import build
 
-ENTRIES = yaml.safe_load((ROOT / "config/zoo.yaml").read_text())["models"]
+
+def models_of(file):
+    return yaml.safe_load((ROOT / f"config/{file}.yaml").read_text())["models"]
+
+
+ZOO, PRETRAINED = models_of("zoo"), models_of("pretrained")
+ENTRIES = models_of("paper") | ZOO
 NETWORKS = [name for name, entry in ENTRIES.items() if "train" in entry]
 # Arguments that make a network small but keep its kind, so that it runs in a second.
 SMALL = {
@@ -38,11 +44,20 @@ def small(name):
     return {key: entry[key] for key in ("arch", "multiple_of") if key in entry} | {"args": args}
 
 
-def test_the_zoo_validates_over_the_papers_configuration():
-    base = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
-    for name in set(base["models"]) & set(ENTRIES):
-        assert ENTRIES[name] == base["models"][name], f"{name} differs from the one of config/paper.yaml"
-    assert len(validate(base | {"models": ENTRIES}, "zoo").models) == len(ENTRIES)
+@pytest.mark.parametrize("over", ["config", "paper"])
+def test_files_of_entries_merge_without_overwriting_any(over):
+    added = [PRETRAINED] if over == "config" else [ZOO, PRETRAINED]
+    base = models_of(over)
+    merged = {name: entry for models in (base, *added) for name, entry in models.items()}
+    assert len(merged) == sum(map(len, (base, *added)))
+    config = yaml.safe_load((ROOT / f"config/{over}.yaml").read_text())
+    assert len(validate(config | {"models": merged}, over).models) == len(merged)
+
+
+def test_the_papers_rivals_are_in_its_configuration():
+    rivals = "bicubic edsr hsenet transenet ttst swinir_light hat mambairv2_light mambairv2 lstmconvsr_s lstmconvsr"
+    assert list(models_of("paper")) == rivals.split()
+    assert {entry.get("train", "paper") for entry in models_of("paper").values()} == {"paper"}
 
 
 @pytest.mark.parametrize("name", [name for name in NETWORKS if "literature" in ENTRIES[name]])
@@ -97,8 +112,64 @@ def test_entries_follow_the_scale(name, scale):
         assert build(entry)(torch.rand(1, 3, 9, 12)).shape == (1, 3, 9 * scale, 12 * scale)
 
 
-def test_sizes_of_published_weights_files():
-    """Parameters in the files that the entries `*_published` name."""
-    for name, count in (("ditn", 444_112), ("dctlsa", 885_328), ("craft", 753_344)):
-        network = build(entry_at({key: ENTRIES[name][key] for key in ("arch", "args")}, 4)).network
-        assert sum(p.numel() for p in network.parameters()) == count
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_pretrained_entries_say_what_they_are(name):
+    entry = PRETRAINED[name]
+    file = entry.get("checkpoint") or entry["weights"]
+    urls = file["url"] if isinstance(file["url"], list) else [file["url"]]
+    assert all(url.startswith("https://") for url in urls) and re.fullmatch("[0-9a-f]{64}", file["sha256"])
+    assert entry["required"] is False and entry["licence"] in ("MIT", "Apache-2.0")
+    assert "natural images" in entry["note"] and "pretrained" in entry["label"]
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "count"),
+    [
+        ("dctlsa_pretrained", "DCTLSA_x4.pth", 885_328),
+        ("craft_pretrained", "CRAFT_x4.pth", 753_344),
+        ("ditn_pretrained", "DITN_Real_x4.pth", 444_112),
+    ],
+)
+def test_pretrained_entries_load_the_files_that_they_name(shared, name, file, count):
+    entry = PRETRAINED[name]
+    key = "checkpoint" if "checkpoint" in entry else "weights"
+    model = build(entry | {key: entry[key] | {"path": str(shared / "weights" / file), "url": None}})
+    assert sum(p.numel() for p in model.parameters()) == count
+    with torch.inference_mode():
+        assert model(torch.rand(1, 3, 17, 13)).shape == (1, 3, 68, 52)
+
+
+SWINIR = {"upscale": 4, "window_size": 8, "img_size": 64, "mlp_ratio": 2, "num_heads": [6] * 6,
+          "upsampler": "pixelshuffle"}  # fmt: skip
+HAT = SWINIR | {"window_size": 16, "compress_ratio": 3, "squeeze_factor": 30, "embed_dim": 180}
+DAT = {"upscale": 4, "depth": [6] * 6, "embed_dim": 180, "num_heads": [6] * 6}
+LIGHT = {"embed_dim": 60, "upsampler": "pixelshuffledirect"}
+DAT_LIGHT = LIGHT | {"split_size": [8, 32], "depth": [18], "num_heads": [6], "resi_connection": "3conv"}
+# Arguments of the authors' option files, and the length of the published file, in bytes, where it is known.
+RECOGNISED = [
+    ("SwinIR.SwinIR", SWINIR | {"depths": [6] * 6, "embed_dim": 180}, 67_869_037),
+    ("SwinIR.SwinIR", SWINIR | LIGHT | {"depths": [6] * 4, "num_heads": [6] * 4}, 17_225_941),
+    # HAT-S, whose file holds the averaged weights and the last ones
+    ("HAT.HAT", HAT | {"compress_ratio": 24, "squeeze_factor": 24, "depths": [6] * 6, "embed_dim": 144}, 40_544_780),
+    ("HAT.HAT", HAT | {"depths": [6] * 6}, 85_137_601),
+    ("HAT.HAT", HAT | {"depths": [6] * 12, "num_heads": [6] * 12}, 165_774_123),
+    ("DAT.DAT", DAT | {"split_size": [8, 32], "expansion_factor": 4}, 154_692_051),
+    ("DAT.DAT", DAT | {"split_size": [8, 32], "expansion_factor": 2}, 140_333_139),
+    ("DAT.DAT", DAT | {"split_size": [8, 16], "expansion_factor": 2}, None),
+    ("DAT.DAT", DAT | DAT_LIGHT, None),
+]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("arch", "args", "length"), RECOGNISED)
+def test_architectures_of_pretrained_files_are_recognised(tmp_path, arch, args, length):
+    """Their published files are large: random weights of the same shapes, as many bytes as the file up to its frame."""
+    state = build({"arch": f"spandrel:{arch}", "args": args}).network.state_dict()
+    found = sum(value.numel() * value.element_size() for value in state.values())
+    assert length is None or 0.99 * length < found < length
+    torch.save({"params_ema": state}, tmp_path / "net.pth")
+    model = build({"checkpoint": {"path": str(tmp_path / "net.pth")}})
+    assert all(torch.equal(value, state[key]) for key, value in model.network.module.state_dict().items())
+    if "pixelshuffledirect" in args.values():  # the others take seconds a call
+        with torch.inference_mode():
+            assert model(torch.rand(1, 3, 17, 13)).shape == (1, 3, 68, 52)
