@@ -95,8 +95,8 @@ def test_fahrnets_values_differ_by_its_protocol_and_by_its_split_elsewhere():
 
     own = {"degradation": "antialiased bicubic of torchvision", "rounding": "none (float)", "crop": 0}
     stated = [f"{key} {value} there, {MEASURED[key]} here" for key, value in own.items()]
-    assert why(on_rsscn7("fahrnet")) == ", ".join(stated)
-    assert why(on_rsscn7("seed_2745")) == ", ".join([*stated, "split fahrnet there, seed_2745 here"])
+    assert why(on_rsscn7("fahrnet")) == "; ".join(stated)
+    assert why(on_rsscn7("seed_2745")) == "; ".join([*stated, "split fahrnet there, seed_2745 here"])
     same = on_rsscn7("fahrnet", **own)
     assert {row["agrees"] for row in same if row["model"] is None} == {"yes"}
 

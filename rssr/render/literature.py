@@ -26,7 +26,7 @@ def compare(stated: Protocol, measured: Protocol) -> tuple[str, str]:
     ]
     silent = [key for key in measured if stated.get(key) is None]
     if differing:
-        return "no", ", ".join(differing)
+        return "no", "; ".join(differing)
     return ("not known", f"{' and '.join(silent)} not stated") if silent else ("yes", "")
 
 
