@@ -27,10 +27,10 @@ def from_checkpoint(path: Path, scale: int) -> nn.Module:
         ) from None
     if descriptor.scale != scale:
         raise UserError(f"{path} upscales by {descriptor.scale}, but the configuration's scale is {scale}")
-    return _Described(descriptor)
+    return Described(descriptor)
 
 
-class _Described(nn.Module):
+class Described(nn.Module):
     """A network that spandrel recognised, called through its descriptor, which pads to the sizes it needs."""
 
     def __init__(self, descriptor) -> None:
@@ -39,4 +39,5 @@ class _Described(nn.Module):
         self._descriptor = descriptor
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, 3, h, w) in [0, 1] -> (B, 3, scale * h, scale * w), any h and w."""
         return self._descriptor(x)

@@ -56,7 +56,9 @@ class Network(Block):
         description="a network of models/ by name, or `basicsr:Class`, `spandrel:Package.Class`, `my.module:Class`",
     )
     args: dict[str, Any] = Field({}, description="keyword arguments of the class")
-    weights: File | None = Field(None, description="weights to load: safetensors, or a .pth without code in it")
+    weights: File | None = Field(
+        None, description="weights to load, named as here or by the authors: safetensors, or a .pth without code in it"
+    )
     checkpoint: File | None = Field(
         None, description="a file whose architecture spandrel recognises, instead of `arch`"
     )

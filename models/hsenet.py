@@ -13,31 +13,30 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rssr.models.layers import Residual, conv3x3, mean_shift, upsampling
-from rssr.models.released import load_released, translate_arguments
+from rssr.models.released import Released, counted, load_released, translate_arguments
 
 _ARGUMENTS = {"scale": "scale", "n_feats": "channels", "n_basic_modules": "blocks"}
 _FIXED = {"n_colors": 3, "rgb_range": 1}
 _KEYS = (
-    (r"^sub_mean\.", "shift_in."),
-    (r"^add_mean\.", "shift_out."),
-    (r"^head\.0\.", "head."),
-    (r"^tail\.0\.", "upsample."),
-    (r"^tail\.1\.", "last."),
-    (r"^body_modulist\.(\d+)\.head\.", r"body.\1."),
-    (r"^body_modulist\.(\d+)\.body\.0\.", r"body.\1.2."),
-    (r"^body_modulist\.(\d+)\.tail\.0\.", r"body.\1.3."),
-    (r"^body_modulist\.(\d+)\.tail\.1\.", r"body.\1.4."),
-    (r"\.(base|down)_scale\.0\.", r".\1."),
-    (r"\.NonLocal_base\.", ".cross."),
-    (r"\.head\.0\.", ".first."),
-    (r"\.MB\.", ".main."),
-    (r"\.AB\.0\.", ".non_local."),
-    (r"\.AB\.1\.", ".gate."),
-    (r"\.tail\.0\.", ".last."),
-    (r"\.theta\.", ".query."),
-    (r"\.phi\.", ".key."),
-    (r"\.g\.", ".value."),
-    (r"\.W\.", ".out."),
+    (r"^shift_in\.", "sub_mean."),
+    (r"^shift_out\.", "add_mean."),
+    (r"^head\.", "head.0."),
+    (r"^upsample\.", "tail.0."),
+    (r"^last\.", "tail.1."),
+    (r"^body\.(\d+)\.([01])\.", r"body_modulist.\1.head.\2."),
+    (r"^body\.(\d+)\.2\.", r"body_modulist.\1.body.0."),
+    (r"^body\.(\d+)\.(\d)\.", counted("body_modulist.{}.tail.{}.", -3)),
+    (r"\.(base|down)\.", r".\1_scale.0."),
+    (r"\.cross\.", ".NonLocal_base."),
+    (r"\.first\.", ".head.0."),
+    (r"\.main\.", ".MB."),
+    (r"\.non_local\.", ".AB.0."),
+    (r"\.gate\.", ".AB.1."),
+    (r"\.last\.", ".tail.0."),
+    (r"\.query\.", ".theta."),
+    (r"\.key\.", ".phi."),
+    (r"\.value\.", ".g."),
+    (r"\.out\.", ".W."),
 )
 
 
@@ -137,7 +136,11 @@ class HSENet(nn.Module):
             ValueError: for an argument that has no counterpart here.
             RuntimeError: for keys or shapes that do not fit, by name.
         """
-        return load_released(cls(**translate_arguments("HSENet", config, _ARGUMENTS, _FIXED)), state_dict, _KEYS)
+        return load_released(cls(**translate_arguments("HSENet", config, _ARGUMENTS, _FIXED)), state_dict)
+
+    def released(self) -> Released:
+        """The names of the authors' code."""
+        return Released(_KEYS)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 3, h, w) in [0, 1] -> (B, 3, scale * h, scale * w), unclamped."""

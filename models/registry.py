@@ -14,7 +14,7 @@ from rssr.base.block import sentence
 from rssr.base.errors import UserError
 from rssr.base.files import check_sha256
 from rssr.base.tensors import read_weights
-from rssr.models.checkpoint import from_checkpoint
+from rssr.models.checkpoint import Described, from_checkpoint
 from rssr.models.ensemble import SelfEnsemble
 from rssr.models.entry import DESCRIPTIVE, Entry, File
 from rssr.models.interpolation import Interpolation
@@ -117,6 +117,13 @@ def _checked(file: File, scale: int, what_is: str) -> Path:
 def with_weights(entry: Mapping[str, Any], weights: Path | None) -> dict[str, Any]:
     """A model's entry with the weights of an earlier step; unchanged without any."""
     return {**entry, "checkpoint" if "checkpoint" in entry else "weights": {"path": str(weights)}} if weights else entry
+
+
+def network_of(model: nn.Module) -> nn.Module:
+    """The network itself inside what build() makes: the class of the entry, or of what spandrel recognised."""
+    while not isinstance(model, Upscaler):
+        model = model.network
+    return model.network.module if isinstance(model.network, Described) else model.network
 
 
 def backends(model: nn.Module, device: torch.device | str) -> list[str]:

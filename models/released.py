@@ -1,12 +1,68 @@
-"""From the argument and weight names of authors' released code to ours."""
+"""From the argument and weight names of authors' released code to ours, and back."""
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor, nn
 
 Keys = Iterable[tuple[str, str | Callable[[re.Match], str]]]
+Tensors = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Released:
+    """How the authors' code names and stores the weights of a network: what the network's method `released` returns.
+
+    Args:
+        keys: patterns of our names and what they are in theirs, applied one after the other to every name.
+        join: from our tensors, renamed, to what their code has.
+        split: the inverse; it leaves what it does not know as it is.
+        constants: what their files carry besides weights, and the values that each may have. A file may lack them; the
+            first values are written, because their code loads strictly.
+        constant: what those values are, for errors.
+        note: how the function that their code computes from these weights may differ from the network's.
+    """
+
+    keys: Keys
+    join: Callable[[Tensors], dict[str, Tensor]] = dict
+    split: Callable[[Tensors], dict[str, Tensor]] = dict
+    constants: Mapping[str, Sequence[Tensor]] = field(default_factory=dict)
+    constant: str = ""
+    note: str = ""
+
+    def theirs(self, tensors: Tensors) -> dict[str, Tensor]:
+        """Weights under our names as their code has them, without constants."""
+        return self.join({self._name(name): value for name, value in tensors.items()})
+
+    def ours(self, tensors: Tensors, names: Iterable[str]) -> dict[str, Tensor]:
+        """Their weights under ours of these names, without constants; what is unknown keeps its name."""
+        known = {self._name(name): name for name in names}
+        apart = self.split(tensors)
+        return {known.get(name, name): value for name, value in apart.items() if name not in self.constants}
+
+    def odd(self, tensors: Tensors) -> list[str]:
+        """The constants that have another value, in any shape; repeated ones count as one."""
+        return [name for name in self.constants if name in tensors and not self._allowed(name, tensors[name])]
+
+    def _allowed(self, name: str, value: Tensor) -> bool:
+        # Rounded as the file is: codes that store in half precision also convert what is constant.
+        choices = [choice.flatten().to(value.dtype).double() for choice in self.constants[name]]
+        if value.numel() == 0 or value.numel() % len(choices[0]):
+            return False
+        rows = value.cpu().double().reshape(-1, len(choices[0]))
+        return any((rows - choice).abs().max() < 1e-3 for choice in choices)
+
+    def _name(self, name: str) -> str:
+        for pattern, replacement in self.keys:
+            name = re.sub(pattern, replacement, name)
+        return name
+
+
+def counted(template: str, offset: int) -> Callable[[re.Match], str]:
+    """A replacement: the groups of a match in a template, the last one a number to which `offset` is added."""
+    return lambda match: template.format(*match.groups()[:-1], int(match.groups()[-1]) + offset)
 
 
 def translate_arguments(
@@ -39,25 +95,24 @@ def translate_arguments(
     return arguments
 
 
-def load_released(model: nn.Module, state_dict: Mapping[str, Tensor], keys: Keys) -> nn.Module:
+def load_released(model: nn.Module, state_dict: Tensors) -> nn.Module:
     """Load the authors' weights, all of them and in their dtype.
 
     Args:
-        model: the network, which is changed.
+        model: the network, which is changed; its method `released` knows the names.
         state_dict: weights under the authors' keys.
-        keys: patterns and replacements, one applied after the other to every key.
 
     Returns:
         The model, in eval mode.
 
     Raises:
+        ValueError: for a constant of another value, by name.
         RuntimeError: for keys or shapes that do not fit, by name.
     """
-    renamed = {}
-    for key, value in state_dict.items():
-        for pattern, replacement in keys:
-            key = re.sub(pattern, replacement, key)
-        renamed[key] = value
-    dtypes = {value.dtype for value in renamed.values()}
-    model.load_state_dict(renamed)
+    released = model.released()
+    if odd := released.odd(state_dict):
+        raise ValueError(f"{type(model).__name__}: {', '.join(odd)} is not {released.constant}")
+    tensors = released.ours(state_dict, model.state_dict())
+    dtypes = {value.dtype for value in tensors.values()}
+    model.load_state_dict(tensors)
     return (model.to(dtypes.pop()) if len(dtypes) == 1 else model).eval()

@@ -3,7 +3,7 @@
 from torch import nn
 
 from rssr.models.layers import conv3x3, upsampling
-from rssr.models.released import Keys
+from rssr.models.released import Keys, counted
 
 TAILS = ("classical", "light")
 TAIL_CHANNELS = 64  # of the classical tail, whatever the width of the network
@@ -24,13 +24,12 @@ def tail(kind: str, channels: int, scale: int) -> nn.Sequential:
     return nn.Sequential(*before, *upsampling(TAIL_CHANNELS, scale), conv3x3(TAIL_CHANNELS, 3))
 
 
-def released_tail_keys(kind: str, scale: int) -> Keys:
-    """Patterns of the authors' keys and what they are in tail(), for load_released()."""
-    if kind == "light":
-        return ((r"^upsample\.", "tail."),)
-    last = 2 + len(upsampling(TAIL_CHANNELS, scale))
+def released_tail_keys(made: nn.Sequential) -> Keys:
+    """Patterns of the names in tail() and what they are in the authors' code, see released.Released."""
+    if len(made) == 2:  # light
+        return ((r"^tail\.", "upsample."),)
     return (
-        (r"^conv_before_upsample\.0\.", "tail.0."),
-        (r"^upsample\.(\d+)\.", lambda match: f"tail.{2 + int(match[1])}."),
-        (r"^conv_last\.", f"tail.{last}."),
+        (rf"^tail\.{len(made) - 1}\.", "conv_last."),
+        (r"^tail\.0\.", "conv_before_upsample.0."),
+        (r"^tail\.(\d+)\.", counted("upsample.{}.", -2)),
     )

@@ -6,9 +6,10 @@ licence). Written anew from a description of it and checked against outputs of t
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -22,15 +23,11 @@ from rssr.models.layers import (
     upsampling,
     windows,
 )
-from rssr.models.released import load_released, translate_arguments
+from rssr.models.released import Released, Tensors, counted, load_released, translate_arguments
 
 STAGES = ("series", "parallel")
 PATCH = 8  # side of a token, in LR pixels of the three stages and in SR pixels of the upsampled one
 REDUCTION = 4  # of the channels, before they become tokens
-
-
-def _counted_from_zero(template: str) -> Callable[[re.Match], str]:
-    return lambda match: template.format(int(match[1]) - 1)
 
 
 _ARGUMENTS = {
@@ -47,28 +44,48 @@ _ARGUMENTS = {
 _FIXED = {"n_colors": 3, "rgb_range": 1}
 _UNUSED = ("patch_size",)  # fixes the height of the output there, which is the input's here
 _KEYS = (
-    (r"^sub_mean\.", "shift_in."),
-    (r"^add_mean\.", "shift_out."),
-    (r"^head\.0\.", "head."),
-    (r"^tail\.", "last."),
-    (r"^upsampler\.", "upsample."),
-    (r"^embedding_to_patch\.", "unembed."),
-    (r"^span_conv1x1\.", "expand."),
-    (r"^feat_extrat_stage(\d)\.body\.", _counted_from_zero("stages.{}.")),
-    (r"^(stages\.\d\.\d+)\.body\.", r"\1."),
-    (r"^up_conv1x1\.", "stage4_conv1x1."),
-    (r"^patch_to_embedding_high\.", "patch_to_embedding_low4."),
-    (r"^encoder_up\.", "encoder_stage4."),
-    (r"^stage(\d)_conv1x1\.", _counted_from_zero("sources.{}.reduce.")),
-    (r"^patch_to_embedding_low(\d)\.", _counted_from_zero("sources.{}.embed.")),
-    (r"^encoder_stage(\d)\.layers\.", _counted_from_zero("sources.{}.encoder.")),
-    (r"^decoder(\d)\.layers\.", _counted_from_zero("decoders.{}.")),
-    (r"(encoder\.\d+\.1|decoders\.\d\.\d+\.2)\.fn\.norm\.", r"\1.0."),
-    (r"\.fn\.fn\.net\.(\d)\.", lambda match: f".{1 if match[1] == '0' else 3}."),
-    (r"\.fn\.norm\.", ".norm."),
-    (r"\.fn\.fn\.to_(q|k|v)\.", r".\1."),
-    (r"\.fn\.fn\.to_out\.0\.", ".out."),
+    (r"^shift_in\.", "sub_mean."),
+    (r"^shift_out\.", "add_mean."),
+    (r"^head\.", "head.0."),
+    (r"^last\.", "tail."),
+    (r"^upsample\.", "upsampler."),
+    (r"^unembed\.", "embedding_to_patch."),
+    (r"^expand\.", "span_conv1x1."),
+    (r"^(stages\.\d\.\d+)\.", r"\1.body."),
+    (r"^stages\.(\d)\.", counted("feat_extrat_stage{}.body.", 1)),
+    (r"^sources\.3\.reduce\.", "up_conv1x1."),
+    (r"^sources\.3\.embed\.", "patch_to_embedding_high."),
+    (r"^sources\.3\.encoder\.", "encoder_up.layers."),
+    (r"^sources\.(\d)\.reduce\.", counted("stage{}_conv1x1.", 1)),
+    (r"^sources\.(\d)\.embed\.", counted("patch_to_embedding_low{}.", 1)),
+    (r"^sources\.(\d)\.encoder\.", counted("encoder_stage{}.layers.", 1)),
+    (r"^decoders\.(\d)\.", counted("decoder{}.layers.", 1)),
+    (r"(\.layers\.\d+\.\d)\.(0|norm)\.", r"\1.fn.norm."),
+    (r"(\.layers\.\d+\.\d)\.1\.", r"\1.fn.fn.net.0."),
+    (r"(\.layers\.\d+\.\d)\.3\.", r"\1.fn.fn.net.3."),
+    (r"(\.layers\.\d+\.0)\.([qkv])\.", r"\1.fn.fn.to_qkv.\2."),  # self-attention: one tensor, see _join()
+    (r"(\.layers\.\d+\.1)\.([qkv])\.", r"\1.fn.fn.to_\2."),
+    (r"\.out\.", ".fn.fn.to_out.0."),
 )
+
+
+def _join(tensors: Tensors) -> dict[str, Tensor]:
+    joined: dict[str, Tensor] = {}
+    for name, value in tensors.items():
+        whole = re.sub(r"\.to_qkv\.[qkv]\.", ".to_qkv.", name)
+        joined[whole] = torch.cat([joined[whole], value]) if whole in joined else value
+    return joined
+
+
+def _split(tensors: Tensors) -> dict[str, Tensor]:
+    apart = {}
+    for name, value in tensors.items():
+        if name.endswith(".to_qkv.weight"):
+            names = (name.replace(".to_qkv.", f".to_qkv.{letter}.") for letter in "qkv")
+            apart.update(zip(names, value.chunk(3), strict=True))
+        else:
+            apart[name] = value
+    return apart
 
 
 class Attention(nn.Module):
@@ -200,14 +217,12 @@ class TransENet(nn.Module):
             RuntimeError: for keys or shapes that do not fit, by name.
         """
         model = cls(**translate_arguments("TransENet", config, _ARGUMENTS, _FIXED, _UNUSED), stages=stages)
-        apart = {}
-        for key, value in state_dict.items():  # their self-attention has the three projections in one
-            if key.endswith(".to_qkv.weight"):
-                names = (key.replace("to_qkv", f"to_{letter}") for letter in "qkv")
-                apart.update(zip(names, value.chunk(3), strict=True))
-            else:
-                apart[key] = value
-        return load_released(model, apart, _KEYS)
+        return load_released(model, state_dict)
+
+    def released(self) -> Released:
+        """The names of the authors' code."""
+        note = "" if self.how == "series" else "the authors' present code has `stages: series`"
+        return Released(_KEYS, _join, _split, note=note)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 3, h, w) in [0, 1] -> (B, 3, scale * h, scale * w), unclamped."""

@@ -25,7 +25,7 @@ from rssr.models.layers import (
     pad_to_multiple,
     windows,
 )
-from rssr.models.released import load_released, translate_arguments
+from rssr.models.released import Released, Tensors, load_released, translate_arguments
 from rssr.models.tail import released_tail_keys, tail
 
 KEPT = ((1, 2), (2, 3), (3, 4), (4, 5))  # of the scores in a row, as fractions
@@ -57,25 +57,44 @@ _FIXED = {
 }
 _UNUSED = ("compress_ratio", "squeeze_factor", "img_range")  # by the authors' network, too
 _KEYS = (
-    (r"^patch_embed\.norm\.", "norm_first."),
-    (r"^norm\.", "norm_last."),
-    (r"^layers\.(\d+)\.residual_group\.blocks\.", r"groups.\1.0."),
-    (r"^layers\.(\d+)\.residual_group\.overlap_attn\.(norm1\.)", r"groups.\1.1.0.0."),
-    (r"^layers\.(\d+)\.residual_group\.overlap_attn\.(norm2|mlp)\.", r"groups.\1.1.\2."),
-    (r"^layers\.(\d+)\.residual_group\.overlap_attn\.", r"groups.\1.1.0.1."),
-    (r"^layers\.(\d+)\.conv\.", r"groups.\1.2."),
-    (r"(groups\.\d+\.1)\.norm2\.", r"\1.1.0."),
-    (r"(groups\.\d+\.1)\.mlp\.", r"\1.1."),
-    (r"\.norm1\.", ".norm."),
-    (r"\.norm2\.", ".mlp.0."),
-    (r"\.attn\.", ".window."),
-    (r"\.conv_block\.", ".channel."),
-    (r"\.relative_position_bias_table$", ".table"),
-    (r"\.qkv_dwconv\.", ".depthwise."),
-    (r"\.(project_out|proj)\.", ".out."),
-    (r"\.fc1\.", ".1."),
-    (r"\.fc2\.", ".3."),
+    (r"^norm_first\.", "patch_embed.norm."),
+    (r"^norm_last\.", "norm."),
+    (r"^groups\.(\d+)\.0\.", r"layers.\1.residual_group.blocks."),
+    (r"^groups\.(\d+)\.1\.0\.0\.", r"layers.\1.residual_group.overlap_attn.norm1."),
+    (r"^groups\.(\d+)\.1\.0\.1\.", r"layers.\1.residual_group.overlap_attn."),
+    (r"^groups\.(\d+)\.1\.1\.", r"layers.\1.residual_group.overlap_attn.mlp."),
+    (r"^groups\.(\d+)\.2\.", r"layers.\1.conv."),
+    (r"(\.blocks\.\d+)\.norm\.", r"\1.norm1."),
+    (r"\.mlp\.0\.", ".norm2."),
+    (r"\.mlp\.1\.", ".mlp.fc1."),
+    (r"\.mlp\.3\.", ".mlp.fc2."),
+    (r"\.channel\.out\.", ".conv_block.project_out."),
+    (r"\.channel\.", ".conv_block."),
+    (r"\.window\.", ".attn."),
+    (r"\.out\.", ".proj."),
+    (r"\.table$", ".relative_position_bias_table"),
+    (r"\.depthwise\.", ".qkv_dwconv."),
 )
+_MIX = [f"attn{number}" for number in range(1, len(KEPT) + 1)]  # theirs are scalars
+
+
+def _join(tensors: Tensors) -> dict[str, Tensor]:
+    joined = {}
+    for name, value in tensors.items():
+        if name.endswith(".mix"):
+            joined |= {f"{name.removesuffix('mix')}{own}": part for own, part in zip(_MIX, value.split(1), strict=True)}
+        else:
+            joined[name] = value
+    return joined
+
+
+def _split(tensors: Tensors) -> dict[str, Tensor]:
+    apart = dict(tensors)
+    for name in tensors:
+        stem = name.removesuffix("attn1")
+        if name.endswith(".attn1") and all(f"{stem}{own}" in tensors for own in _MIX):
+            apart[f"{stem}mix"] = torch.cat([apart.pop(f"{stem}{own}") for own in _MIX])
+    return apart
 
 
 class MapConv(nn.Conv2d):
@@ -151,11 +170,15 @@ def relative_positions(window: int, key_window: int | None = None) -> Tensor:
         the order of HAT's code, whose offset has the wrong sign: its negative numbers count from the table's end,
         and released tables are laid out like that.
     """
+    return _positions(window, key_window) % (window + (key_window or window) - 1) ** 2
+
+
+def _positions(window: int, key_window: int | None = None) -> Tensor:
     keys = key_window or window
     key_minus_query = torch.arange(keys) - torch.arange(window)[:, None]
     step = key_minus_query + window - keys + 1 if key_window else window - 1 - key_minus_query
     side = window + keys - 1
-    return (step[:, None, :, None] * side + step[:, None, :]).flatten(2).flatten(0, 1) % side**2
+    return (step[:, None, :, None] * side + step[:, None, :]).flatten(2).flatten(0, 1)
 
 
 class TopKChannelAttention(nn.Module):
@@ -279,7 +302,7 @@ class TTST(nn.Module):
             blocks = nn.Sequential(*(block(number, heads) for number in range(depth)))
             return Residual(blocks, overlapping, MapConv(channels, channels, 3, padding=1))
 
-        self.scale, self.window = scale, window
+        self.scale, self.window, self.key_window = scale, window, key_window
         self.conv_first = conv3x3(3, channels)
         self.norm_first = nn.LayerNorm(channels)
         self.groups = nn.Sequential(*(group(*sizes) for sizes in zip(depths, heads, strict=True)))
@@ -301,14 +324,16 @@ class TTST(nn.Module):
             RuntimeError: for keys or shapes that do not fit, by name.
         """
         model = cls(**translate_arguments("TTST", config, _ARGUMENTS, _FIXED, _UNUSED))
-        ours = {}
-        for key, value in state_dict.items():
-            if key.endswith(".attn1"):  # one scalar for each of KEPT
-                stem = key.removesuffix("attn1")
-                ours[f"{stem}mix"] = torch.cat([state_dict[f"{stem}attn{n}"] for n in range(1, len(KEPT) + 1)])
-            elif not key.startswith("relative_position_index_") and not key.endswith((".attn2", ".attn3", ".attn4")):
-                ours[key] = value
-        return load_released(model, ours, (*_KEYS, *released_tail_keys("classical", model.scale)))
+        return load_released(model, state_dict)
+
+    def released(self) -> Released:
+        """The names of the authors' code."""
+        keys = (*_KEYS, *released_tail_keys(self.tail))
+        indices = {
+            "relative_position_index_SA": [_positions(self.window)],
+            "relative_position_index_OCA": [_positions(self.window, self.key_window)],
+        }
+        return Released(keys, _join, _split, indices, f"that of windows of {self.window}x{self.window}")
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 3, h, w) in [0, 1] -> (B, 3, scale * h, scale * w), unclamped."""

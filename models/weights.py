@@ -1,15 +1,18 @@
 """Weights: written as safetensors, loaded into a network."""
 
+import io
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from rssr.base.errors import UserError
 from rssr.base.files import replacing
 from rssr.base.tensors import scale_of
+from rssr.models.released import Released
 
 
 def write_weights(path: Path, tensors: Mapping[str, Tensor], scale: int) -> None:
@@ -20,6 +23,34 @@ def write_weights(path: Path, tensors: Mapping[str, Tensor], scale: int) -> None
         temporary.write_bytes(save(contiguous, metadata={"scale": str(scale)}))
 
 
+def write_basicsr(path: Path, network: nn.Module) -> Released | None:
+    """Write the weights of a network as BasicSR and the authors' code load them, all or nothing.
+
+    Args:
+        path: a file for torch.load, of one dict `params`.
+        network: one with a method `released` gets the names of its authors' code, and the constants that this expects;
+            any other one its own names.
+
+    Returns:
+        The authors' names, if it got them.
+
+    Raises:
+        UserError: for an ablation, which the authors' code cannot be.
+    """
+    tensors, released = network.state_dict(), _released(network)
+    if released:
+        tensors = released.theirs(tensors) | {name: choices[0] for name, choices in released.constants.items()}
+    elif hasattr(network, "released"):
+        raise UserError(f"the authors' code has no counterpart of this {type(network).__name__}: use --as safetensors")
+    content = io.BytesIO()  # in a file of its own torch.save would store the temporary name
+    torch.save(
+        {"params": {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}}, content
+    )
+    with replacing(path) as temporary:
+        temporary.write_bytes(content.getvalue())
+    return released
+
+
 def check_scale(path: Path, scale: int) -> None:
     """UserError if the file records another upscaling factor, see write_weights()."""
     found = scale_of(path)
@@ -28,9 +59,11 @@ def check_scale(path: Path, scale: int) -> None:
 
 
 def load_into(network: nn.Module, tensors: Mapping[str, Tensor], path: Path, strict: bool = True) -> list[str]:
-    """Load tensors into a network.
+    """Load tensors into a network, in its precision.
 
-    A prefix that the network's names do not have, such as Lightning's "model.", is taken off.
+    Names are the network's own or, where it has a method `released`, those of its authors' code: whichever more of the
+    tensors have. What wrappers put into names is taken off: torch.compile's "_orig_mod." anywhere, and a prefix such as
+    Lightning's "net_g.".
 
     Args:
         network: where to.
@@ -39,26 +72,51 @@ def load_into(network: nn.Module, tensors: Mapping[str, Tensor], path: Path, str
         strict: whether everything must fit; otherwise what fits is loaded.
 
     Returns:
-        What did not fit, a phrase for each name; empty if all did.
+        What did not fit, a phrase for each name as the file has it; empty if all did.
 
     Raises:
         UserError: if strict, naming what is missing, unknown or of another shape; if not, where nothing fits.
     """
-    wanted = network.state_dict()
-    tensors = _without_prefix(tensors, wanted)
+    tensors, wanted, released = _recognised(network, tensors)
+    constants = released.constants if released else {}
     problems = [f"'{name}' is missing" for name in wanted if name not in tensors]
-    problems += [f"'{name}' is unknown to the network" for name in tensors if name not in wanted]
+    problems += [f"'{name}' is unknown to the network" for name in tensors if name not in {**wanted, **constants}]
     problems += [
         f"'{name}' is {tuple(tensors[name].shape)}, not {tuple(value.shape)}"
         for name, value in wanted.items()
         if name in tensors and tensors[name].shape != value.shape
     ]
+    odd = released.odd(tensors) if released else []
+    problems += [f"'{name}' is not {released.constant}" for name in odd]
     fitting = {name: value for name, value in tensors.items() if name in wanted and value.shape == wanted[name].shape}
     if problems and (strict or not fitting):
         more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
         raise UserError(f"{path} does not fit {type(network).__name__}: {'; '.join(problems[:5])}{more}")
+    if released:
+        known = {name: tensors[name] for name in constants if name in tensors and name not in odd}
+        fitting = released.ours(fitting | known, network.state_dict())
     network.load_state_dict(fitting, strict=not problems)
     return problems
+
+
+def has_released_names(network: nn.Module, tensors: Mapping[str, Tensor]) -> bool:
+    """Whether load_into() takes the names for those of the authors' code."""
+    return _recognised(network, tensors)[2] is not None
+
+
+def _released(network: nn.Module) -> Released | None:
+    return network.released() if callable(getattr(network, "released", None)) else None
+
+
+def _recognised(
+    network: nn.Module, tensors: Mapping[str, Tensor]
+) -> tuple[dict[str, Tensor], dict[str, Tensor], Released | None]:
+    """The tensors without prefixes, what the network wants under the same kind of names, and whose names these are."""
+    own, released = network.state_dict(), _released(network)
+    kinds = [(own, None)] + ([(released.theirs(own), released)] if released else [])
+    tensors = {name.replace("_orig_mod.", ""): value for name, value in tensors.items()}
+    found = [(_without_prefix(tensors, wanted), wanted, names) for wanted, names in kinds]
+    return max(found, key=lambda kind: len(kind[0].keys() & kind[1].keys()))
 
 
 def _without_prefix(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:

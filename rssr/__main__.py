@@ -1,4 +1,4 @@
-"""Commands for people: upscale a picture, list the models, print the configuration's schema, measure a GPU."""
+"""Commands for people: upscale a picture, list and export models, print the configuration's schema, measure a GPU."""
 
 import argparse
 import json
@@ -11,7 +11,7 @@ from rssr.base import ROOT
 from rssr.base.devices import select
 from rssr.base.errors import UserError
 from rssr.base.process import run
-from rssr.config import load
+from rssr.config import Config, load
 from rssr.config.document import markdown
 from rssr.config.schema import schema
 
@@ -27,7 +27,8 @@ def main() -> None:
 
     models = commands.add_parser("models", help="list the models of a configuration")
     upscale = commands.add_parser("upscale", help="upscale a GeoTIFF, PNG or JPEG file")
-    for command in (models, upscale):
+    export = commands.add_parser("export", help="write a model's weights for other code")
+    for command in (models, upscale, export):
         command.add_argument(
             "--config",
             type=Path,
@@ -44,14 +45,24 @@ def main() -> None:
     upscale.add_argument(
         "--bands", type=int, nargs=3, metavar=("R", "G", "B"), help="which bands are red, green and blue, from 1"
     )
-    upscale.add_argument("--scale", type=int, help="where the configuration has several; the first by default")
+    for command in (upscale, export):
+        command.add_argument("--scale", type=int, help="where the configuration has several; the first by default")
     upscale.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    export.add_argument("model", help="a name that `python -m rssr models` lists")
+    export.add_argument(
+        "--as",
+        dest="form",
+        required=True,
+        choices=("basicsr", "safetensors"),
+        help="names of the authors' code in {'params': ...}, or this project's names",
+    )
+    export.add_argument("-o", "--out", type=Path, required=True, help=".pth for basicsr; .safetensors")
     gpu = commands.add_parser("gpu-report", help="measure every GPU figure of the project, in 8 minutes")
     gpu.add_argument("--out", type=Path, required=True, help="folder for a JSON file of each part")
     gpu.add_argument("--device", default="cuda", help="cpu tries the command where there is no GPU")
     gpu.add_argument("--quick", action="store_true", help="small sizes and few calls, to try the command")
     arguments = parser.parse_args()
-    called = {"schema": _schema, "models": _models, "upscale": _upscale, "gpu-report": _gpu_report}
+    called = {"schema": _schema, "models": _models, "upscale": _upscale, "export": _export, "gpu-report": _gpu_report}
     called[arguments.command](arguments)
 
 
@@ -76,15 +87,29 @@ def _gpu_report(arguments: argparse.Namespace) -> None:
         print(line, flush=True)
 
 
+def _configured(arguments: argparse.Namespace) -> tuple[Config, int]:
+    """The configuration and one of its scales, by --config and --scale."""
+    config = load(*arguments.config)
+    scale = arguments.scale or config.scales[0]
+    if scale not in config.scales:
+        raise UserError(f"--scale {scale}: the configuration has the scales {', '.join(map(str, config.scales))}")
+    return config, scale
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from rssr.steps.export import export
+
+    config, scale = _configured(arguments)
+    if note := export(config, arguments.model, scale, arguments.form, arguments.out):
+        print(f"{arguments.out}: mind that {note}")
+
+
 def _upscale(arguments: argparse.Namespace) -> None:
     from rssr.models.registry import seed
     from rssr.steps.catalogue import load_model
     from rssr.steps.scenes import upscale_scene
 
-    config = load(*arguments.config)
-    scale = arguments.scale or config.scales[0]
-    if scale not in config.scales:
-        raise UserError(f"--scale {scale}: the configuration has the scales {', '.join(map(str, config.scales))}")
+    config, scale = _configured(arguments)
     select(arguments.device)
     model = load_model(config, arguments.model, scale)
     seed(model, zlib.crc32(arguments.image.stem.encode()))

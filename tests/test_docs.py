@@ -19,6 +19,7 @@ from PIL import Image
 from snakemake.cli import parse_args
 
 from rssr.base import ROOT
+from rssr.base.tensors import read_weights
 from rssr.config import load, validate
 from rssr.config.document import markdown
 from rssr.plan.artifacts import artifact_at
@@ -93,6 +94,15 @@ def upscaled(command, folder):
         assert result.size == (80, 80)
 
 
+def exported(command, folder):
+    """The command writes weights that can be read again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", ["rssr", *shlex.split(command)[3:]])
+        runpy.run_module("rssr", run_name="__main__")
+    assert read_weights(folder / shlex.split(command)[-1])
+
+
 def run(command, folder):
     """The command runs in the checkout."""
     subprocess.run(["bash", "-c", command.replace("python", sys.executable, 1)], cwd=ROOT, check=True)
@@ -130,6 +140,8 @@ CHECKED = {
     "snakemake --workflow-profile profiles/slurm --configfile config/paper.yaml": planned,
     "python -m rssr upscale scene.tif --model lstmconvsr_xs -o out.tif": upscaled,
     "python -m rssr upscale scene.tif --model lstmconvsr_xs -o out.png --bands 4 3 2 --tile 128 16": upscaled,
+    "python -m rssr export lstmconvsr_xs --as basicsr -o net.pth": exported,
+    "python -m rssr export lstmconvsr_xs --as safetensors -o net.safetensors": exported,
     "python -m rssr models": run_by("test_commands.py"),
     "PYTHONPATH=. python workflow/scripts/score_images.py --help": run,
 }

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from rssr.models.layers import DF2K_MEAN, check_choice, initialise_linear
 from rssr.models.lstmconvsr.mlstm import FORMS
-from rssr.models.lstmconvsr.released import arguments_from_released, keys_from_released
+from rssr.models.lstmconvsr.released import arguments_from_released, released
 from rssr.models.lstmconvsr.traversal import TRAVERSALS
 from rssr.models.lstmconvsr.vil import REDUCTIONS, ViLG, ViLLayer
-from rssr.models.released import load_released
+from rssr.models.released import Released, load_released
 from rssr.models.tail import TAILS
 from rssr.models.tail import tail as make_tail
 
@@ -141,7 +141,9 @@ class LSTMConvSR(nn.Module):
             short_range = nn.Sequential(*(ARRB(channels) for _ in range(arrbs))) if arrg else nn.Identity()
             return NeuralBlock(channels, long_range, short_range, order, revisit)
 
-        self.scale = scale
+        self.scale, self.order = scale, order
+        variant = (tuple(traversals), reduce, lsa, revisit, vilg, arrg)
+        self._ablated = variant != (TRAVERSALS, "haar", True, "concat", True, True)
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.conv_first = nn.Conv2d(3, channels, 3, padding=1)
         self.body = nn.Sequential(*(ResidualGroup([block() for _ in range(blocks)], channels) for blocks in groups))
@@ -162,9 +164,14 @@ class LSTMConvSR(nn.Module):
             ValueError: for an argument that has no counterpart here.
             RuntimeError: for keys or shapes that do not fit, by name.
         """
-        arguments = arguments_from_released(config)
-        model = cls(**arguments, order=order)
-        return load_released(model, state_dict, keys_from_released(arguments.get("tail", "classical"), model.scale))
+        return load_released(cls(**arguments_from_released(config), order=order), state_dict)
+
+    def released(self) -> Released | None:
+        """The names of the authors' code; None for an ablation, which it cannot be."""
+        if self._ablated:
+            return None
+        other = "the authors' code feeds the ARRG with the block's input (`order: released`), this network does not"
+        return released(self.state_dict(), self.tail, other if self.order == "paper" else "")
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 3, h, w) in [0, 1] -> (B, 3, scale * h, scale * w), unclamped."""

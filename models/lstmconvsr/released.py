@@ -1,9 +1,13 @@
 """Argument and weight names of the authors' released code, in ours (github.com/Doswin/LSTMConvSR)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from rssr.models.released import Keys, translate_arguments
+import torch
+from torch import Tensor, nn
+
+from rssr.models.released import Released, Tensors, translate_arguments
 from rssr.models.tail import RELEASED_TAILS, released_tail_keys
 
 _ARGUMENTS = {
@@ -17,23 +21,26 @@ _ARGUMENTS = {
 # Arguments of theirs that have one value here, because the published network has no other.
 _FIXED = {"in_chans": 3, "img_range": 1.0, "resi_connection": "1conv"}
 _KEYS = (
-    (r"^NB_layers\.(\d+)\.residual_group\.blocks\.(\d+)\.", r"body.\1.blocks.\2."),
-    (r"^NB_layers\.(\d+)\.conv\.", r"body.\1.conv."),
-    (r"(blocks\.\d+)\.lstm\.att\.rowwise_from_top_left\.", r"\1.vilg.blocks.0."),
-    (r"(blocks\.\d+)\.lstm\.att\.rowwise_from_bot_right\.", r"\1.vilg.blocks.1."),
-    (r"(blocks\.\d+)\.lstm\.att\.HILBERTCURVE\.", r"\1.vilg.blocks.2."),
-    (r"\.Down\.conv\.0\.", ".down.pointwise."),
-    (r"\.Down\.conv\.1\.", ".down.depthwise."),
-    (r"\.Up\.conv\.", ".attention."),
-    (r"\.layer\.mlstm_cell\.", ".layer."),
-    (r"\.layer\.conv\.conv\.", ".layer.conv."),
-    (r"\.lstm\.gamma1$", ".vilg.alpha1"),
-    (r"\.lstm\.gamma2$", ".vilg.alpha2"),
-    (r"\.lstm\.ln\.", ".vilg.norm."),
-    (r"\.lstm\.ffn\.", ".vilg.mlp."),
-    (r"\.cnn\.(\d+)\.", r".arrg.\1."),
-    (r"(blocks\.\d+)\.conv\.(weight|bias)$", r"\1.revisit.\2"),
+    (r"^body\.(\d+)\.blocks\.(\d+)\.", r"NB_layers.\1.residual_group.blocks.\2."),
+    (r"^body\.(\d+)\.conv\.", r"NB_layers.\1.conv."),
+    (r"\.vilg\.blocks\.0\.", ".lstm.att.rowwise_from_top_left."),
+    (r"\.vilg\.blocks\.1\.", ".lstm.att.rowwise_from_bot_right."),
+    (r"\.vilg\.blocks\.2\.", ".lstm.att.HILBERTCURVE."),
+    (r"\.down\.pointwise\.", ".Down.conv.0."),
+    (r"\.down\.depthwise\.", ".Down.conv.1."),
+    (r"\.attention\.", ".Up.conv."),
+    (r"\.layer\.conv\.", ".layer.conv.conv."),
+    (r"\.layer\.(igate|fgate|outnorm)\.", r".layer.mlstm_cell.\1."),
+    (r"\.vilg\.alpha([12])$", r".lstm.gamma\1"),
+    (r"\.vilg\.norm\.", ".lstm.ln."),
+    (r"\.vilg\.mlp\.", ".lstm.ffn."),
+    (r"\.arrg\.", ".cnn."),
+    (r"\.revisit\.", ".conv."),
 )
+# The buffers of their wavelet package (pytorch_wavelets): a convolution's weights along columns and along rows. The
+# Haar filters of old versions of it have the other sign along rows.
+_LOW, _HIGH = (torch.tensor(filter_) / 2**0.5 for filter_ in ([1.0, 1.0], [1.0, -1.0]))
+_BANDS = {"h1_col": [1, 3], "h1_row": [2, 3]}  # that a filter's sign reaches, of the four that vil.HaarDown makes
 
 
 def arguments_from_released(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -43,6 +50,28 @@ def arguments_from_released(config: Mapping[str, Any]) -> dict[str, Any]:
     return translate_arguments("LSTMConvSR", known, _ARGUMENTS, _FIXED) | ({"tail": tail} if tail else {})
 
 
-def keys_from_released(tail: str, scale: int) -> Keys:
-    """Patterns of the authors' keys and what they are here, for load_released()."""
-    return *_KEYS, *released_tail_keys(tail, scale)
+def released(names: Iterable[str], tail: nn.Sequential, note: str) -> Released:
+    """The names of the authors' code for a network with these names of ours."""
+    form = Released((*_KEYS, *released_tail_keys(tail)))
+    downs = [
+        name.removesuffix("conv.0.weight") for name in form.theirs(dict.fromkeys(names)) if ".Down.conv.0.w" in name
+    ]
+    filters = {}
+    for axis, shape in (("col", (1, 1, 2, 1)), ("row", (1, 1, 1, 2))):
+        low, high = _LOW.view(shape), _HIGH.view(shape)
+        for down in downs:
+            filters |= {f"{down}wt.h0_{axis}": [low], f"{down}wt.h1_{axis}": [high, -high]}
+    return replace(form, split=_split, constants=filters, constant="a Haar filter", note=note)
+
+
+def _split(tensors: Tensors) -> dict[str, Tensor]:
+    """A high-pass filter of the other sign becomes signs of the weights that mix the bands."""
+    ours = dict(tensors)
+    for name, value in tensors.items():
+        stem, _, filter_ = name.rpartition("wt.")
+        weight = ours.get(f"{stem}conv.0.weight")
+        if filter_ in _BANDS and weight is not None and value.flatten()[0] < 0:
+            signs = torch.ones(4, 1).index_fill(0, torch.tensor(_BANDS[filter_]), -1.0)
+            signs = signs.expand(4, weight.shape[1] // 4).reshape(1, -1, 1, 1).to(weight)
+            ours[f"{stem}conv.0.weight"] = weight * signs
+    return ours

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from rssr.models.layers import DF2K_MEAN, check_choice, conv3x3, initialise_linear
 from rssr.models.mambairv2.layers import ASSM, FEED_FORWARDS, ConvFeedForward, GatedFeedForward, Layer, WindowAttention
-from rssr.models.mambairv2.released import arguments_from_released, keys_from_released, tensors_from_released
+from rssr.models.mambairv2.released import arguments_from_released, released
 from rssr.models.mambairv2.selective_scan import backend
-from rssr.models.released import load_released
+from rssr.models.released import Released, load_released
 from rssr.models.tail import TAILS
 from rssr.models.tail import tail as make_tail
 
@@ -97,6 +97,7 @@ class MambaIRv2(nn.Module):
             return Layer(channels, attention, assm, (part(channels, inner, kernel), part(channels, inner, kernel)))
 
         self.scale, self.window, self.groups, self.routing = scale, window, tuple(groups), routing
+        self.feed_forward = feed_forward
         self._seed = 0
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.conv_first = conv3x3(3, channels)
@@ -123,10 +124,11 @@ class MambaIRv2(nn.Module):
             ValueError: for an unknown arch, an argument that has no counterpart here, or windows of another kind.
             RuntimeError: for keys or shapes that do not fit, by name.
         """
-        arguments = arguments_from_released(arch, config)
-        model = cls(**arguments, routing=routing)
-        keys = keys_from_released(arguments.get("tail", "classical"), model.scale)
-        return load_released(model, tensors_from_released(state_dict, model.window), keys)
+        return load_released(cls(**arguments_from_released(arch, config), routing=routing), state_dict)
+
+    def released(self) -> Released:
+        """The names of the authors' code."""
+        return released(self.feed_forward, self.window, self.tail)
 
     def seed(self, value: int) -> bool:
         """Set what the sampled prompts of every later evaluation are drawn from, until the next call; 0 at first.

@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from rssr.models.mambairv2.layers import relative_index
-from rssr.models.released import Keys, translate_arguments
+from rssr.models.released import Released, Tensors, translate_arguments
 from rssr.models.tail import RELEASED_TAILS, released_tail_keys
 
 _FEED_FORWARDS = {"MambaIRv2": "conv", "MambaIRv2Light": "gated"}
@@ -27,28 +26,26 @@ _ARGUMENTS = {
 # Arguments of theirs that have one value here, because the published networks have no other.
 _FIXED = {"in_chans": 3, "img_range": 1.0, "resi_connection": "1conv"}
 _UNUSED = ("img_size",)  # the size of training images, on which no weight and no output depends
-_INDEX = "relative_position_index_SA"  # a constant that their files carry
 _ONE_DIRECTION = ("x_proj_weight", "dt_projs_weight", "dt_projs_bias")  # theirs have a dimension for more
 _KEYS = (
-    (r"^patch_embed\.norm\.", "norm_first."),
-    (r"^layers\.(\d+)\.residual_group\.layers\.(\d+)\.", r"body.\1.layers.\2."),
-    (r"^layers\.(\d+)\.conv\.", r"body.\1.conv."),
-    (r"\.wqkv\.", ".attention.qkv."),
-    (r"\.win_mhsa\.relative_position_bias_table$", ".attention.bias_table"),
-    (r"\.win_mhsa\.", ".attention."),
-    (r"\.embeddingA\.weight$", ".assm.embedding_a"),
-    (r"\.embeddingB\.weight$", ".embedding_b"),
-    (r"\.selectiveScan\.x_proj_weight$", ".x_proj.weight"),
-    (r"\.selectiveScan\.dt_projs_(weight|bias)$", r".dt_proj.\1"),
-    (r"\.selectiveScan\.A_logs$", ".A_log"),
-    (r"\.selectiveScan\.Ds$", ".D"),
-    (r"\.assm\.in_proj\.0\.", ".assm.in_proj."),
-    (r"\.assm\.CPE\.0\.", ".assm.position."),
-    (r"\.convffn([12])\.", r".feed_forward\1."),
-    (r"\.dwconv\.depthwise_conv\.0\.", ".depthwise."),
-    (r"\.sg\.norm\.", ".norm."),
-    (r"\.sg\.conv\.", ".depthwise."),
+    (r"^norm_first\.", "patch_embed.norm."),
+    (r"^body\.(\d+)\.layers\.(\d+)\.", r"layers.\1.residual_group.layers.\2."),
+    (r"^body\.(\d+)\.conv\.", r"layers.\1.conv."),
+    (r"\.attention\.qkv\.", ".wqkv."),
+    (r"\.attention\.bias_table$", ".win_mhsa.relative_position_bias_table"),
+    (r"\.attention\.", ".win_mhsa."),
+    (r"\.assm\.embedding_a$", ".embeddingA.weight"),
+    (r"\.embedding_b$", ".embeddingB.weight"),
+    (r"\.x_proj\.weight$", ".selectiveScan.x_proj_weight"),
+    (r"\.dt_proj\.(weight|bias)$", r".selectiveScan.dt_projs_\1"),
+    (r"\.A_log$", ".selectiveScan.A_logs"),
+    (r"\.D$", ".selectiveScan.Ds"),
+    (r"\.assm\.in_proj\.", ".assm.in_proj.0."),
+    (r"\.assm\.position\.", ".assm.CPE.0."),
+    (r"\.feed_forward([12])\.norm\.", r".convffn\1.sg.norm."),
+    (r"\.feed_forward([12])\.", r".convffn\1."),
 )
+_DEPTHWISE = {"conv": ".dwconv.depthwise_conv.0.", "gated": ".sg.conv."}  # by the kind of feed-forward part
 
 
 def arguments_from_released(arch: str, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,20 +64,26 @@ def arguments_from_released(arch: str, config: Mapping[str, Any]) -> dict[str, A
     return arguments | {"feed_forward": _FEED_FORWARDS[arch]}
 
 
-def keys_from_released(tail: str, scale: int) -> Keys:
-    """Patterns of the authors' keys and what they are here, for load_released()."""
-    return *_KEYS, *released_tail_keys(tail, scale)
+def released(feed_forward: str, window: int, tail: nn.Sequential) -> Released:
+    """The names of the authors' code for a network of this kind."""
+    keys = (*_KEYS, (r"\.depthwise\.", _DEPTHWISE[feed_forward]), *released_tail_keys(tail))
+    index = {"relative_position_index_SA": [relative_index(window)]}
+    return Released(keys, _join, _split, index, f"that of windows of {window}x{window}")
 
 
-def tensors_from_released(state_dict: Mapping[str, Tensor], window: int) -> dict[str, Tensor]:
-    """Their tensors in our shapes; ValueError where their index of offsets is not that of `window`."""
-    tensors = dict(state_dict)
-    index = tensors.pop(_INDEX, None)
-    if index is not None and not torch.equal(index.cpu(), relative_index(window)):
-        raise ValueError(f"MambaIRv2: {_INDEX} is not that of windows of {window}x{window}")
-    for key, value in tensors.items():
-        if key.endswith(_ONE_DIRECTION):
-            tensors[key] = value.squeeze(0)
-        elif key.endswith("in_proj.0.weight"):  # a 1x1 convolution
-            tensors[key] = value.flatten(1)
-    return tensors
+def _join(tensors: Tensors) -> dict[str, Tensor]:
+    def shaped(name: str, value: Tensor) -> Tensor:
+        if name.endswith("in_proj.0.weight"):  # a 1x1 convolution
+            return value[..., None, None]
+        return value[None] if name.endswith(_ONE_DIRECTION) else value
+
+    return {name: shaped(name, value) for name, value in tensors.items()}
+
+
+def _split(tensors: Tensors) -> dict[str, Tensor]:
+    def shaped(name: str, value: Tensor) -> Tensor:
+        if name.endswith("in_proj.0.weight"):
+            return value.flatten(1)
+        return value.squeeze(0) if name.endswith(_ONE_DIRECTION) else value
+
+    return {name: shaped(name, value) for name, value in tensors.items()}

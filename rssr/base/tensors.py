@@ -29,7 +29,6 @@ def read_weights(path: Path, scale: int | None = None) -> dict[str, Tensor]:
         UserError: for a missing or damaged file, a pickle that would run code, and a file without a state dict.
     """
     import torch
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     if not path.exists():
@@ -42,8 +41,9 @@ def read_weights(path: Path, scale: int | None = None) -> dict[str, Tensor]:
         raise UserError(
             f"{path} holds more than tensors (code, or a damaged file) and is refused: ask for a plain state dict"
         ) from None
-    except (SafetensorError, RuntimeError, EOFError) as error:
-        raise UserError(f"{path} cannot be read as weights ({error}): get it again") from None
+    except Exception as error:  # the readers fail in many ways on a file that is cut off
+        reason = f"{type(error).__name__}: {error}".split(". ")[0].rstrip(": ")
+        raise UserError(f"{path} cannot be read as weights ({reason}): get it again") from None
     content = _unwrap(content, scale)
     if not _is_state_dict(content):
         found = f", but {', '.join(map(repr, list(content)[:5]))}" if isinstance(content, Mapping) else ""

@@ -1,0 +1,39 @@
+"""The weights of a model, written for other code."""
+
+from pathlib import Path
+
+from rssr.base.errors import UserError
+from rssr.config import Config
+from rssr.models.registry import network_of
+from rssr.models.weights import write_basicsr, write_weights
+from rssr.steps.catalogue import load_model
+
+SUFFIXES = {"basicsr": ".pth", "safetensors": ".safetensors"}
+
+
+def export(config: Config, name: str, scale: int, form: str, path: Path) -> str:
+    """Write the weights of a model of the configuration, trained or loaded.
+
+    Args:
+        config: the configuration.
+        name: the model's name in it.
+        scale: one of its scales.
+        form: "basicsr", see write_basicsr(), or "safetensors", under the names of the network here.
+        path: the file, with the suffix of SUFFIXES.
+
+    Returns:
+        How the function that the authors' code computes from the file differs; empty where it does not.
+
+    Raises:
+        UserError: for another suffix, a model without weights, or one that the authors' code has no counterpart of.
+    """
+    if path.suffix != SUFFIXES[form]:
+        raise UserError(f"-o {path}: a file for {form} ends in {SUFFIXES[form]}")
+    network = network_of(load_model(config, name, scale))
+    if not network.state_dict():
+        raise UserError(f"models.{name} has no weights to export")
+    if form == "safetensors":
+        write_weights(path, network.state_dict(), scale)
+        return ""
+    released = write_basicsr(path, network)
+    return released.note if released else ""
