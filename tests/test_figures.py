@@ -143,7 +143,7 @@ FIGURES = {
     "distributions": lambda case: distributions(case.scores, case.models, "m0", "psnr_y"),
     "win_rate": lambda case: win_rate(case.scores, case.models, "psnr_y"),
     "spectra": lambda case: spectra(case.spectra, case.models, 4),
-    "training_curves": lambda case: training_curves(case.curves, case.models),
+    "training_curves": lambda case: training_curves([*case.curves.items()] * 2, case.models),
     "audit": audited,
     "mlstm_growth": grown,
 }

@@ -16,7 +16,7 @@ from rssr.datasets import rsscn7
 from rssr.metrics.protocol import BASE, CHOICES
 from rssr.metrics.statistics import mean_interval
 from rssr.plan.artifacts import TABLES, Artifact, artifact_at
-from rssr.render.scores import absent, read_scores, replicate_means
+from rssr.render.scores import absent, read_replicates, read_scores
 from rssr.render.tables.cost import ablation, complexity
 from rssr.render.tables.protocol import audit, literature_against_measured
 from rssr.render.tables.quality import classes, not_computed, quality, side_by_side, significance
@@ -222,9 +222,9 @@ def test_scores_are_means_over_replicates(tmp_path):
     assert frame.columns.tolist() == ["image", "psnr_y", "lpips"]
     assert frame["image"].tolist() == ["007", "nan"] and frame["psnr_y"].tolist() == [30.5, 32.25]
     assert frame["lpips"].isna().all()
-    means = replicate_means(path)
-    assert means["psnr_y"] == [31.0, 31.75]
-    made = quality({"a": frame}, models("a"), a_test_set(), SETTINGS, {"a": means})
+    parts = read_replicates(path)
+    assert [part["psnr_y"].tolist() for part in parts] == [[30.0, 32.0], [31.0, 32.5]]
+    made = quality({"a": frame}, models("a"), a_test_set(), SETTINGS, {"a": parts})
     assert made.numbers["psnr_y"][0] == 31.375 and made.numbers["psnr_y_spread"][0] == 0.75
     assert "Δ0.750" in made.markdown() and r"$\Delta$0.750" in made.latex("t")
     assert "<small>Δ0.750</small>" in made.html()
@@ -237,8 +237,8 @@ def test_one_replicate_changes_nothing(tmp_path):
     path = written_scores(tmp_path, {"0": [30.0, 32.0]})
     frame = read_scores(path)
     assert frame["image"].tolist() == ["007", "nan"] and frame["psnr_y"].tolist() == [30.0, 32.0]
-    assert replicate_means(path) == {}
-    given = quality({"a": frame}, models("a"), a_test_set(), SETTINGS, {"a": {}})
+    assert read_replicates(path) == []
+    given = quality({"a": frame}, models("a"), a_test_set(), SETTINGS, {"a": []})
     plain = quality({"a": frame}, models("a"), a_test_set(), SETTINGS)
     assert given.markdown() == plain.markdown() and given.html() == plain.html()
     pd.testing.assert_frame_equal(given.numbers, plain.numbers)
@@ -383,7 +383,7 @@ def test_training_table():
     text = made.markdown()
     assert "- B: loaded from one or two; the row is what the record of its training says" in text
     assert "- C: loaded from file; its training is not recorded" in text
-    assert [cell.strip() for cell in text.splitlines()[6].split("|")[2:-1]] == ["–"] * 11
+    assert [cell.strip() for cell in text.splitlines()[6].split("|")[2:-1]] == ["–"] * 12
 
 
 def test_quality_table():
@@ -410,9 +410,13 @@ def test_a_metric_without_scores_is_named_with_what_to_do(tmp_path):
     assert notes == ["LPIPS: not computed, because there is no network: bring the file"]
 
 
+def of_seeds(*means):
+    return [pd.DataFrame({"image": ["x", "y"], "psnr_y": [mean - 1, mean + 1]}) for mean in means]
+
+
 def test_quality_table_shows_how_far_replicates_are_apart():
-    means = {"a": {}, "b": {"psnr_y": [31.0, 31.0625, 30.9375]}}
-    made = quality(scores(a=[30.0, 32.0], b=[30.0, 32.0]), NO_NOTES, a_test_set(), SETTINGS, means)
+    of = scores(a=[30.0, 32.0], b=[30.0, 32.0])
+    made = quality(of, NO_NOTES, a_test_set(), SETTINGS, {"a": [], "b": of_seeds(31.0, 31.0625, 30.9375)})
     assert np.isnan(made.numbers["psnr_y_spread"][0]) and made.numbers["psnr_y_spread"][1] == 0.125
     text = made.markdown()
     assert text.count("Δ0.125") == 1 and "of the means of 3 replicates" in text
@@ -467,6 +471,28 @@ def test_significance_table():
     assert found.loc[("same", "SSIM-Y"), ["difference", "p_holm", "won_percent"]].tolist() == [0, 1, 50]
     assert "minus A on the same 60 images" in made.markdown()
     assert significance({"a": of["a"]}, models("a"), test, SETTINGS, "a").markdown()
+
+
+def test_a_difference_below_the_spread_of_seeds_is_said():
+    means = {"a": 31.0, "close": 31.125, "far": 32.0, "single": 31.25}
+    of = scores(**{name: [mean - 1, mean + 1] for name, mean in means.items()})
+    replicates = {"a": of_seeds(30.875, 31.125), "close": of_seeds(31.0, 31.125, 31.25), "far": of_seeds(31.75, 32.25)}
+    made = significance(of, models(*of), a_test_set(), SETTINGS, "a", replicates | {"single": []})
+    assert made.numbers["spread"].tolist() == [0.25, 0.5, 0.25]
+    assert made.notes == ["CLOSE, PSNR-Y (dB): the difference is smaller than the spread of replicates"]
+    assert "Spread of replicates" in made.markdown()
+    assert "pread" not in significance(of, models(*of), a_test_set(), SETTINGS, "a").markdown()
+
+
+def test_spread_of_seeds_is_in_every_table_of_means():
+    frame = pd.DataFrame({"image": ["p/x", "q/y"], "psnr_y": [30.0, 32.0]})
+    parts = [frame.assign(psnr_y=[29.875, 32.0]), frame.assign(psnr_y=[30.125, 32.0])]
+    test = a_test_set(classes=r"^(\w)/")
+    by_class = classes({"a": frame}, NO_NOTES, test, SETTINGS, {"a": parts})
+    assert by_class.numbers["psnr_y_spread"].tolist() == [0.25, 0] and "of 2 replicates" in by_class.caption
+    numbers = quality({"a": frame}, NO_NOTES, test, SETTINGS, {"a": parts}).numbers
+    beside = side_by_side({test.identity: numbers}, [test], NO_NOTES)
+    assert "Δ0.125" in beside.markdown() and "Δ: range over replicates." in beside.caption
 
 
 def profile(samples, **changes):

@@ -19,13 +19,12 @@ def read_scores(path: Path) -> pd.DataFrame:
     return frame.drop(columns="replicate").groupby("image", sort=False, as_index=False).agg(_mean)
 
 
-def replicate_means(path: Path) -> dict[str, list[float]]:
-    """Metric -> the mean over the images for each replicate; empty where there is one replicate only."""
+def read_replicates(path: Path) -> list[pd.DataFrame]:
+    """The scores of each replicate, as read_scores() has their mean; empty where there is one replicate only."""
     frame = _read(path)
     if frame["replicate"].nunique() == 1:
-        return {}
-    means = frame.drop(columns="image").groupby("replicate", sort=False).agg(_mean)
-    return {metric: means[metric].tolist() for metric in means}
+        return []
+    return [rows.drop(columns="replicate").reset_index(drop=True) for _, rows in frame.groupby("replicate", sort=False)]
 
 
 def absent(records: Iterable[Path]) -> dict[str, str]:

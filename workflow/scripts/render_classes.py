@@ -6,7 +6,7 @@ from pathlib import Path
 from rssr.base.process import run
 from rssr.plan import arguments as given
 from rssr.plan.artifacts import by_model
-from rssr.render.scores import absent, read_scores
+from rssr.render.scores import absent, read_replicates, read_scores
 from rssr.render.tables.quality import classes, not_computed
 
 
@@ -21,7 +21,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="path of the files without suffix")
     arguments = parser.parse_args()
     scores = {name: read_scores(path) for name, path in by_model(arguments.scores).items()}
-    table = classes(scores, arguments.models, arguments.test_set, arguments.statistics)
+    replicates = {name: read_replicates(path) for name, path in by_model(arguments.scores).items()}
+    table = classes(scores, arguments.models, arguments.test_set, arguments.statistics, replicates)
     table.notes += not_computed(absent(arguments.records))
     table.write(arguments.out)
 

@@ -7,7 +7,7 @@ from rssr.base.process import run
 from rssr.plan import arguments as given
 from rssr.plan.artifacts import by_model
 from rssr.render.literature import for_test_set
-from rssr.render.scores import absent, read_scores, replicate_means
+from rssr.render.scores import absent, read_replicates, read_scores
 from rssr.render.tables.quality import not_computed, quality
 
 
@@ -26,7 +26,7 @@ def main() -> None:
     scores = {name: read_scores(path) for name, path in by_model(arguments.scores).items()}
     images = next(iter(scores.values()))["image"].nunique()
     literature = for_test_set(arguments.literature, arguments.test_set, images)
-    replicates = {name: replicate_means(path) for name, path in by_model(arguments.scores).items()}
+    replicates = {name: read_replicates(path) for name, path in by_model(arguments.scores).items()}
     table = quality(scores, arguments.models, arguments.test_set, arguments.statistics, replicates, literature)
     table.notes += not_computed(absent(arguments.records)) + arguments.notes
     table.write(arguments.out)

@@ -83,6 +83,8 @@ def ablation(
             key = f"{test.key}/{metric}"
             numbers[key] = means[metric][numbers["model"]].to_numpy()
             numbers[f"{key}_difference"] = numbers[key] - means[metric][full]
+            if f"{metric}_spread" in means:
+                numbers[f"{key}_spread"] = means[f"{metric}_spread"][numbers["model"]].to_numpy()
             columns.append(metric_column(metric, key, over))
             columns.append(
                 Column(
@@ -93,6 +95,8 @@ def ablation(
         f"Ablation of {models[full]['label']}. {_cost_caption(profiles)}. Quality: mean over the images; Δ: minus that "
         f"of {models[full]['label']}. Best bold, second underlined. {protocols(metrics)}"
     )
+    if any(key.endswith("_spread") for key in numbers):
+        caption += " A Δ behind a mean: range of the means of replicates."
     shown_models = {name: models[name] for name in profiles}
     return Table(
         numbers,

@@ -1,6 +1,7 @@
 """Tables of quality: the methods' scores on a test set, by class, on all test sets, and against a reference method."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,15 @@ from rssr.render.literature import rows as rows_of_literature
 from rssr.render.tables.table import ARROWS, Column, Table, model_notes
 from rssr.render.titles import title
 
+Replicates = Mapping[str, Sequence[pd.DataFrame]]
+
 
 def quality(
     scores: Mapping[str, pd.DataFrame],
     models: Mapping[str, Mapping],
     test: TestSet,
     settings: Mapping[str, Any],
-    replicates: Mapping[str, Mapping[str, list[float]]] | None = None,
+    replicates: Replicates = MappingProxyType({}),
     literature: Sequence[Mapping[str, Any]] = (),
 ) -> Table:
     """The quality table of one test set.
@@ -30,31 +33,21 @@ def quality(
         models: model -> `label` and `notes`, a list.
         test: the test set.
         settings: see mean_interval().
-        replicates: model -> metric -> the mean over the images for each replicate, see scores.replicate_means().
+        replicates: model -> the scores of each of its replicates, see scores.read_replicates().
         literature: what papers print of this test set, see literature.for_test_set().
     """
-    replicates = {name: found for name, found in (replicates or {}).items() if found}
-    numbers = _means(scores, models, settings)
+    numbers = _means(scores, models, settings, replicates)
     metrics = metrics_of(numbers)
-    columns = []
-    for metric in metrics:
-        if replicates:
-            found = [replicates.get(name, {}).get(metric) for name in scores]
-            numbers[f"{metric}_spread"] = [np.nan if means is None else np.ptp(means) for means in found]
-        columns.append(metric_column(metric))
     caption = (
         f"{test.title}. Mean over {numbers['images'][0]} images and its {_interval(settings)}; best bold, second "
-        f"underlined. {protocols(metrics)}"
+        f"underlined. {protocols(metrics)}{_over_replicates(replicates)}"
     )
-    if replicates:
-        count = len(next(iter(next(iter(replicates.values())).values())))
-        caption += f" Δ: range of the means of {count} replicates; the mean is over them."
     below = rows_of_literature(literature, models, metrics)
     if below:
         caption += " Below the rule: what others print, under the protocols below; it is never marked."
     return Table(
         numbers,
-        columns,
+        list(map(metric_column, metrics)),
         title("quality", test.subject),
         caption,
         model_notes(models) + _undefined(scores, models) + notes_on_literature(literature, metrics),
@@ -67,6 +60,7 @@ def classes(
     models: Mapping[str, Mapping],
     test: TestSet,
     settings: Mapping[str, Any],
+    replicates: Replicates = MappingProxyType({}),
 ) -> Table:
     """The quality table of one test set, class by class.
 
@@ -75,17 +69,19 @@ def classes(
         models: model -> `label` and `notes`, a list.
         test: the test set.
         settings: see mean_interval().
+        replicates: see quality().
     """
     images = next(iter(scores.values()))["image"].str.extract(test.classes, expand=False).to_numpy()
     parts = []
     for name in dict.fromkeys(images):
         inside = {model: frame[images == name] for model, frame in scores.items()}
-        parts.append(_means(inside, models, settings).assign(**{"class": name}))
+        apart = {model: [frame[images == name] for frame in frames] for model, frames in replicates.items()}
+        parts.append(_means(inside, models, settings, apart).assign(**{"class": name}))
     numbers = pd.concat(parts, ignore_index=True)
     metrics = metrics_of(numbers)
     caption = (
         f"{test.title}, by class. Mean over the images of a class and its {_interval(settings)}; best of a class bold, "
-        f"second underlined. {protocols(metrics)}"
+        f"second underlined. {protocols(metrics)}{_over_replicates(replicates)}"
     )
     columns = [Column("images", "Images", 0), *map(metric_column, metrics)]
     of_class = Column("class", "Class", None)
@@ -115,6 +111,8 @@ def side_by_side(
         for row in numbers.to_dict("records"):
             named = {"conditions": group, "model": row["model"], "label": models[row["model"]]["label"]}
             means = {key: row[metric] for metric, key in keys.items()}
+            spreads = {f"{key}_spread": row.get(f"{metric}_spread", np.nan) for metric, key in keys.items()}
+            means |= {key: spread for key, spread in spreads.items() if pd.notna(spread)}
             rows[group, row["model"]] = rows.get((group, row["model"]), named) | means
     numbers = pd.DataFrame(list(rows.values()))
     metrics = list(dict.fromkeys(metric for frame in qualities.values() for metric in metrics_of(frame)))
@@ -122,7 +120,7 @@ def side_by_side(
     caption = (
         f"All test sets{'' if several else f', {next(iter(conditions.values()))}'}. Mean over the images; best bold, "
         f"second underlined{' in each group of rows' if several else ''}. {protocols(metrics)} Intervals are in the "
-        "table of each test set."
+        f"table of each test set.{' Δ: range over replicates.' if numbers.filter(like='_spread').size else ''}"
     )
     notes = [f"{group}: {words}." for group, words in conditions.items()] if several else []
     return Table(
@@ -170,17 +168,40 @@ def _computed(scores: Mapping[str, pd.DataFrame]) -> list[str]:
 
 
 def _means(
-    scores: Mapping[str, pd.DataFrame], models: Mapping[str, Mapping], settings: Mapping[str, Any]
+    scores: Mapping[str, pd.DataFrame],
+    models: Mapping[str, Mapping],
+    settings: Mapping[str, Any],
+    replicates: Replicates,
 ) -> pd.DataFrame:
-    """One row per model: `model`, `label`, `images`, and of each metric the mean and the ends of its interval."""
+    """One row per model: `model`, `label`, `images`, and of each metric the mean and the ends of its interval.
+
+    Where a model has replicates, also how far their means are apart.
+    """
     rows, metrics = [], _computed(scores)
     for name, frame in scores.items():
         row: dict[str, Any] = {"model": name, "label": models[name]["label"], "images": len(frame)}
         for metric in metrics:
             numbers = mean_interval(pd.to_numeric(frame[metric]).to_numpy(float), settings)
             row |= dict(zip((metric, f"{metric}_low", f"{metric}_high"), numbers, strict=True))
+            if any(replicates.values()):
+                row[f"{metric}_spread"] = _spread(replicates.get(name, []), metric)
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _spread(replicates: Sequence[pd.DataFrame], metric: str) -> float:
+    """The range of the replicates' means; not a number where there is one replicate only."""
+    return float(np.ptp([frame[metric].mean(skipna=False) for frame in replicates])) if replicates else np.nan
+
+
+def _over_replicates(replicates: Replicates) -> str:
+    """What a caption says of them; nothing where no model has several."""
+    counts = sorted({len(frames) for frames in replicates.values() if frames})
+    return (
+        f" Δ: range of the means of {' or '.join(map(str, counts))} replicates; the mean is over them."
+        if counts
+        else ""
+    )
 
 
 def _undefined(scores: Mapping[str, pd.DataFrame], models: Mapping[str, Mapping]) -> list[str]:
@@ -207,8 +228,11 @@ def significance(
     test: TestSet,
     settings: Mapping[str, Any],
     reference: str,
+    replicates: Replicates = MappingProxyType({}),
 ) -> Table:
     """Every method against a reference method, image by image, for every metric.
+
+    Where methods have replicates, a difference that is smaller than their means lie apart is named.
 
     Args:
         scores: model -> its scores, one row per image, the same images in the same order.
@@ -216,8 +240,9 @@ def significance(
         test: the test set.
         settings: see statistics.mean_interval().
         reference: the model that the others are compared with.
+        replicates: see quality().
     """
-    rows, metrics = [], _computed(scores)
+    rows, metrics, notes = [], _computed(scores), _undefined(scores, models)
     for metric in metrics:
         compared = pd.to_numeric(scores[reference][metric]).to_numpy(float)
         for name, frame in scores.items():
@@ -226,8 +251,14 @@ def significance(
                 continue
             found = paired(values, compared, METRICS[metric].better, settings)
             label = {"model": name, "label": models[name]["label"], "metric": METRICS[metric].label}
+            apart = [_spread(replicates.get(model, []), metric) for model in (name, reference)]
+            label["spread"] = np.nan if np.isnan(apart).all() else np.nanmax(apart)
+            if abs(found["difference"]) < label["spread"]:
+                notes.append(
+                    f"{label['label']}, {label['metric']}: the difference is smaller than the spread of replicates"
+                )
             rows.append(label | found | {"won_percent": 100 * found.pop("won")})
-    keys = ("model", "label", "metric", "difference", "difference_low", "difference_high", "p", "won_percent")
+    keys = ("model", "label", "metric", "difference", "difference_low", "difference_high", "p", "won_percent", "spread")
     numbers = pd.DataFrame(rows, columns=keys)
     numbers["p_holm"] = holm(numbers["p"].tolist())
     columns = [
@@ -235,11 +266,15 @@ def significance(
         Column("p_holm", "p (Holm)", 3, smallest=True),
         Column("won_percent", "Images won (%)", 1),
     ]
+    if numbers["spread"].notna().any():
+        columns.append(Column("spread", "Spread of replicates", 4))
     caption = (
         f"{test.title}. Each method minus {models[reference]['label']} on the same {len(scores[reference])} images: "
         f"mean difference and its {_interval(settings)}; p of Wilcoxon's signed-rank test, two-sided, Holm's "
         "correction over all rows; share of images on which the method is better, an equal image being half won. "
         f"{protocols(metrics)}"
     )
-    notes, of_metric = _undefined(scores, models), Column("metric", "Metric", None)
+    if numbers["spread"].notna().any():
+        caption += " Spread of replicates: range of their means, the larger of both methods'."
+    of_metric = Column("metric", "Metric", None)
     return Table(numbers, columns, title("significance", test.subject), caption, notes, group=of_metric)

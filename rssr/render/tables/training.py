@@ -36,6 +36,7 @@ def training(
             told = "the row is what the record of its training says" if known else "its training is not recorded"
             notes.append(f"{models[model]['label']}: loaded from {where}; {told}")
     columns = [
+        Column("seed", "Seed", 0),
         Column("trained_on", "Trained on", None),
         Column("iterations", "Iterations", 0),
         Column("batch", "Batch", 0),
@@ -64,6 +65,7 @@ def _run(run: Mapping[str, Any], data_sets: Mapping[str, str]) -> dict[str, Any]
     iterations = run.get("iterations") or recipe["iterations"]
     on_gpu = run["device"].startswith("cuda")
     return {
+        "seed": recipe.get("seed"),
         "trained_on": data_sets.get(dataset, dataset),
         "iterations": iterations,
         "batch": recipe["batch"],
