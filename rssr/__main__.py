@@ -57,13 +57,30 @@ def main() -> None:
         help="names of the authors' code in {'params': ...}, or this project's names",
     )
     export.add_argument("-o", "--out", type=Path, required=True, help=".pth for basicsr; .safetensors")
+    _add_plan(commands)
     gpu = commands.add_parser("gpu-report", help="measure every GPU figure of the project, in 8 minutes")
     gpu.add_argument("--out", type=Path, required=True, help="folder for a JSON file of each part")
     gpu.add_argument("--device", default="cuda", help="cpu tries the command where there is no GPU")
     gpu.add_argument("--quick", action="store_true", help="small sizes and few calls, to try the command")
     arguments = parser.parse_args()
-    called = {"schema": _schema, "models": _models, "upscale": _upscale, "export": _export, "gpu-report": _gpu_report}
+    called = {"schema": _schema, "models": _models, "upscale": _upscale, "export": _export}
+    called |= {"plan": _plan, "gpu-report": _gpu_report}
     called[arguments.command](arguments)
+
+
+def _add_plan(commands: argparse._SubParsersAction) -> None:
+    planned = commands.add_parser("plan", help="what a run would need: weights, images, disk, jobs; changes nothing")
+    planned.add_argument(
+        "--configfile", type=Path, nargs="+", default=[ROOT / "config/config.yaml"], help="as Snakemake's"
+    )
+    planned.add_argument(
+        "--steps-per-second",
+        type=_speed,
+        nargs="+",
+        default=[],
+        metavar="[MODEL=]VALUE",
+        help="training speed of a model, or of every other, for the hours; by default those in results/reference/gpu",
+    )
 
 
 def _schema(arguments: argparse.Namespace) -> None:
@@ -78,6 +95,22 @@ def _models(arguments: argparse.Namespace) -> None:
     rows = list(describe(load(*arguments.config)))
     headers = {key: "parameters (M)" if key == "parameters_m" else key for key in rows[0]}
     print(tabulate(rows, headers=headers, floatfmt=".3f", missingval="–"))
+
+
+def _speed(text: str) -> tuple[str, float]:
+    name, _, value = text.rpartition("=")
+    if not (speed := float(value)) > 0:
+        raise ValueError
+    return name, speed
+
+
+def _plan(arguments: argparse.Namespace) -> None:
+    from tabulate import tabulate
+
+    from rssr.steps.prospect import prospect
+
+    for title, rows in prospect(arguments.configfile, dict(arguments.steps_per_second)):
+        print(f"{title}\n\n{tabulate(rows, headers='keys') or 'none'}\n", flush=True)
 
 
 def _gpu_report(arguments: argparse.Namespace) -> None:

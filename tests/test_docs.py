@@ -143,6 +143,7 @@ CHECKED = {
     "python -m rssr export lstmconvsr_xs --as basicsr -o net.pth": exported,
     "python -m rssr export lstmconvsr_xs --as safetensors -o net.safetensors": exported,
     "python -m rssr models": run_by("test_commands.py"),
+    "python -m rssr plan --configfile config/paper.yaml": run_by("test_prospect.py"),
     "PYTHONPATH=. python workflow/scripts/score_images.py --help": run,
 }
 DIAGRAM = next(command for page, command in commands() if page == "docs/architecture.md" and "--rulegraph" in command)

@@ -128,6 +128,7 @@ def test_pretrained_entries_say_what_they_are(name):
         ("dctlsa_pretrained", "DCTLSA_x4.pth", 885_328),
         ("craft_pretrained", "CRAFT_x4.pth", 753_344),
         ("ditn_pretrained", "DITN_Real_x4.pth", 444_112),
+        ("mambairv2_light_pretrained", "MambaIRv2_light_x4.pth", 789_680),
     ],
 )
 def test_pretrained_entries_load_the_files_that_they_name(shared, name, file, count):

@@ -28,7 +28,10 @@ QUICK = {"warmup": 1, "samples": 3, "seconds": 0.1}
 
 NETWORKS = {
     "bicubic": {"arch": "bicubic"},
-    "edsr": {"arch": "basicsr:EDSR", "args": {"num_in_ch": 3, "num_out_ch": 3, "num_feat": 64, "upscale": 4}},
+    "edsr": {
+        "arch": "basicsr:EDSR",
+        "args": {"num_in_ch": 3, "num_out_ch": 3, "num_feat": 64, "num_block": 16, "upscale": 4},
+    },
     "lstmconvsr": {"arch": "lstmconvsr"},
     "lstmconvsr_parallel": {"arch": "lstmconvsr", "args": {"mlstm_form": "parallel"}},
     "lstmconvsr_s": {"arch": "lstmconvsr", "args": {"channels": 64}},

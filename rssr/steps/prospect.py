@@ -1,0 +1,161 @@
+"""What a run would need, before it is started: python -m rssr plan. Reads, and changes nothing."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from rssr.base import ROOT
+from rssr.base.errors import UserError, nearest
+from rssr.base.files import read_csv, read_json
+from rssr.config import load
+from rssr.config.models import Recipe, entry_at
+from rssr.metrics.latency import spread
+from rssr.models.files import remote_path
+from rssr.plan.artifacts import Artifact
+from rssr.plan.entries import rooted, transfer
+from rssr.plan.model_plan import ModelPlan
+from rssr.plan.plan import Plan
+from rssr.plan.test_set import TestSet
+from rssr.steps.data_status import data_status
+from rssr.steps.gpu_report import NETWORKS
+from rssr.steps.obtaining import DOWNLOADS, obtain
+
+MEASURED = ROOT / "results/reference/gpu/training.json"
+UNKNOWN = "unknown"
+Rows = list[dict[str, str]]
+
+
+def prospect(files: Sequence[Path], speeds: Mapping[str, float]) -> Iterator[tuple[str, Rows]]:
+    """Titles and tables: networks, data sets, disk, jobs.
+
+    Args:
+        files: configuration files, merged as Snakemake does.
+        speeds: training steps per second by model, and under "" of every other; without it measured ones are used.
+
+    Raises:
+        UserError: for a configuration that makes no plan, and a speed of an unknown model.
+    """
+    plan = Plan(
+        load(*files).model_dump(mode="json", exclude_defaults=True),
+        ", ".join(map(str, files)),
+        partial(obtain, fetch=False),
+    )
+    for name in speeds.keys() - plan.config.models.keys() - {""}:
+        raise UserError(f"--steps-per-second: there is no model '{name}'{nearest(name, plan.config.models)}")
+    rows = [_network(plan, model, test, speeds) for test in _tests(plan) for model in plan.models_at(test.scale)]
+    left_out = [{"network": note} for scale in plan.config.scales for note in plan.notes_at(scale)]
+    yield "Networks", rows + left_out
+    there = data_status({name: rooted(entry) for name, entry in plan.config.datasets.items()}, Path("downloads"))
+    yield "Data sets", there
+    yield "Disk and transfers", [_room(plan, name) for name in plan.data_sets]
+    yield "Jobs", _jobs(files)
+
+
+def _tests(plan: Plan) -> list[TestSet]:
+    """The test sets, one of each data set and scale: weights are for all degradations."""
+    return list({(test.dataset, test.scale): test for test in plan.test_sets}.values())
+
+
+def _network(plan: Plan, model: ModelPlan, test: TestSet, speeds: Mapping[str, float]) -> dict[str, str]:
+    row = {"network": model.label, "data set": f"{plan.config.datasets[test.dataset].label} x{test.scale}"}
+    if model.is_interpolation:
+        return row | {"weights": "none needed"}
+    weights = plan.weights(model, test)
+    missing = [artifact for artifact in weights if not Path(artifact.path).exists()]
+    if not missing:
+        return row | {"weights": "there"}
+    if model.is_loaded:
+        return row | {"weights": _to_load(model)}
+    recipe = plan.config.training[model.config.train]
+    home = missing[0].dataset
+    steps = _iterations(plan, recipe, home, model.scale)
+    told = f"to be trained on {plan.config.datasets[home].label}: {len(missing)} of {len(weights)} replicates"
+    speed, source = _speed(model, recipe, speeds)
+    hours = f"{UNKNOWN}: {source}"
+    if speed and steps:
+        hours = f"{steps * len(missing) / speed / 3600:.1f} at {speed:.3g} steps/s, {source}"
+    return row | {"weights": told, "iterations": f"{steps:,}" if steps else UNKNOWN, "hours": hours}
+
+
+def _to_load(model: ModelPlan) -> str:
+    if "path" in model.given:
+        return f"to be loaded from {model.given['path']}"
+    place = remote_path(model.given, DOWNLOADS)
+    return f"to be loaded from {place}" if place.exists() else f"to be downloaded into {place}"
+
+
+def _images(plan: Plan, name: str, split: str, scale: int) -> int | None:
+    """The HR images of a split: as prepared, or as its card or its folder says; None where neither is known."""
+    manifest = Path(Artifact("hr", dataset=name, split=split, scale=scale).path)
+    if manifest.exists():
+        return len(read_csv(manifest))
+    entry, data_set = plan.config.datasets[name], plan.data_sets[name]
+    if split not in data_set.splits:
+        return 0
+    if entry.tile is None and not data_set.card.tile:
+        return len(data_set.splits[split])
+    as_published = not (entry.split or entry.subset or entry.tile)
+    return data_set.card.counts.get(split) if as_published else None
+
+
+def _iterations(plan: Plan, recipe: Recipe, name: str, scale: int) -> int | None:
+    if recipe.iterations:
+        return recipe.iterations
+    images = _images(plan, name, "train", scale)
+    return max(1, recipe.epochs * images // recipe.batch) if images else None
+
+
+def _speed(model: ModelPlan, recipe: Recipe, given: Mapping[str, float]) -> tuple[float | None, str]:
+    """Steps per second and where they are from; None and the reason where nobody has measured this very step."""
+    if speed := given.get(model.name, given.get("")):
+        return speed, "as given"
+    found = read_json(MEASURED) if MEASURED.exists() else {"training": {}}
+    name = model.name if recipe.precision == "fp32" else f"{model.name}_{recipe.precision}"
+    step = found["training"].get(name, {}) if model.name in NETWORKS else {}
+    if (
+        "samples_ms" not in step
+        or found.get("quick")
+        or (step["patches"], step["patch"]) != (recipe.batch, recipe.patch)
+        or model.entry != entry_at(NETWORKS[model.name], model.scale)
+        or recipe.compile
+        or recipe.channels_last
+    ):
+        return None, "no speed is measured, give --steps-per-second"
+    _, median, _ = spread(step["samples_ms"])
+    return 1000 / median, f"measured on {found['machine']['gpu'] or found['machine']['processor']}"
+
+
+def _room(plan: Plan, name: str) -> dict[str, str]:
+    """From the number and the size of the images, which are stored uncompressed; SR images of all networks together."""
+    data_set, entry = plan.data_sets[name], plan.config.datasets[name]
+    fetched = Path(f"downloads/{name}/fetched.json").exists()
+    words = f"{entry.label}: fetched" if fetched else transfer(name, entry.label, data_set)
+    sizes = data_set.card.sizes
+    side = entry.tile or data_set.card.tile
+    pixels = side**2 if side else sizes[0][0] * sizes[0][1] if len(sizes) == 1 else None
+    hr = sr = 0.0
+    for scale in plan.config.scales:
+        counts = {split: _images(plan, name, split, scale) for split in data_set.splits}
+        if pixels is None or None in counts.values():
+            return {"data set": entry.label, "transfer": words, "prepared images": UNKNOWN, "SR images": UNKNOWN}
+        degradations = len(plan.config.degradations)
+        hr += sum(counts.values()) * pixels * 3 * (1 + degradations / scale**2)
+        upscaled = sum(len(model.replicates) for model in plan.models_at(scale))
+        sr += counts.get("test", 0) * pixels * 3 * degradations * upscaled
+    sizes_gb = {"prepared images": f"{hr / 1e9:.1f} GB", "SR images": f"at most {sr / 1e9:.1f} GB"}
+    return {"data set": entry.label, "transfer": words} | sizes_gb
+
+
+def _jobs(files: Sequence[Path]) -> Rows:
+    """The number of jobs by rule, as a dry run counts them."""
+    command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile"), "--dry-run", "--quiet", "rules"]
+    command += ["--cores", "1", "--configfile", *map(str, files)]
+    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if result.returncode:
+        errors = re.findall(r"^error: (.*)", result.stdout, re.MULTILINE) or result.stdout.strip().splitlines()
+        raise UserError(f"Snakemake cannot plan this run ({errors[-1]})", "correct what it names")
+    counts = result.stdout.partition("Job stats:")[2].partition("Reasons:")[0]
+    return [{"rule": rule, "jobs": count} for rule, count in re.findall(r"^(\w+) +(\d+)$", counts, re.MULTILINE)]
