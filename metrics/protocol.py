@@ -8,4 +8,5 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "crop": ("4", "0"),
     "window": ("gaussian 11", "uniform 7"),
 }
+WINDOWS = {"gaussian 11": "gaussian", "uniform 7": "uniform"}  # what fidelity.WINDOWS calls them
 BASE = {choice: options[0] for choice, options in CHOICES.items()}

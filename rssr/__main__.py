@@ -7,8 +7,7 @@ from pathlib import Path
 
 import torch
 
-from rssr.base import ROOT
-from rssr.base.devices import select
+from rssr.base import ROOT, devices
 from rssr.base.errors import UserError
 from rssr.base.process import run
 from rssr.config import Config, load
@@ -47,7 +46,7 @@ def main() -> None:
     )
     for command in (upscale, export):
         command.add_argument("--scale", type=int, help="where the configuration has several; the first by default")
-    upscale.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    devices.add_options(upscale, threads=torch.get_num_threads())
     export.add_argument("model", help="a name that `python -m rssr models` lists")
     export.add_argument(
         "--as",
@@ -60,7 +59,8 @@ def main() -> None:
     _add_plan(commands)
     gpu = commands.add_parser("gpu-report", help="measure every GPU figure of the project, in 8 minutes")
     gpu.add_argument("--out", type=Path, required=True, help="folder for a JSON file of each part")
-    gpu.add_argument("--device", default="cuda", help="cpu tries the command where there is no GPU")
+    devices.add_options(gpu, threads=torch.get_num_threads())
+    gpu.set_defaults(device="cuda")
     gpu.add_argument("--quick", action="store_true", help="small sizes and few calls, to try the command")
     arguments = parser.parse_args()
     called = {"schema": _schema, "models": _models, "upscale": _upscale, "export": _export}
@@ -116,7 +116,7 @@ def _plan(arguments: argparse.Namespace) -> None:
 def _gpu_report(arguments: argparse.Namespace) -> None:
     from rssr.steps.gpu_report import report
 
-    for line in report(arguments.out, arguments.device, arguments.quick):
+    for line in report(arguments.out, devices.prepare(arguments), arguments.quick):
         print(line, flush=True)
 
 
@@ -143,14 +143,14 @@ def _upscale(arguments: argparse.Namespace) -> None:
     from rssr.steps.scenes import upscale_scene
 
     config, scale = _configured(arguments)
-    select(arguments.device)
+    device = devices.prepare(arguments)
     model = load_model(config, arguments.model, scale)
     seed(model, zlib.crc32(arguments.image.stem.encode()))
     tile = config.models[arguments.model].tile
     size, overlap = arguments.tile or ((tile.size, tile.overlap) if tile else (256, 32))
     if size < 1 or not 0 <= 2 * overlap <= size:
         raise UserError(f"--tile {size} {overlap}: the overlap is at most half of the size")
-    upscale_scene(model, arguments.image, arguments.out, scale, size, overlap, arguments.bands, arguments.device)
+    upscale_scene(model, arguments.image, arguments.out, scale, size, overlap, arguments.bands, device)
 
 
 run(main)

@@ -21,7 +21,7 @@ def command(*arguments):
 def test_without_a_gpu_it_says_so_in_a_sentence(tmp_path):
     result = command("--out", tmp_path)
     assert result.returncode == 1 and result.stderr.count("\n") == 1
-    assert result.stderr.startswith("error: gpu-report needs a CUDA device and PyTorch sees none here")
+    assert result.stderr.startswith("error: --device cuda: PyTorch finds no CUDA device here")
 
 
 def test_every_part_is_measured_and_saved(tmp_path):
@@ -47,14 +47,14 @@ def test_what_fails_is_noted_and_the_rest_goes_on(tmp_path, monkeypatch):
         yield "whole", lambda: {"samples_ms": [1.0], "noisy": True, "peak_memory_mib": None}
 
     monkeypatch.setattr(gpu_report, "PARTS", {"one": parts, "two": parts})
-    lines = list(gpu_report.report(tmp_path, "cpu", True))
+    lines = list(gpu_report.report(tmp_path, torch.device("cpu"), True))
     assert lines[:2] == [
         "one broken: left out, RuntimeError: out of memory",
         "one whole: 1.000 ms [1.000, 1.000], noisy",
     ]
     assert json.loads((tmp_path / "two.json").read_text())["two"]["whole"]["samples_ms"] == [1]
     monkeypatch.setattr(gpu_report, "BUDGET", -1)
-    assert all("were spent" in line for line in gpu_report.report(tmp_path, "cpu", True))
+    assert all("were spent" in line for line in gpu_report.report(tmp_path, torch.device("cpu"), True))
 
 
 @pytest.mark.parametrize("name", gpu_report.NETWORKS)

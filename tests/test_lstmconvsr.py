@@ -180,12 +180,12 @@ def test_features_of_a_block():
     x = torch.rand(2, 3, 9, 12)
     with torch.inference_mode():
         found = model.features(x, group=1, block=1, arrbs=(0, 3))
-        assert list(found) == ["vilg", "arrb_0", "arrb_3", "revisit"]
+        assert list(found) == ["ViLG", "ARRB 0", "ARRB 3", "Revisiting"]
         assert all(map_.shape == (2, 8, 9, 12) for map_ in found.values())
         block = model.body[1].blocks[1]
         even = model.features(x[..., :8, :], group=1, block=1, arrbs=(0, 3))
-        torch.testing.assert_close(block.arrg[0](even["vilg"]), even["arrb_0"])
-        torch.testing.assert_close(block.revisit(torch.cat([even["arrb_3"], even["vilg"]], 1)), even["revisit"])
+        torch.testing.assert_close(block.arrg[0](even["ViLG"]), even["ARRB 0"])
+        torch.testing.assert_close(block.revisit(torch.cat([even["ARRB 3"], even["ViLG"]], 1)), even["Revisiting"])
     assert not any(module._forward_hooks for module in model.modules())
     with pytest.raises(IndexError):
         model.features(x, arrbs=(4,))

@@ -195,13 +195,13 @@ class LSTMConvSR(nn.Module):
             arrbs: which residual blocks of its ARRG.
 
         Returns:
-            `vilg`, `arrb_{i}` for each chosen one and `revisit`, each (B, channels, h, w).
+            `ViLG`, `ARRB {i}` for each chosen one and `Revisiting`, each (B, channels, h, w).
 
         Raises:
             IndexError: for a group, block or ARRB that the network does not have.
         """
         chosen = self.body[group].blocks[block]
-        stages = {"vilg": chosen.vilg, **{f"arrb_{i}": chosen.arrg[i] for i in arrbs}, "revisit": chosen.revisit}
+        stages = {"ViLG": chosen.vilg, **{f"ARRB {i}": chosen.arrg[i] for i in arrbs}, "Revisiting": chosen.revisit}
         found: dict[str, Tensor] = {}
         hooks = [
             stage.register_forward_hook(lambda _, __, out, name=name: found.update({name: out}))

@@ -13,10 +13,12 @@ PRECISIONS = {"fp32": None, "tf32": None, "bf16": torch.bfloat16, "fp16": torch.
 _BACKENDS = torch.backends.cuda.matmul, torch.backends.cudnn
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add --device and --threads to a script's options."""
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--threads", type=int, default=1, help="of PyTorch on the CPU")
+def add_options(parser: argparse.ArgumentParser, gpu: bool = True, threads: int = 1) -> None:
+    """Add --threads and, where a GPU can be used, --device to the options of a script or command."""
+    parser.set_defaults(device="cpu")
+    if gpu:
+        parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cuda or cpu")
+    parser.add_argument("--threads", type=int, default=threads, help="of PyTorch on the CPU")
 
 
 def prepare(arguments: argparse.Namespace) -> torch.device:
@@ -28,10 +30,11 @@ def prepare(arguments: argparse.Namespace) -> torch.device:
 def select(name: str) -> torch.device:
     """The device of a name; from here on fp32 is fp32, without TF32 on a GPU, where PyTorch's convolutions use it.
 
-    UserError for a GPU that is not there.
+    Raises:
+        UserError: if PyTorch finds no GPU and the options ask for one.
     """
     if name.startswith("cuda") and not torch.cuda.is_available():
-        raise UserError(f"--device {name}: PyTorch finds no CUDA device here", "use --device cpu, or leave it out")
+        raise UserError(f"--device {name}: PyTorch finds no CUDA device here", "use --device cpu")
     _allow_tf32(False)
     return torch.device(name)
 

@@ -93,6 +93,11 @@ def analysis(plan: Plan) -> str:
     return asked.model_dump_json(exclude={"dataset", "models"}) if asked else "{}"
 
 
+def options(given: list[str]) -> str:
+    """The options by which a command names the configuration of a run."""
+    return json.dumps(given)
+
+
 def configuration(plan: Plan) -> str:
     """The whole configuration."""
     return json.dumps(plain(plan.config))

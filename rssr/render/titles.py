@@ -2,18 +2,30 @@
 
 from collections.abc import Iterable, Mapping
 
-from rssr.plan.artifacts import FIGURES, TABLES, Artifact
+from rssr.plan.artifacts import Artifact
 from rssr.plan.test_set import TestSet
 
 _KINDS = {
-    "side_by_side": "Quality on all test sets",
-    "audit_table": "Audit of the protocol",
-    "audit_map": "Audit of the protocol",
-    "literature": "Literature values",
+    "quality": "Quality",
+    "significance": "Significance",
     "classes": "Quality by class",
-    "mlstm_growth": "mLSTM growth",
+    "audit_table": "Audit of the protocol",
+    "complexity": "Complexity",
+    "ablation": "Ablation",
+    "side_by_side": "Quality on all test sets",
+    "training": "Training",
+    "literature": "Literature values",
+    "qualitative": "Qualitative",
     "quality_cost": "Quality and cost",
+    "distributions": "Distributions",
+    "win_rate": "Win rate",
+    "spectra": "Spectra",
     "attribution_map": "Attribution",
+    "feature_maps": "Feature maps",
+    "audit_map": "Audit of the protocol",
+    "training_curves": "Training curves",
+    "architecture": "Architecture",
+    "mlstm_growth": "mLSTM growth",
 }
 
 
@@ -24,9 +36,7 @@ def title(kind: str, *subjects: str) -> str:
         kind: a key of artifacts.TABLES or artifacts.FIGURES.
         subjects: what it is of, in words.
     """
-    assert kind in TABLES or kind in FIGURES
-    words = _KINDS.get(kind) or " ".join(kind.split("_")).capitalize()
-    return f"{words}: {', '.join(subjects)}" if subjects else words
+    return f"{_KINDS[kind]}: {', '.join(subjects)}" if subjects else _KINDS[kind]
 
 
 def title_of(artifact: Artifact, tests: Iterable[TestSet], labels: Mapping[str, str]) -> str:

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from rssr.base.resampling import gaussian_blur, imresize, to_uint8
 from rssr.metrics.fidelity import colour_planes, psnr_of_planes, ssim_of_planes
-from rssr.metrics.protocol import CHOICES
+from rssr.metrics.protocol import CHOICES, WINDOWS
 
 
 def _by_opencv(hr: Tensor, scale: int, rounded: bool) -> Tensor:
@@ -94,5 +94,5 @@ def _scores(
             a, b = (colour_planes(image[..., inside, inside], colour) for image in (sr, hr[None]))
             psnr = psnr_of_planes(a, b).item()
             for window in CHOICES["window"]:
-                ssim = ssim_of_planes(a, b, window.partition(" ")[0]).item()
+                ssim = ssim_of_planes(a, b, WINDOWS[window]).item()
                 yield (degradation, rounding, colour, crop, window), [psnr, ssim]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from rssr.base.errors import UserError, nearest
@@ -67,6 +68,16 @@ def shown_arrbs(network: LSTMConvSR) -> list[int]:
     arrg = network.body[0].blocks[0].arrg
     count = len(arrg) if isinstance(arrg, nn.Sequential) else 0
     return sorted({index * (count - 1) // (_SHOWN - 1) for index in range(_SHOWN)}) if count else []
+
+
+def feature_maps(network: LSTMConvSR, lr: Tensor, channels: Sequence[int]) -> dict[str, Tensor]:
+    """Stage of the first neural block -> its maps of some channels, (channels, h, w), for an LR image (3, h, w)."""
+    with torch.inference_mode():
+        maps = network.features(lr[None].float() / 255, arrbs=shown_arrbs(network))
+    width = next(iter(maps.values())).shape[1]
+    if (most := max(channels)) >= width:
+        raise UserError(f"analysis.channels names {most}, but the network has {width} channels", "give 0 to the last")
+    return {name: found[0, list(channels)] for name, found in maps.items()}
 
 
 def write_arrays(path: Path, **arrays: Tensor | np.ndarray) -> None:

@@ -46,7 +46,7 @@ rule prepare_images:
         hr_dir=subpath(output.manifest, parent=True),
     shell:
         "python {input.script} --dataset {params.dataset:q} --folder {params.folder} --split {wildcards.split}"
-        " --multiple-of {wildcards.scale} --hr-dir {params.hr_dir} --threads {threads} > {log} 2>&1"
+        " --multiple-of {wildcards.scale} --hr-dir {params.hr_dir} --jobs {threads} > {log} 2>&1"
 
 
 rule degrade_images:
@@ -69,7 +69,7 @@ rule degrade_images:
         lr_dir=subpath(output.manifest, parent=True),
     shell:
         "python {input.script} --hr-dir {params.hr_dir} --lr-dir {params.lr_dir} --steps {params.steps:q}"
-        " --degradation {wildcards.degradation} --scale {wildcards.scale} --threads {threads} > {log} 2>&1"
+        " --degradation {wildcards.degradation} --scale {wildcards.scale} --jobs {threads} > {log} 2>&1"
 
 
 rule data:

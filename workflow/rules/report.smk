@@ -1,8 +1,6 @@
 """A finished run -> a page that opens from disk; the copy of a run that the repository keeps."""
 
-import json
-
-# What a command has to say besides its target to mean this run's configuration; nothing for the default.
+# The options by which a command names this run's configuration; none for the default.
 _files = [os.path.relpath(path) for path in workflow.configfiles]
 _settings = workflow.config_settings.config_args or []
 CONFIGURED = [
@@ -28,7 +26,7 @@ rule render_report:
         "../../environment.yml"
     params:
         tests=lambda wildcards: jobs.test_sets(plan.test_sets),
-        options=json.dumps(CONFIGURED),
+        options=jobs.options(CONFIGURED),
         out=subpath(output.page, parent=True),
     shell:
         "python {input.script} --record {input.record} --test-sets {params.tests:q} --captions {input.captions}"
@@ -52,7 +50,7 @@ rule copy_reference:
         "../../environment.yml"
     params:
         tests=lambda wildcards: jobs.test_sets(plan.test_sets),
-        options=json.dumps(CONFIGURED),
+        options=jobs.options(CONFIGURED),
         captions=rules.render_report.input.captions,
     shell:
         "python {input.script} --files {input.files} --record results/provenance.json --test-sets {params.tests:q}"

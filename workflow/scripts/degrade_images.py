@@ -1,15 +1,14 @@
 """Reduce the HR images of one split to LR and write the LR manifest."""
 
 import argparse
-import json
 from pathlib import Path
 
-import torch
-
+from rssr.base import devices
 from rssr.base.files import sha256, write_json
 from rssr.base.process import run
 from rssr.base.provenance import made_by
 from rssr.datasets.prepare import prepare_lr
+from rssr.plan import arguments as given
 
 
 def main() -> None:
@@ -18,10 +17,12 @@ def main() -> None:
     parser.add_argument("--hr-dir", type=Path, required=True)
     parser.add_argument("--lr-dir", type=Path, required=True, help="where LR images and manifest go")
     parser.add_argument("--degradation", required=True)
-    parser.add_argument("--steps", type=json.loads, help="what it does, as JSON; by default what its name stands for")
+    parser.add_argument("--steps", type=given.entry, help="what it does, as JSON; by default what its name stands for")
     parser.add_argument("--scale", type=int, required=True)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=1, help="images that are reduced at the same time")
+    devices.add_options(parser, gpu=False)
     arguments = parser.parse_args()
+    devices.prepare(arguments)
     facts = made_by(
         hr_manifest_sha256=sha256(arguments.hr_dir / "manifest.csv"),
         degradation=arguments.degradation,
@@ -29,9 +30,8 @@ def main() -> None:
         scale=arguments.scale,
     )
     write_json(arguments.lr_dir / "provenance.json", facts)
-    torch.set_num_threads(1)  # one image per thread
     steps = arguments.steps or arguments.degradation
-    prepare_lr(arguments.hr_dir, arguments.lr_dir, steps, arguments.scale, arguments.threads)
+    prepare_lr(arguments.hr_dir, arguments.lr_dir, steps, arguments.scale, arguments.jobs)
 
 
 run(main)

@@ -3,8 +3,7 @@
 import argparse
 from pathlib import Path
 
-import torch
-
+from rssr.base import devices
 from rssr.base.files import read_json, write_csv, write_json
 from rssr.base.process import run
 from rssr.plan import arguments as given
@@ -24,17 +23,15 @@ def main() -> None:
     parser.add_argument("--weights-dir", required=True)
     parser.add_argument("--crop", type=int, required=True)
     parser.add_argument("--scores", type=Path, required=True, help="CSV file; .json is put beside it")
+    devices.add_options(parser, gpu=False)
     arguments = parser.parse_args()
-
-    torch.set_num_threads(1)
+    devices.prepare(arguments)
     records = [read_json(path) for path in arguments.records]
     absent = {r["metric"]: f"{r['reason']}: {r['remedy']}" for r in records if not r["available"]}
     images = TestImages(arguments.hr_dir, arguments.lr_dir, arguments.steps, arguments.scale, arguments.crop)
-    write_csv(
-        arguments.scores, score_folder(arguments.sr_dir, images, arguments.metrics, arguments.weights_dir, absent)
-    )
-    facts = record(arguments.sr_dir, images, arguments.metrics, absent)
-    write_json(arguments.scores.with_suffix(".json"), facts)
+    rows = score_folder(arguments.sr_dir, images, arguments.metrics, arguments.weights_dir, absent)
+    write_csv(arguments.scores, rows)
+    write_json(arguments.scores.with_suffix(".json"), record(arguments.sr_dir, images, arguments.metrics, absent))
 
 
 run(main)

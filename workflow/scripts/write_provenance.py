@@ -1,18 +1,18 @@
 """Record how a whole run was made: configuration, code, libraries, machine, and checksums from images to tables."""
 
 import argparse
-import json
 from pathlib import Path
 
 from rssr.base.files import sha256, write_json
 from rssr.base.process import run
 from rssr.base.provenance import made_by
+from rssr.plan import arguments as given
 
 
 def main() -> None:
     """Parse the arguments and call the library."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--config", type=json.loads, required=True, help="the whole configuration as JSON")
+    parser.add_argument("--config", type=given.entry, required=True, help="the whole configuration as JSON")
     parser.add_argument("--files", nargs="*", type=Path, default=[])
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()

@@ -20,7 +20,7 @@ def feature_maps(maps: Mapping[str, np.ndarray], channels: Sequence[int], label:
     """One row per channel, one column per stage of the first neural block, each map over its own range; LR first.
 
     Args:
-        maps: what measure_features.py wrote: `lr` (h, w, 3) uint8, then stages, each (channels, h, w).
+        maps: what measure_features.py wrote: `lr` (h, w, 3) uint8, then stages by their titles, each (channels, h, w).
         channels: what the rows are.
         label: of the network.
     """
@@ -40,7 +40,7 @@ def feature_maps(maps: Mapping[str, np.ndarray], channels: Sequence[int], label:
                 axis = figure.add_axes(tuple(part / (WIDTH, height)[index % 2] for index, part in enumerate(box)))
                 bare(axis)
                 if row == 0:
-                    axis.set_title(_stage(name), pad=3)
+                    axis.set_title(name, pad=3)
                 if values is None:
                     axis.imshow(lr, interpolation="nearest")
                     axis.set_xlabel(f"channel {channels[row]}")
@@ -48,10 +48,6 @@ def feature_maps(maps: Mapping[str, np.ndarray], channels: Sequence[int], label:
                     axis.imshow(values[row], cmap="viridis", interpolation="nearest")
                     axis.set_xlabel(f"{values[row].min():.2g} to {values[row].max():.2g}")
     return figure
-
-
-def _stage(name: str) -> str:
-    return {"LR": "LR", "vilg": "ViLG", "revisit": "Revisiting"}.get(name) or name.replace("arrb_", "ARRB ")
 
 
 # Attribution.
