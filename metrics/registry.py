@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from rssr.base.targets import parts
+
 
 @dataclass(frozen=True)
 class MetricCard:
@@ -33,6 +35,11 @@ class MetricCard:
     needs_lr: bool = False
     weights: str | None = None
     unit: str = ""
+
+    @property
+    def module(self) -> str:
+        """The module that computes it."""
+        return parts(self.function)[0]
 
     @property
     def label(self) -> str:
@@ -151,6 +158,6 @@ def fetch_weights(name: str, folder: str) -> None:
         _import(METRICS[name].weights)(name, folder)
 
 
-def _import(path: str) -> Callable:
-    module, _, name = path.partition(":")
+def _import(target: str) -> Callable:
+    module, name = parts(target)
     return getattr(importlib.import_module(module), name)

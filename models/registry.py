@@ -13,6 +13,7 @@ from torch import nn
 from rssr.base.block import sentence
 from rssr.base.errors import UserError
 from rssr.base.files import check_sha256
+from rssr.base.targets import parts
 from rssr.base.tensors import read_weights
 from rssr.models.checkpoint import Described, from_checkpoint
 from rssr.models.ensemble import SelfEnsemble
@@ -37,7 +38,7 @@ def import_class(arch: str) -> type:
         check_arch(arch)
     except ValueError as error:
         raise UserError(str(error)) from None
-    module_name, _, name = NETWORKS.get(arch, arch).partition(":")
+    module_name, name = parts(NETWORKS.get(arch, arch))
     if module_name == "basicsr":
         from rssr.models.basicsr_import import arch_class
 
@@ -133,11 +134,11 @@ def backends(model: nn.Module, device: torch.device | str) -> list[str]:
 
 
 def seed(model: nn.Module, value: int) -> bool:
-    """Fix what the networks inside a model draw at their next calls: those with a method `seed`, which says if they do.
+    """Seed the random numbers of the networks inside a model: those with a method `seed`, which says if they sample.
 
     Returns:
-        Whether any does, so that the output depends on the value.
+        Whether any samples, so that the output depends on the value.
     """
     networks = [module for module in model.modules() if callable(getattr(module, "seed", None))]
-    drawing = [network for network in networks if network.seed(value)]
-    return bool(drawing)
+    sampling = [network.seed(value) for network in networks]  # all of them, not up to the first that does
+    return any(sampling)

@@ -13,7 +13,7 @@ from rssr.plan import arguments, jobs, targets
 from rssr.plan.artifacts import KINDS, Artifact, artifact_at, by_model
 from rssr.plan.manifests import lost_images
 from rssr.plan.plan import Plan
-from rssr.plan.replicate import SINGLE, draw, seeded
+from rssr.plan.replicate import SINGLE, drawn, seeded
 
 VALUES = {
     "dataset": "neon_hard",
@@ -116,8 +116,8 @@ def test_replicates_have_names():
     model = several.model_at("edsr_test", 4)
     assert model.replicates == ["seed10", "seed3"] and model.seed_of == {"seed10": 10, "seed3": 3}
     assert "seed" not in jobs.recipe(several, model), "a further seed trains none of the others again"
-    assert [draw("seed10", number) for number in (0, 1)] == ["seed10", "seed10_draw1"]
-    (weights,) = plan.weights(plan.model_at("edsr_test", 4), plan.test_sets[0])
+    assert [drawn("seed10", number) for number in (0, 1)] == ["seed10", "seed10_draw1"]
+    (weights,) = plan.model_at("edsr_test", 4).weights("synthetic")
     assert weights.path == "results/weights/edsr_test/synthetic/x4/seed10.safetensors"
 
 

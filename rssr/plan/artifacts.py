@@ -149,6 +149,11 @@ def by_model(paths: Iterable[str | Path]) -> dict[str, Path]:
     return {artifact_at(path).model: Path(path) for path in paths}
 
 
+def by_replicate(paths: Iterable[str | Path]) -> dict[str, Path]:
+    """Replicate -> the file that is of it, in the order of the files."""
+    return {artifact_at(path).replicate: Path(path) for path in paths}
+
+
 def paths(artifacts: Iterable[Artifact]) -> list[str]:
     """The paths of artifacts, each once, in order."""
     return list(dict.fromkeys(artifact.path for artifact in artifacts))

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from rssr.base.errors import UserError
+from rssr.base.targets import parts
 from rssr.base.tensors import scale_of
 from rssr.config.models import Model, entry_at
 from rssr.models.names import INTERPOLATIONS, NETWORKS
+from rssr.plan.artifacts import Artifact
 from rssr.plan.replicate import SINGLE, seeded
 
 
@@ -77,11 +79,19 @@ class ModelPlan:
         """Replicate -> the seed that it is trained with; empty where it is not trained."""
         return {seeded(seed): seed for seed in self.seeds}
 
+    def weights(self, dataset: str) -> list[Artifact]:
+        """Its weights for a data set, one file per replicate; none for an interpolation.
+
+        With `train_on` they are those of another data set.
+        """
+        of = {"dataset": self.config.train_on or dataset, "scale": self.scale, "model": self.name}
+        return [] if self.is_interpolation else [Artifact("weights", replicate=name, **of) for name in self.replicates]
+
     @property
     def module(self) -> str:
         """The module of its class; empty for a checkpoint."""
         arch = self.config.arch or ""
-        return NETWORKS.get(arch, arch).split(":")[0]
+        return parts(NETWORKS.get(arch, arch))[0]
 
     @cached_property
     def entry(self) -> dict[str, Any]:

@@ -89,16 +89,6 @@ class Plan:
         """The rows of the tables of a scale."""
         return [model for model in self.models if model.scale == scale]
 
-    def weights(self, model: ModelPlan, test: TestSet) -> list[Artifact]:
-        """The weights that a model upscales a test set with, one for each replicate; none for an interpolation."""
-        if model.is_interpolation:
-            return []
-        home = self.home(model, test.dataset)
-        return [
-            Artifact("weights", dataset=home, scale=model.scale, model=model.name, replicate=replicate)
-            for replicate in model.replicates
-        ]
-
     @property
     def all_weights(self) -> list[Artifact]:
         """The weights of every network for every test set, each once."""
@@ -106,27 +96,13 @@ class Plan:
             artifact
             for test in self.test_sets
             for model in self.models_at(test.scale)
-            for artifact in self.weights(model, test)
+            for artifact in model.weights(test.dataset)
         )
         return list(dict.fromkeys(found))
 
-    def home(self, model: ModelPlan, dataset: str) -> str:
-        """The data set that a model's weights for a data set come from: another one where the entry has `train_on`."""
-        home = model.config.train_on or dataset
-        if model.is_trained and "train" not in self.data_sets[home].splits:
-            raise UserError(
-                f"models.{model.name}.train: the data set '{home}' has no train split: add one to its "
-                f"`split`, or name another data set in models.{model.name}.train_on"
-            )
-        return home
-
     def weights_for_profile(self, model: ModelPlan) -> list[Artifact]:
         """A checkpoint's architecture is known from its weights alone; the other models are measured without."""
-        if model.config.checkpoint is None:
-            return []
-        dataset = next(iter(self.config.datasets))
-        of_model = {"dataset": dataset, "scale": model.scale, "model": model.name}
-        return [Artifact("weights", replicate=replicate, **of_model) for replicate in model.replicates]
+        return model.weights(next(iter(self.config.datasets))) if model.config.checkpoint else []
 
     def ablation(self, name: str, scale: int) -> list[ModelPlan]:
         """A model, and then those that ablate it."""
@@ -167,14 +143,19 @@ class Plan:
 
     @property
     def training_sets(self) -> list[TrainingSet]:
-        """What the trained networks learn from."""
-        homes = dict.fromkeys(
-            (self.home(model, test.dataset), model.scale)
-            for test in self.test_sets
-            for model in self.models_at(test.scale)
-            if model.is_trained
-        )
-        return [TrainingSet(dataset, scale, self.training_degradation) for dataset, scale in homes]
+        """What the trained networks learn from; UserError where a data set has no train split."""
+        found = {}
+        for artifact in self.all_weights:
+            dataset, name = artifact.dataset, artifact.model
+            if not self.model(artifact).is_trained:
+                continue
+            if "train" not in self.data_sets[dataset].splits:
+                raise UserError(
+                    f"models.{name}.train: the data set '{dataset}' has no train split: add one to its `split`, or "
+                    f"name another data set in models.{name}.train_on"
+                )
+            found[TrainingSet(dataset, artifact.scale, self.training_degradation)] = None
+        return list(found)
 
     def tests_at(self, scale: int) -> list[TestSet]:
         """The test sets of a scale."""
@@ -193,7 +174,7 @@ class Plan:
         values = load_literature()
         return [test for test in self.test_sets if any(value.is_of(test.module, test.scale) for value in values)]
 
-    # What is measured besides.
+    # Audits and analyses.
 
     @property
     def audited(self) -> list[tuple[TestSet, ModelPlan]]:
@@ -235,11 +216,6 @@ class Plan:
     def metrics_with_weights(self) -> list[str]:
         """The configured metrics that are networks."""
         return [name for name in self.config.metrics if METRICS[name].weights]
-
-    @staticmethod
-    def metric_module(name: str) -> str:
-        """The module of a metric, for dependencies.code()."""
-        return METRICS[name].function.split(":")[0]
 
     @property
     def redistributable(self) -> bool:

@@ -8,14 +8,14 @@ from torch import nn
 
 from rssr.base import ROOT
 from rssr.base.errors import UserError, nearest
+from rssr.base.targets import parts
 from rssr.config import Config
 from rssr.config.models import Model, entry_at
 from rssr.metrics.complexity import count_parameters
 from rssr.models.files import local_file, remote_path
 from rssr.models.names import INTERPOLATIONS, NETWORKS
 from rssr.models.registry import build
-from rssr.plan.artifacts import Artifact
-from rssr.plan.replicate import seeded
+from rssr.plan.model_plan import ModelPlan
 
 DOWNLOADS = Path("downloads/weights")
 
@@ -67,10 +67,8 @@ def _weights(config: Config, name: str, scale: int, download: bool = True) -> di
     if model.arch in INTERPOLATIONS:
         return {}
     if model.train:
-        home = model.train_on or next(iter(config.datasets))
-        replicate = seeded(config.training[model.train].seeds[0])
-        weights = Artifact("weights", dataset=home, scale=scale, model=name, replicate=replicate)
-        path = _here(weights.path)
+        planned = ModelPlan(name, scale, model, config.training[model.train].seeds)
+        path = _here(planned.weights(next(iter(config.datasets)))[0].path)
         if not path.exists():
             raise UserError(
                 f"models.{name} has no weights yet, it is trained by the benchmark",
@@ -96,7 +94,7 @@ def _licence(model: Model) -> str:
     arch = model.arch or "spandrel:"
     if arch in INTERPOLATIONS or arch in NETWORKS:
         return "MIT"
-    return {"basicsr": "Apache-2.0", "spandrel": "MIT, and its authors'"}.get(arch.partition(":")[0], "its own")
+    return {"basicsr": "Apache-2.0", "spandrel": "MIT, and its authors'"}.get(parts(arch)[0], "its own")
 
 
 def _source(model: Model) -> str:

@@ -17,7 +17,7 @@ from rssr.base.images import read_tensor, write_tensor
 from rssr.base.provenance import made_by
 from rssr.base.resampling import to_uint8
 from rssr.models.registry import seed
-from rssr.plan.replicate import DRAWS, draw
+from rssr.plan.replicate import DRAWS, drawn
 
 
 def write_record(out_dir: Path, facts: Mapping[str, Any], weights: Mapping[str, Path], lr_dir: Path, code: str) -> str:
@@ -46,7 +46,7 @@ def upscale_folder(
     """Upscale the images of a prepared LR folder, in its manifest's order, and write out_dir/manifest.csv last.
 
     Images that an interrupted call of the same identity has left are kept; the others are deleted first. A network that
-    draws random numbers is seeded by the name of each image, and has DRAWS replicates, see plan.replicate.
+    samples is seeded by the name of each image and has DRAWS replicates, see plan.replicate.
 
     Args:
         models: replicate -> (B, 3, h, w) in [0, 1] -> (B, 3, scale * h, scale * w), in eval mode.
@@ -64,7 +64,7 @@ def upscale_folder(
         lr = read_tensor(lr_dir / f"{row['image']}.png")[None]
         for name, model in models.items():
             for number in draws[name]:
-                replicate = draw(name, number)
+                replicate = drawn(name, number)
                 path = out_dir / replicate / f"{row['image']}.png"
                 if not path.exists():
                     seed(model, zlib.crc32(row["image"].encode()) + number)

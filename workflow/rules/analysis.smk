@@ -4,7 +4,7 @@
 rule measure_attribution:
     input:
         lr=lambda wildcards: plan.test_set(wildcards).artifact("lr").path,
-        weights=lambda wildcards: paths(plan.weights(plan.model(wildcards), plan.test_set(wildcards))[:1]),
+        weights=lambda wildcards: paths(plan.model(wildcards).weights(wildcards.dataset)[:1]),
         script=script("measure_attribution"),
         code=lambda wildcards: code("measure_attribution", plan.model(wildcards).module),
     output:
@@ -55,7 +55,7 @@ rule render_attribution:
 rule measure_features:
     input:
         lr=lambda wildcards: plan.test_set(wildcards).artifact("lr").path,
-        weights=lambda wildcards: paths(plan.weights(plan.model(wildcards), plan.test_set(wildcards))[:1]),
+        weights=lambda wildcards: paths(plan.model(wildcards).weights(wildcards.dataset)[:1]),
         script=script("measure_features"),
         code=code("measure_features"),
     output:

@@ -4,7 +4,7 @@
 rule audit_protocol:
     input:
         hr=lambda wildcards: plan.test_set(wildcards).artifact("hr").path,
-        weights=lambda wildcards: paths(plan.weights(plan.model(wildcards), plan.test_set(wildcards))[:1]),
+        weights=lambda wildcards: paths(plan.model(wildcards).weights(wildcards.dataset)[:1]),
         script=script("audit_protocol"),
         code=lambda wildcards: code("audit_protocol", plan.model(wildcards).module),
     output:

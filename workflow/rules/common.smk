@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rssr.base.errors import UserError
 from rssr.base.process import PARENT
-from rssr.metrics.registry import fetch_weights
+from rssr.metrics.registry import METRICS, fetch_weights
 from rssr.plan import jobs, targets
 from rssr.plan.artifacts import Artifact, paths, pattern, patterns
 from rssr.plan.dependencies import ROOT, code, data_set_lists, data_set_module, page_files, script

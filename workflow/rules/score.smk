@@ -4,7 +4,7 @@
 rule upscale_images:
     input:
         lr=lambda wildcards: plan.test_set(wildcards).artifact("lr").path,
-        weights=lambda wildcards: paths(plan.weights(plan.model(wildcards), plan.test_set(wildcards))),
+        weights=lambda wildcards: paths(plan.model(wildcards).weights(wildcards.dataset)),
         whole=lambda wildcards: remade_if_incomplete(pattern("sr").format(**wildcards)),
         script=script("upscale_images"),
         code=lambda wildcards: code("upscale_images", plan.model(wildcards).module),
@@ -21,18 +21,17 @@ rule upscale_images:
     params:
         model=lambda wildcards: jobs.model(plan.model(wildcards)),
         weights=weights_option,
-        replicates=lambda wildcards: plan.model(wildcards).replicates,
         lr_dir=subpath(input.lr, parent=True),
         out=subpath(output.manifest, parent=True),
     shell:
-        "python {input.script} --model {params.model:q} {params.weights} --replicates {params.replicates}"
+        "python {input.script} --model {params.model:q} {params.weights}"
         " --lr-dir {params.lr_dir} --out {params.out} --threads {threads} --code {input.code} > {log} 2>&1"
 
 
 rule fetch_metric:
     input:
         script=script("fetch_metric"),
-        code=lambda wildcards: code("fetch_metric", plan.metric_module(wildcards.metric)),
+        code=lambda wildcards: code("fetch_metric", METRICS[wildcards.metric].module),
     output:
         "results/metrics/{metric}.json",
     log:
@@ -54,7 +53,7 @@ rule score_images:
         lr=lambda wildcards: plan.test_set(wildcards).artifact("lr").path,
         metrics=expand("results/metrics/{metric}.json", metric=plan.metrics_with_weights),
         script=script("score_images"),
-        code=code("score_images", *map(plan.metric_module, plan.config.metrics)),
+        code=code("score_images", *(METRICS[name].module for name in plan.config.metrics)),
     output:
         scores=pattern("scores"),
         record=pattern("scores", "json"),

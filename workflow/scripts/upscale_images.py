@@ -7,7 +7,9 @@ from rssr.base import devices
 from rssr.base.process import run
 from rssr.models.registry import build, with_weights
 from rssr.plan import arguments as given
+from rssr.plan.artifacts import by_replicate
 from rssr.plan.dependencies import digest, used_files
+from rssr.plan.replicate import SINGLE
 from rssr.steps.upscaling import upscale_folder, write_record
 
 
@@ -15,19 +17,18 @@ def main() -> None:
     """Parse the arguments and call the library."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=given.entry, required=True, help="configuration entry as JSON")
-    parser.add_argument("--weights", type=Path, nargs="*", default=[], help="safetensors, one file per replicate")
-    parser.add_argument("--replicates", nargs="+", required=True, help="their names; one for an interpolation")
+    parser.add_argument("--weights", type=Path, nargs="*", default=[], help="of a run, one file per replicate")
     parser.add_argument("--lr-dir", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="folder of the SR images and their manifest")
     parser.add_argument("--code", type=Path, nargs="*", help="files whose change remakes all images")
     devices.add_options(parser)
     arguments = parser.parse_args()
     device = devices.prepare(arguments)
-    weights = dict(zip(arguments.replicates, arguments.weights, strict=True)) if arguments.weights else {}
+    weights = by_replicate(arguments.weights)
     code = digest(arguments.code or used_files(Path(__file__).resolve()))
     facts = {"model": arguments.model, "device": arguments.device, "threads": arguments.threads}
     identity = write_record(arguments.out, facts, weights, arguments.lr_dir, code)
-    models = {name: build(with_weights(arguments.model, weights.get(name))) for name in arguments.replicates}
+    models = {name: build(with_weights(arguments.model, weights.get(name))) for name in weights or (SINGLE,)}
     upscale_folder(models, arguments.lr_dir, arguments.out, identity, device)
 
 
