@@ -77,7 +77,7 @@ def growth() -> list[dict[str, float | str]]:
 
             calls = {"forward": forward, "forward_backward": step}
             row = {"form": form, "tokens": tokens} | {f"{name}_s": value for name, value in _medians(calls).items()}
-            row |= {f"{name}_peak_mb": cpu_peak_mib(function) for name, function in calls.items()}
+            row |= {f"{name}_peak_mib": cpu_peak_mib(function) for name, function in calls.items()}
             rows.append(row)
             print(", ".join(f"{key} {value:.4g}" if key != "form" else value for key, value in row.items()))
     return rows
@@ -109,19 +109,19 @@ def network() -> dict[str, float]:
     }
     times = _medians(calls)
     found = {f"{name}_s": value for name, value in times.items()}
-    found |= {f"{name}_peak_mb": cpu_peak_mib(function) for name, function in calls.items()}
+    found |= {f"{name}_peak_mib": cpu_peak_mib(function) for name, function in calls.items()}
     found["over_bypassed"] = times["chunkwise"] / times["bypassed"]
     for form in ("parallel", "step_by_step"):
         found[f"{form}_ratio"] = times[form] / times["chunkwise"]
         found[f"{form}_ratio_limit"] = times[form] / times["bypassed"]  # no form of the cell could gain more
-    found["memory_share"] = found["chunkwise_peak_mb"] / found["parallel_peak_mb"]
-    found["lr512_peak_mb"] = cpu_peak_mib(lambda: call("chunkwise", torch.rand(1, 3, 512, 512)))
+    found["memory_share"] = found["chunkwise_peak_mib"] / found["parallel_peak_mib"]
+    found["lr512_peak_mib"] = cpu_peak_mib(lambda: call("chunkwise", torch.rand(1, 3, 512, 512)))
     print(
         f"base network, LR 128x128: {found['over_bypassed']:.3f} times the time without cells, "
         f"{found['parallel_ratio']:.1f} times faster than parallel (limit {found['parallel_ratio_limit']:.1f}), "
         f"{found['step_by_step_ratio']:.1f} times faster than parallel step by step (limit "
         f"{found['step_by_step_ratio_limit']:.1f}), {found['memory_share']:.2f} of the parallel form's memory; "
-        f"LR 512x512: {found['lr512_peak_mb']:.0f} MiB"
+        f"LR 512x512: {found['lr512_peak_mib']:.0f} MiB"
     )
     return found
 

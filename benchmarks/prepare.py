@@ -51,7 +51,7 @@ def main() -> None:
         for number in range(arguments.tiles):
             draw(folder / f"{number}.tif", arguments.side, number, arguments.image)
         found = _compare(folder, arguments.jobs)
-        found["peak_mb"] = cpu_peak_mib(lambda: _ours(folder, folder / "memory", arguments.jobs))
+        found["peak_mib"] = cpu_peak_mib(lambda: _ours(folder, folder / "memory", arguments.jobs))
     print(", ".join(f"{key} {value:.4g}" for key, value in found.items()))
     if arguments.out:
         facts = {name: getattr(arguments, name) for name in ("tiles", "side", "jobs")}

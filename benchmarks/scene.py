@@ -46,9 +46,9 @@ def main() -> None:
             source = Path(folder) / "scene.tif"
             _draw(source, side)
             seconds, peak = subprocess.check_output([*command, "--one", str(source)], text=True).split()
-        rows.append({"lr_side": side, "seconds": float(seconds), "peak_resident_mb": float(peak)})
+        rows.append({"lr_side": side, "seconds": float(seconds), "peak_resident_mib": float(peak)})
         print(
-            f"{side}x{side}: {rows[-1]['seconds']:.0f} s, peak resident memory {rows[-1]['peak_resident_mb']:.0f} MiB"
+            f"{side}x{side}: {rows[-1]['seconds']:.0f} s, peak resident memory {rows[-1]['peak_resident_mib']:.0f} MiB"
         )
     if arguments.out:
         facts = {"model": arguments.model, "tile": TILE, "threads": arguments.threads, "scale": 4, "device": "CPU"}

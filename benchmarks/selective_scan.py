@@ -79,7 +79,7 @@ def growth() -> list[dict[str, float]]:
         steps = {"forward": _forward, "forward_backward": _forward_backward}
         calls = {name: partial(step, selective_scan, inputs) for name, step in steps.items()}
         row = {"tokens": tokens} | {f"{name}_s": value for name, value in _medians(calls).items()}
-        row |= {f"{name}_peak_mb": cpu_peak_mib(call) for name, call in calls.items()}
+        row |= {f"{name}_peak_mib": cpu_peak_mib(call) for name, call in calls.items()}
         rows.append(row)
         print(", ".join(f"{key} {value:.4g}" for key, value in row.items()))
     return rows
@@ -104,14 +104,14 @@ def network(side: int = 64) -> dict[str, float]:
     for other in ("sequential", "stepwise"):
         found[f"{other}_ratio"] = times[other] / times["fast"]
         found[f"{other}_ratio_limit"] = times[other] / times["bypassed"]  # no scan could gain more
-    found["fast_peak_mb"] = cpu_peak_mib(call)
+    found["fast_peak_mib"] = cpu_peak_mib(call)
     print(
         f"base network, LR {side}x{side}: {times['fast']:.2f} s with {backend('cpu')}, "
         + "".join(
             f"{found[f'{other}_ratio']:.1f} times faster than {other} (limit {found[f'{other}_ratio_limit']:.1f}), "
             for other in ("sequential", "stepwise")
         )
-        + f"{found['fast_peak_mb']:.0f} MiB"
+        + f"{found['fast_peak_mib']:.0f} MiB"
     )
     return found
 

@@ -98,7 +98,7 @@ def audited(case: Case) -> plt.Figure:
 
 
 def grown(_: Case) -> plt.Figure:
-    columns = [f"{passes}_{unit}" for passes in ("forward", "forward_backward") for unit in ("s", "peak_mb")]
+    columns = [f"{passes}_{unit}" for passes in ("forward", "forward_backward") for unit in ("s", "peak_mib")]
     rows = [
         {"form": form, "tokens": tokens} | dict.fromkeys(columns, factor * tokens**power)
         for form, factor, power in (("parallel", 1e-8, 2), ("chunkwise", 1e-5, 1))

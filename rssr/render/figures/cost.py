@@ -64,7 +64,7 @@ def mlstm_growth(measured: pd.DataFrame) -> plt.Figure:
     """
     with mpl.rc_context(STYLE):
         figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 2.8))
-        for axis, quantity, unit in zip(axes, ("Time (s)", "Peak memory (MiB)"), ("s", "peak_mb"), strict=True):
+        for axis, quantity, unit in zip(axes, ("Time (s)", "Peak memory (MiB)"), ("s", "peak_mib"), strict=True):
             for index, (form, rows) in enumerate(measured.groupby("form", sort=True)):
                 for passes, line in (("forward", "-"), ("forward_backward", "--")):
                     label = f"{form}, {passes.replace('_', ' + ')}"
