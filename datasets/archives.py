@@ -1,4 +1,4 @@
-"""Zip files of external data sets: only the wanted images are taken out, to places that the archive cannot choose."""
+"""Zip files of external data sets: only the wanted images are extracted, to paths that the archive cannot choose."""
 
 import errno
 import lzma
@@ -17,7 +17,7 @@ from rssr.base.files import replacing
 from rssr.datasets.card import DataSet
 from rssr.datasets.external import recognise
 
-_OVERHEAD = 1 << 20  # bytes of a file beyond its uncompressed pixels that are nothing to wonder at
+_OVERHEAD = 1 << 20  # bytes that a file may have beyond its uncompressed pixels
 _DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, ValueError)
 
 

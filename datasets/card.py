@@ -13,9 +13,9 @@ class Mirror:
         kind: "http": an archive at an address; "huggingface", "kaggle": a data set of that hub.
         where: the address, or owner/name.
         bytes: what is transferred, about; exact for an archive whose length is checked.
-        digest: of an archive, "md5:..." or a sha256, where one is published or was computed.
+        digest: of an archive, "md5:..." or a sha256, where its publisher states one or one was computed.
         size: of an archive, its exact length where known.
-        password: of a share, as its documentation publishes it.
+        password: of a share, as its documentation states it.
         revision: of a Hugging Face data set, its commit; None: the newest, all files of one commit.
     """
 
@@ -55,12 +55,12 @@ class Card:
         page: a page for humans.
         gsd_m: ground sampling distance in metres, as text where it varies.
         tile: HR tile side in pixels, or None for whole images.
-        takes: what the paper takes of it.
+        takes: which part of it the paper uses.
         sizes: (width, height) that a source image may have; none: any.
         counts: split -> HR images once tiled; none: not stated.
         mirrors: where it is available, in the order in which they are tried.
         checksums: what is known of them, in words.
-        redistributable: whether the licence lets everyone pass the images on, as a committed run does.
+        redistributable: whether the licence lets everyone redistribute the images, as a committed run does.
     """
 
     licence: str

@@ -1,4 +1,4 @@
-"""Data sets that others publish: how an entry of the configuration selects from them, and how their files are known."""
+"""External data sets: how an entry of the configuration selects images, and how their files are recognised."""
 
 import fnmatch
 import os
@@ -17,7 +17,7 @@ def select(
     subset: bool = False,
     split: str | Mapping[str, str | Sequence[str]] | None = None,
 ) -> DataSet:
-    """A published data set as an entry of the configuration wants it.
+    """An external data set as an entry of the configuration selects from it.
 
     Args:
         whole: the data set with its default splits.

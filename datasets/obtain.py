@@ -100,7 +100,7 @@ def _problem(data_set: DataSet, source: str, path: Path) -> tuple[str, str]:
     digest = sha256(path)
     if source in data_set.sha256:
         same = digest == data_set.sha256[source]
-        return digest, "" if same else f"has another content than published (sha256 {digest[:12]}...)"
+        return digest, "" if same else f"differs from the file that its publisher offers (sha256 {digest[:12]}...)"
     try:
         with rasterio.open(path) as image:
             return digest, _not_an_image(image, data_set.card.sizes)

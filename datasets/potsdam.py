@@ -14,13 +14,13 @@ SPLITS = {  # six of the official training tiles; the official test tiles
 }
 
 CARD = Card(
-    licence="no open licence: ISPRS gives the images for research and asks for its citation; not ours to pass on",
+    licence="no open licence: ISPRS gives the images for research and asks for a citation; not redistributable",
     citation="Rottensteiner et al., The ISPRS benchmark on urban object classification and 3D building reconstruction, "
     "ISPRS Annals I-3, 2012; images: BSF Swissphoto, ISPRS Working Group II/4",
     page="https://www.isprs.org/resources/datasets/benchmarks/UrbanSemLab/2d-sem-label-potsdam.aspx",
     gsd_m="0.05",
     tile=512,
-    takes="7 of the 24 official training orthophotos and the 14 official test ones, in tiles of 512x512, 12 an axis",
+    takes="7 of the 24 official training orthophotos and the 14 official test ones, in tiles of 512x512, 12 per axis",
     sizes=((6000, 6000),),
     counts={"train": 864, "val": 144, "test": 2016},
     mirrors=(
@@ -33,7 +33,7 @@ CARD = Card(
         ),
         Mirror("kaggle", "aletbm/urban-segmentation-isprs", bytes=13_000_000_000),
     ),
-    checksums="none is published for Potsdam.zip or 2_Ortho_RGB.zip: the archive's length, the CRC of its members and "
+    checksums="none is stated for Potsdam.zip or 2_Ortho_RGB.zip: the archive's length, the CRC of its members and "
     "the size of every orthophoto are checked, and the sha256 of each is recorded when it is fetched",
 )
 

@@ -48,8 +48,8 @@ def prepare_hr(
         multiple: HR sides are cut off at the right and the bottom to a multiple of this, the scale.
 
     Raises:
-        UserError: for an image that cannot be read or tiled, names that meet, or another number of tiles than the card
-            of the data set counts.
+        UserError: for an image that cannot be read or tiled, for two images that would get one name, and for another
+            number of tiles than the card of the data set counts.
     """
     source_sha256 = cache(sha256)
     bands = []
@@ -101,7 +101,7 @@ def _bands(path: Path, tile: int | None) -> list[list[Box]]:
 
 
 def _read(path: Path, box: Box) -> np.ndarray:
-    """A part of an image as (H, W, 3) uint8, RGB; the whole only where it is asked for or the format knows no parts."""
+    """A part of an image as (H, W, 3) uint8, RGB; the whole file is read only if its format has no windows."""
     left, top, right, bottom = box
     raster = _raster(path)
     if raster is None:

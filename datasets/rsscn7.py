@@ -1,4 +1,4 @@
-"""RSSCN7: 2800 scenes of 400x400 pixels in seven classes; splits by name, because the paper's is not published."""
+"""RSSCN7: 2800 scenes of 400x400 pixels in seven classes; splits by name, because the paper does not state its own."""
 
 import itertools
 import random
@@ -54,7 +54,7 @@ CARD = Card(
     gsd_m="not stated: Google Earth at four scales",
     tile=None,
     takes="all images, whole; of each class half for training, a fifth of it for validation, and half for testing; "
-    "which ones is not published; those of seed_2745 are ours, those of fahrnet are drawn as its notebook draws them",
+    "which ones the paper does not state; those of seed_2745 are this project's, those of fahrnet are drawn as its notebook draws them",
     sizes=((400, 400),),
     counts={"train": 1120, "val": 280, "test": 1400},
     mirrors=(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rssr.datasets.card import Card, DataSet, Layout, Mirror
 
-FRAMES = ("000000", "000900")  # the first and the last of ten; which ones the paper takes is known from a re-run of it
+FRAMES = ("000000", "000900")  # the first and the last of ten; which ones the paper takes is known from a re-run
 SEQUENCES = {  # the official splits
     "train": (*range(1, 16), *range(31, 36)),
     "val": (*range(16, 21), 36, 37),
@@ -24,7 +24,7 @@ DATA_SET = DataSet(
         page="https://uavid.nl",
         gsd_m="varies: oblique views from about 50 m",
         tile=512,
-        takes="frames 000000 and 000900 of every sequence, in tiles of 512x512, 8 x 5 a frame",
+        takes="frames 000000 and 000900 of every sequence, in tiles of 512x512, 8 x 5 per frame",
         sizes=((3840, 2160), (4096, 2160)),
         counts={"train": 1600, "val": 560, "test": 1200},
         mirrors=(
@@ -32,7 +32,7 @@ DATA_SET = DataSet(
             Mirror("huggingface", "dronefreak/UAVid-2020", bytes=84 * 14_000_000),
             Mirror("kaggle", "dasmehdixtr/uavid-v1", bytes=6_000_000_000),
         ),
-        checksums="none is published: the size of every frame is checked, and its sha256 recorded when it is fetched",
+        checksums="none is stated: the size of every frame is checked, and its sha256 recorded when it is fetched",
     ),
     splits={
         split: tuple(f"seq{number}/{frame}" for number in numbers for frame in FRAMES)

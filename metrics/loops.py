@@ -1,6 +1,6 @@
 """Fidelity on the CPU: fused loops that Numba compiles, on one thread. A row of local means never leaves the cache.
 
-results/reference/fidelity.json has what they take on 512x512 pixels beside BasicSR.
+results/reference/fidelity.json has their times on 512x512 pixels and those of BasicSR.
 """
 
 import numba

@@ -67,7 +67,7 @@ class NonLocal(nn.Module):
 
 
 class SSEM(nn.Module):
-    """Single-scale self-similarity: two convolutions, gated by a non-local block beside them."""
+    """Single-scale self-similarity: two convolutions, gated by a parallel non-local block."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class SSEM(nn.Module):
 
 
 class HSEM(nn.Module):
-    """Cross-scale self-similarity: the half-size map asks, the map at full size answers."""
+    """Cross-scale self-similarity: queries from the half-size map, keys and values from the map at full size."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

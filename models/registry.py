@@ -32,7 +32,7 @@ def import_class(arch: str) -> type:
     an import path.
 
     Raises:
-        UserError: if the module or the class is not there, or the module fails while it is imported.
+        UserError: if the module or the class does not exist, or the module fails while it is imported.
     """
     try:
         check_arch(arch)

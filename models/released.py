@@ -72,14 +72,14 @@ def translate_arguments(
     fixed: Mapping[str, Any],
     unused: Collection[str] = (),
 ) -> dict[str, Any]:
-    """The authors' keyword arguments in ours.
+    """The authors' keyword arguments as those of this project.
 
     Args:
         network: its name, for the error.
         config: the authors' arguments.
-        names: theirs that have a counterpart, with its name; a scale may be a list of one.
-        fixed: theirs that have one value here, because the published network has no other.
-        unused: theirs that change nothing.
+        names: their arguments that have a counterpart, with its name; a scale may be a list of one.
+        fixed: their arguments that have one value here, because the released networks have no other.
+        unused: their arguments that change nothing.
 
     Raises:
         ValueError: for an argument that has no counterpart.

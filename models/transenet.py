@@ -139,7 +139,7 @@ class TransENet(nn.Module):
     """The whole network: (B, 3, h, w) in [0, 1] -> (B, 3, scale * h, scale * w), any h and w from 8.
 
     Sides are reflected to multiples of 8 at the input and cropped at the output. The authors' code takes one height
-    only, that of its training crops (48 LR pixels as published), and multiples of 8 for the width; where it runs, this
+    only, that of its training crops (48 LR pixels), and multiples of 8 for the width; where it runs, this
     is the same function. Their tests upscale an image in blocks of 48x48 LR pixels, stride 48, the last ones moved
     back inside the image, later blocks over earlier ones; an entry's `tile: {size: 48, overlap: ...}` is our form of
     it. A token attends to all of its image, so that a network trained on such crops is not itself on larger images.
@@ -208,7 +208,7 @@ class TransENet(nn.Module):
 
         Args:
             config: arguments of the authors' class (n_feats, en_depth, de_depth, scale, ...), and the constants of
-                their code (dim, heads, dim_head, mlp_dim) where they are not the published ones.
+                their code (dim, heads, dim_head, mlp_dim) where they differ from the defaults.
             state_dict: weights under the authors' keys; their dtype is kept.
             stages: see the class; a checkpoint does not tell.
 

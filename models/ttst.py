@@ -1,4 +1,4 @@
-"""TTST: window attention beside attention between channels that keeps the top-k scores only.
+"""TTST: window attention, and in parallel attention between channels that keeps the top-k scores only.
 
 Y. Xiao, Q. Yuan, K. Jiang, J. He, C.-W. Lin, L. Zhang, "TTST: A Top-k Token Selective Transformer for Remote Sensing
 Image Super-Resolution", IEEE TIP 33, pp. 738-752, 2024, doi 10.1109/TIP.2023.3349004. Code of the authors:

@@ -1,4 +1,4 @@
-"""The one shape that every method has: (B, 3, h, w) in [0, 1] in, (B, 3, scale * h, scale * w) out."""
+"""The interface of every method: (B, 3, h, w) in [0, 1] -> (B, 3, scale * h, scale * w)."""
 
 import torch
 import torch.nn.functional as F
@@ -8,7 +8,7 @@ from rssr.base.errors import UserError
 
 
 class Upscaler(nn.Module):
-    """A network with its value range and its demands on the input's size taken care of.
+    """A network behind that interface, whatever its value range and the input sizes that it needs.
 
     Args:
         network: any module from (B, 3, h, w) to (B, 3, scale * h, scale * w).

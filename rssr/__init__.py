@@ -1,4 +1,4 @@
-"""The benchmark's library; datasets/, models/ and metrics/ beside this folder are its subpackages."""
+"""The benchmark's library; the folders datasets/, models/ and metrics/ next to this one are its subpackages."""
 
 from pathlib import Path
 

@@ -85,7 +85,7 @@ def test_a_changed_image_of_rsscn7_is_named(tmp_path):
     root = write(tmp_path / "root", rsscn7_files())
     (root / "RSSCN7-master/cIndustry/c007.jpg").write_bytes(b"another")
     message = refused(small("rsscn7", root=str(root)), tmp_path / "downloads")
-    assert "1 of 2800 images cannot be used: cIndustry/c007 has another content than published" in message
+    assert "1 of 2800 images cannot be used: cIndustry/c007 differs from the file that its publisher offers" in message
 
 
 @pytest.mark.parametrize("name", ["../../evil.tif", "/evil.tif"])

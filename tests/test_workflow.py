@@ -267,7 +267,7 @@ def test_a_dry_run_changes_no_file(project):
     result = project.snakemake("--", "results/data/synthetic/test/HR-x4/manifest.csv")
     assert result.returncode == 0, result.stdout
     assert "A killed run left its lock behind" in result.stdout
-    assert "lists 1 images that are gone, such as test_0_x0_y0.png" in result.stdout
+    assert "lists 1 images that no longer exist, such as test_0_x0_y0.png" in result.stdout
     assert (project.folder / "results/data/synthetic/test/HR-x4/test_0_x0_y0.png").exists()
 
 

@@ -1,4 +1,4 @@
-"""Argument and weight names of the authors' released code, in ours (github.com/Doswin/LSTMConvSR)."""
+"""The authors' argument and weight names as those of this project (github.com/Doswin/LSTMConvSR)."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -18,7 +18,7 @@ _ARGUMENTS = {
     "mlp_ratio": "mlp_ratio",
     "rgb_mean": "mean",
 }
-# Arguments of theirs that have one value here, because the published network has no other.
+# Their arguments that have one value here, because the released networks have no other.
 _FIXED = {"in_chans": 3, "img_range": 1.0, "resi_connection": "1conv"}
 _KEYS = (
     (r"^body\.(\d+)\.blocks\.(\d+)\.", r"NB_layers.\1.residual_group.blocks.\2."),
@@ -44,7 +44,7 @@ _BANDS = {"h1_col": [1, 3], "h1_row": [2, 3]}  # that a filter's sign reaches, o
 
 
 def arguments_from_released(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The authors' keyword arguments in ours; ValueError for one that has no counterpart."""
+    """The authors' keyword arguments as those of this project; ValueError for one that has no counterpart."""
     tail = RELEASED_TAILS.get(config.get("upsampler"))
     known = {name: value for name, value in config.items() if not (name == "upsampler" and tail)}
     return translate_arguments("LSTMConvSR", known, _ARGUMENTS, _FIXED) | ({"tail": tail} if tail else {})

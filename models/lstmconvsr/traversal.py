@@ -39,7 +39,7 @@ def _order(traversal: str, height: int, width: int) -> tuple[np.ndarray, np.ndar
 def _hilbert(height: int, width: int) -> np.ndarray:
     """Hilbert curve from the top left to the top right of the enclosing square of side 2^n, less the cells outside.
 
-    On squares of side 2^n it is the curve of the authors' code; the other sizes, which that code refuses, are ours.
+    On squares of side 2^n it is the curve of the authors' code; that code refuses other sizes.
     """
     row = col = np.zeros(1, dtype=np.int64)
     side = 1

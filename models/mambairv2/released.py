@@ -1,4 +1,4 @@
-"""Argument and weight names of the authors' released code, in ours (github.com/csguoh/MambaIR)."""
+"""The authors' argument and weight names as those of this project (github.com/csguoh/MambaIR)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,7 +23,7 @@ _ARGUMENTS = {
     "convffn_kernel_size": "kernel",
     "upsampler": "tail",
 }
-# Arguments of theirs that have one value here, because the published networks have no other.
+# Their arguments that have one value here, because the released networks have no other.
 _FIXED = {"in_chans": 3, "img_range": 1.0, "resi_connection": "1conv"}
 _UNUSED = ("img_size",)  # the size of training images, on which no weight and no output depends
 _ONE_DIRECTION = ("x_proj_weight", "dt_projs_weight", "dt_projs_bias")  # theirs have a dimension for more
@@ -49,11 +49,11 @@ _DEPTHWISE = {"conv": ".dwconv.depthwise_conv.0.", "gated": ".sg.conv."}  # by t
 
 
 def arguments_from_released(arch: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """The authors' keyword arguments in ours; ValueError for one that has no counterpart."""
+    """The authors' keyword arguments as those of this project; ValueError for one that has no counterpart."""
     if arch not in _FEED_FORWARDS:
         raise ValueError(f"MambaIRv2: the released arch {arch!r} is unknown, use one of {', '.join(_FEED_FORWARDS)}")
     arguments = translate_arguments("MambaIRv2", config, _ARGUMENTS, _FIXED, _UNUSED)
-    if "heads" in arguments:  # theirs is a number for each group
+    if "heads" in arguments:  # in their code one number per group
         if len(set(arguments["heads"])) != 1:
             raise ValueError(f"MambaIRv2: num_heads={arguments['heads']} has no counterpart: one number for all groups")
         arguments["heads"] = arguments["heads"][0]

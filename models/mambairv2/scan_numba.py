@@ -256,7 +256,7 @@ def _prepared(*inputs: Tensor) -> tuple[Tensor, ...]:
     """The inputs in the precision of the state, with B and C token by token."""
     work = torch.promote_types(inputs[0].dtype, torch.float32)
     u, delta, A, B, C, D, delta_bias = (t.detach().to(work) for t in inputs)
-    # Transposed by NumPy: after a parallel operator of PyTorch its threads spin for milliseconds, beside ours.
+    # Transposed by NumPy: after a parallel operator, PyTorch's threads spin for milliseconds on cores needed here.
     B, C = (torch.from_numpy(np.ascontiguousarray(t.numpy().swapaxes(-1, -2))) for t in (B, C))
     return u, delta, A.contiguous(), B, C, D.contiguous(), delta_bias.contiguous()
 
@@ -267,7 +267,7 @@ def _tasks(B: Tensor, channels: int) -> int:
 
 
 def _spread(function: Callable, count: int, arguments: list[tuple[Tensor, ...]]) -> None:
-    """Run tasks 0 to count on PyTorch's number of threads; Numba's own would spin beside PyTorch's."""
+    """Run tasks 0 to count on PyTorch's number of threads; Numba's own would spin while PyTorch's do."""
     workers = min(torch.get_num_threads(), count)
     limits = [count * i // workers for i in range(workers + 1)]
     arrays = [tuple(t.numpy() for t in own) for own in arguments]

@@ -1,4 +1,4 @@
-"""What a user can mend: errors that are shown as one sentence, without a traceback."""
+"""Errors that a user can put right: shown as one sentence, without a traceback."""
 
 import difflib
 from collections.abc import Iterable

@@ -23,7 +23,7 @@ Image.MAX_IMAGE_PIXELS = 1_000_000_000
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`, renamed to it when the block ends well and deleted otherwise."""
+    """A temporary path next to `path`, renamed to it when the block ends without an error and deleted otherwise."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part{path.suffix}")
     try:
@@ -47,7 +47,7 @@ def sha256(path: Path) -> str:
 
 
 def check_sha256(path: Path, expected: str) -> None:
-    """UserError if the file's digest is another."""
+    """UserError unless the file has the expected digest."""
     found = sha256(path)
     if found != expected:
         raise UserError(
@@ -120,7 +120,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file of an earlier step."""
+    """Read a JSON file that an earlier step wrote."""
     return json.loads(path.read_text(encoding="utf-8"))
 
 
@@ -134,6 +134,6 @@ def write_csv(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
-    """Read the rows of a CSV file of an earlier step."""
+    """Read the rows of a CSV file that an earlier step wrote."""
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))

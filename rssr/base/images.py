@@ -1,4 +1,4 @@
-"""Images as tensors; PyTorch is imported at the first call, so that modules that only handle paths do not load it."""
+"""Images as tensors. PyTorch is imported at the first call, so that modules that handle paths alone do not load it."""
 
 from __future__ import annotations
 

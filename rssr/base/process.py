@@ -1,4 +1,4 @@
-"""How a script runs: errors as one sentence, and its end together with the Snakemake that started it."""
+"""How a script runs: errors become one sentence, and it ends when the Snakemake that started it is killed."""
 
 import errno
 import os
@@ -47,7 +47,7 @@ def stop_signals() -> Iterator[list[str]]:
 
 
 def _end_with(parent: int) -> None:
-    """End this process soon after Snakemake was killed, so that it does not work beside the run that comes next."""
+    """End this process soon after Snakemake was killed, so that it does not overlap with the next run."""
     while True:
         try:
             os.kill(parent, 0)

@@ -19,7 +19,7 @@ LIBRARIES = [
 
 
 def code_version() -> str:
-    """The commit of the working tree, marked where it was changed; the package's version outside a checkout."""
+    """The commit of the working tree, "-dirty" if files differ from it; outside a checkout the package's version."""
     command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
@@ -56,7 +56,7 @@ def gpu() -> str | None:
 
 
 def made_by(**facts: Any) -> dict[str, Any]:
-    """The given facts with the code's and the libraries' versions and the machine."""
+    """The given facts, with the version of the code, the versions of the libraries, and the machine."""
     return {
         **facts,
         "code": code_version(),

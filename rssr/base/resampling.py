@@ -38,7 +38,7 @@ def imresize(image: Tensor, scale: float, kernel: str = "bicubic", antialias: bo
         raise ValueError(f"imresize: a floating-point image is expected, not {image.dtype}")
     planes = image.reshape(-1, *image.shape[-2:]).contiguous()
     how = (up, down, kernel, down if antialias else 1)
-    # The axis order that keeps the image in between small.
+    # In the order of axes that keeps the intermediate image small.
     for resize in (_resize_rows, _resize_columns) if down > 1 else (_resize_columns, _resize_rows):
         planes = resize(planes, *how)
     return planes.reshape(*image.shape[:-2], *planes.shape[-2:])
@@ -65,7 +65,7 @@ def _resize_columns(planes: Tensor, up: int, down: int, kernel: str, stretch: in
 
 
 @lru_cache(maxsize=16)
-@torch.inference_mode(False)  # kept, and perhaps differentiated through next
+@torch.inference_mode(False)  # cached, and a later call may differentiate through it
 def _blocks(
     length: int, up: int, down: int, kernel: str, stretch: int, dtype: torch.dtype, device: torch.device
 ) -> list[tuple[int, int, Tensor]]:

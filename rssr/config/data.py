@@ -23,8 +23,8 @@ class Dataset(Block):
     subset: bool = Field(False, description="take the part of an external data set that `root` has; titles say so")
     split: dict[Literal["train", "val", "test"], str | tuple[str, ...]] | str | None = Field(
         None,
-        description="the name of a split of a published data set: paper; of RSSCN7 seed_2745, the default, or fahrnet. "
-        "Or split -> glob pattern, or several: below the folder of `images`, or of the source names of a published "
+        description="the name of a split of an external data set: paper; of RSSCN7 seed_2745, the default, or fahrnet. "
+        "Or split -> glob pattern, or several: below the folder of `images`, or of the source names of an external "
         "data set; val is prepared and not used yet",
     )
     tile: int | None = Field(None, ge=16, description="side of the HR tiles in pixels; the data set's own by default")

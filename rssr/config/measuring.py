@@ -21,7 +21,7 @@ class Profile(Block):
     """How cost is measured."""
 
     size: tuple[int, int] = Field((128, 128), description="height and width of the LR input that the tables show")
-    further_sizes: tuple[tuple[int, int], ...] = Field((), description="LR inputs that latency is measured at besides")
+    further_sizes: tuple[tuple[int, int], ...] = Field((), description="further LR input sizes to measure latency at")
     batch: int = Field(1, ge=1, description="images per call")
     warmup: int = Field(20, ge=0, description="most calls that are not counted; fewer where their times are steady")
     samples: int = Field(50, ge=3, description="timed calls, or as many as fit in `seconds`")
@@ -100,7 +100,7 @@ class Figures(Block):
 
 
 class Report(Block):
-    """What results/report shows beside the tables and figures."""
+    """What results/report shows in addition to tables and figures."""
 
     images: int = Field(
         24, ge=1, description="images of a test set: those where methods differ most, and others evenly"

@@ -33,7 +33,9 @@ class Model(Network):
     ablates: str | None = Field(None, description="model that this is a variant of, for its table of ablations")
     licence: str | None = Field(None, description="licence of code and weights, for `python -m rssr models`")
     citation: str | None = Field(None, description="paper or repository, for `python -m rssr models`")
-    literature: Literature | None = Field(None, description="number of parameters in the literature, beside the count")
+    literature: Literature | None = Field(
+        None, description="number of parameters in the literature, next to the counted one"
+    )
 
     @model_validator(mode="after")
     def _weights_from_one_place(self) -> "Model":

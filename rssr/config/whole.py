@@ -34,7 +34,7 @@ class Config(Block):
     )
     weights_dir: str = Field(
         "downloads/metrics",
-        description="folder of the weights of perceptual metrics, fetched into it where they are not there; a machine "
+        description="folder of the weights of perceptual metrics, fetched into it where they are missing; a machine "
         "without a network takes one that was filled elsewhere",
     )
     profile: Profile = Field(Profile(), description="how cost is measured")
@@ -42,7 +42,7 @@ class Config(Block):
     audit: Audit | None = Field(None, description="measure how far the protocol moves the scores; by default not done")
     analysis: Analysis | None = Field(None, description="look into networks; by default not done")
     figures: Figures = Field(Figures(), description="what the figures show")
-    report: Report = Field(Report(), description="what results/report shows beside the tables and figures")
+    report: Report = Field(Report(), description="what results/report shows in addition to tables and figures")
 
     @field_validator("degradations", mode="before")
     @classmethod

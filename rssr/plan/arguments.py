@@ -1,4 +1,4 @@
-"""What scripts are given as JSON, read: the other side of plan.jobs."""
+"""Reads the JSON that scripts are given, which plan.jobs writes."""
 
 import json
 from typing import Any

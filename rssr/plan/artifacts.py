@@ -1,7 +1,7 @@
-"""What a run leaves under results/: every kind of artifact, its path, and the way back from a path.
+"""What a run writes below results/: every kind of artifact, its path, and the artifact at a path.
 
 The only module that knows where a file lies. A rule takes its outputs from pattern(), a script asks artifact_at() what
-a file is of, and nobody else takes a path apart.
+a file is, and no other module takes a path apart.
 """
 
 import re
@@ -134,7 +134,7 @@ def artifact_at(path: str | Path) -> Artifact:
 
 
 def artifacts_at(paths: Iterable[str | Path]) -> list[Artifact]:
-    """The artifacts among some files of a run, in their order; other files, such as its own record, are left out."""
+    """The artifacts among some files of a run, in order; other files, such as its provenance, are left out."""
     found = []
     for path in paths:
         try:

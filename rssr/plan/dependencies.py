@@ -12,7 +12,7 @@ from rssr.base.errors import UserError
 
 _ROOMS = ("datasets", "models", "metrics")
 _SCRIPTS = ROOT / "workflow" / "scripts"
-# Tables of names: a new name changes nothing of what there is, and what a name stands for is an input of its own.
+# Tables of names. A new name changes no existing result, and the module that a name stands for is an input itself.
 _NAMES = {ROOT / "models" / "names.py", *(ROOT / "datasets" / f"{name}.py" for name in ("registry", "degradations"))}
 
 
@@ -36,22 +36,19 @@ def data_set_module(module: str | None) -> str:
 
 
 def data_set_lists(module: str | None) -> list[str]:
-    """The lists and checksums that lie beside the module of a data set."""
+    """The lists and checksums of a data set, which lie next to its module."""
     lists = (path for path in (ROOT / "datasets").glob(f"{module or 'folder'}[._]*") if path.suffix != ".py")
     return sorted(os.path.relpath(path) for path in lists)
 
 
 def page_files() -> list[str]:
-    """What the report's page is made of besides code: its template, style and scripts."""
+    """The template, style and scripts of the report's page."""
     folder = ROOT / "rssr" / "render" / "report"
     return sorted(os.path.relpath(path) for path in (folder / "page.html", *(folder / "assets").iterdir()))
 
 
 def module_files(module: str) -> list[Path]:
-    """The file of a module of this project (or of the user's own, at the root) and its packages' __init__.py.
-
-    Empty for anyone else's module.
-    """
+    """The file of a module and the __init__.py of its packages; none for a module from outside the repository."""
     parts = module.split(".")
     if parts[0] == "rssr" and len(parts) > 1 and parts[1] in _ROOMS:
         parts = parts[1:]
@@ -78,7 +75,7 @@ def used_files(path: Path) -> frozenset[Path]:
 
 @cache  # a file is imported by many, and to parse it is most of the time that planning takes
 def imports(path: Path) -> list[str]:
-    """The modules, and names in modules, that a file imports; UserError for a file that is no Python."""
+    """The modules, and names in modules, that a file imports; UserError for a file with a syntax error."""
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except SyntaxError as error:

@@ -1,7 +1,7 @@
-"""The configuration entries that decide the output of a script, as JSON: all of it is made here, and nowhere else.
+"""The configuration entries that decide the output of a script, as JSON; no other module makes any.
 
-A script gets the entries that it needs and no more, so that Snakemake makes again what a changed entry decides and
-nothing besides. plan.arguments reads what is written here.
+A script gets only the entries that it needs, so that a changed entry re-makes only what depends on it. plan.arguments
+reads what is written here.
 """
 
 import json
@@ -17,7 +17,7 @@ _AROUND_THE_NETWORK = {"tile", "self_ensemble"}
 
 
 def data_set(plan: Plan, name: str) -> str:
-    """What decides a data set's images: its entry with its root, without the label."""
+    """What decides the images of a data set: its entry with the root, without the label."""
     return json.dumps({key: value for key, value in rooted(plan.config.datasets[name]).items() if key != "label"})
 
 
@@ -57,7 +57,7 @@ def recipe(plan: Plan, given: ModelPlan) -> str:
 
 
 def rows(models: Iterable[ModelPlan]) -> str:
-    """What renderings say of models: name -> label, notes and literature values, in the order of the tables."""
+    """What renderings say of models: name -> label, notes and what the literature says, in the order of the tables."""
     found = {}
     for given in models:
         found[given.name] = {"label": given.label, "notes": given.notes}
@@ -88,7 +88,7 @@ def statistics(plan: Plan) -> str:
 
 
 def analysis(plan: Plan) -> str:
-    """How networks are looked into, defaults filled in; without which."""
+    """How networks are analysed, defaults filled in, without their names."""
     asked = plan.config.analysis
     return asked.model_dump_json(exclude={"dataset", "models"}) if asked else "{}"
 

@@ -1,8 +1,8 @@
-"""Locks that a killed Snakemake left behind are cleared; those of a living one are not.
+"""Clears the locks that a killed Snakemake left behind, and leaves those of a running one.
 
-Snakemake marks a run by files in .snakemake/locks, which outlive a SIGKILL and then stop every later run. Beside them
-each run of our Snakefile holds a lock of the operating system, which dies with its process. Whoever can take that lock
-alone knows that no other run lives.
+Snakemake marks a run by files in .snakemake/locks, which outlive a SIGKILL and then stop every later run. Each run of
+this Snakefile therefore also holds a lock of the operating system, which is released when its process ends. A process
+that gets this lock exclusively knows that no other run is alive.
 """
 
 import fcntl

@@ -1,7 +1,7 @@
-"""Manifests that are not true any more: they list images that are gone.
+"""Manifests that list images which no longer exist.
 
-A manifest is written last and stands for the images of its folder, which Snakemake does not look at. Nothing is deleted
-here: what is left of a folder is kept or made again as the folder's own rule sees fit.
+Snakemake tracks the manifest of a folder, not its images. Nothing is deleted here: the rule that wrote the folder
+decides which of the remaining images it keeps.
 """
 
 from pathlib import Path

@@ -41,7 +41,7 @@ class ModelPlan:
 
     @property
     def notes(self) -> list[str]:
-        """What tables say of it below themselves."""
+        """Notes on it below tables."""
         notes = [self.config.note] if self.config.note else []
         if self.config.self_ensemble:
             notes.append("self-ensemble over the 8 flips and turns of the image")
@@ -66,7 +66,7 @@ class ModelPlan:
 
     @property
     def is_loaded(self) -> bool:
-        """Whether its weights come from a file or an address."""
+        """Whether its weights are loaded from a file or a URL."""
         return not self.is_interpolation and not self.is_trained
 
     @property
@@ -105,7 +105,7 @@ class ModelPlan:
 
     @property
     def file(self) -> str | None:
-        """The local file that its weights are loaded from; None for an address, and where nothing is loaded."""
+        """The local file that its weights are loaded from; None for a URL, and where nothing is loaded."""
         return self.given.get("path")
 
     @cached_property
@@ -117,7 +117,7 @@ class ModelPlan:
         return f"{self.file} has weights for x{found}" if found not in (None, self.scale) else ""
 
     def check_file(self) -> None:
-        """UserError for weights that are not there; Snakemake would use those of an earlier run."""
+        """UserError if the file of its weights does not exist; Snakemake would use the weights of an earlier run."""
         if self.config.required and self.file and not Path(self.file).is_file():
             key = "weights" if "weights" in self.entry else "checkpoint"
             raise UserError(f"models.{self.name}.{key}.path: there is no file {self.file}", "correct the path")

@@ -101,11 +101,11 @@ class Plan:
         return list(dict.fromkeys(found))
 
     def weights_for_profile(self, model: ModelPlan) -> list[Artifact]:
-        """A checkpoint's architecture is known from its weights alone; the other models are measured without."""
+        """The weights of a checkpoint, which tell its architecture; none for other models."""
         return model.weights(next(iter(self.config.datasets))) if model.config.checkpoint else []
 
     def ablation(self, name: str, scale: int) -> list[ModelPlan]:
-        """A model, and then those that ablate it."""
+        """A model, followed by its variants."""
         return [model for model in self.models_at(scale) if name in (model.name, model.config.ablates)]
 
     def ablated(self, scale: int) -> list[str]:
@@ -120,7 +120,7 @@ class Plan:
         return self.config.statistics.reference or next(iter(self.config.models))
 
     def reference_at(self, scale: int) -> str:
-        """The same at a scale: the first model there, where the configured one has no row."""
+        """The reference at a scale: the first model of that scale where the configured one has no row."""
         names = [model.name for model in self.models_at(scale)]
         return self.reference if self.reference in names else names[0]
 
@@ -143,7 +143,7 @@ class Plan:
 
     @property
     def training_sets(self) -> list[TrainingSet]:
-        """What the trained networks learn from; UserError where a data set has no train split."""
+        """The training set of every trained network, each once; UserError where a data set has no train split."""
         found = {}
         for artifact in self.all_weights:
             dataset, name = artifact.dataset, artifact.model
@@ -190,7 +190,7 @@ class Plan:
 
     @property
     def analysed(self) -> list[tuple[TestSet, ModelPlan]]:
-        """The networks that are looked into, each with the test set whose images are used."""
+        """The networks that are analysed, each with the test set whose images are used."""
         if self.config.analysis is None:
             return []
         test = self._asked(self.config.analysis.dataset, "analysis.dataset")
@@ -200,11 +200,11 @@ class Plan:
 
     @property
     def dissected(self) -> list[tuple[TestSet, ModelPlan]]:
-        """Those of them whose inside can be shown."""
+        """The analysed networks whose feature maps and architecture can be drawn."""
         return [(test, model) for test, model in self.analysed if model.config.arch == "lstmconvsr"]
 
     def audits(self, wildcards: Any, suffix: str) -> list[Artifact]:
-        """What an audit of a data set measured of each of its models."""
+        """The results of an audit of a data set, one per model."""
         of_set = {"dataset": wildcards.dataset, "scale": int(wildcards.scale)}
         return [
             Artifact("audit", suffix, model=model.name, **of_set)

@@ -1,4 +1,4 @@
-"""What a run leaves: every file that the DAG is asked for by name."""
+"""The targets of a run: every file that Snakemake is asked for by name."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -12,7 +12,7 @@ _OF_TEST_AND_MODEL = ("sr", "scores", "spectrum")
 
 
 def everything(plan: Plan) -> list[str]:
-    """Every result, not the last ones only: Snakemake makes a deleted file again if it is asked for by name."""
+    """Every result, intermediate ones included: Snakemake re-makes a deleted file only if it is asked for by name."""
     return _paths([*_measured(plan), *_tables(plan), *_figures(plan)])
 
 
@@ -49,7 +49,7 @@ def weights(plan: Plan) -> list[Artifact]:
 
 
 def redistributable(plan: Plan) -> list[str]:
-    """What the repository keeps of a run, beside a report; figures only where their images may be passed on."""
+    """What the repository keeps of a run besides its report; figures only where their images may be redistributed."""
     kept = {*TABLES, "scores", "profile", "audit"}
     kept |= KINDS.keys() - TABLES.keys() - MEASURED.keys() if plan.redistributable else set()
     found = [*_measured(plan), *_tables(plan), *_figures(plan)]
@@ -100,7 +100,7 @@ def _figures(plan: Plan) -> Iterator[Artifact]:
     for test, model in plan.dissected:
         yield test.artifact("feature_maps", model=model.name)
         yield Artifact("architecture", scale=model.scale, model=model.name)
-    # Drawn from a committed file, which is gone after results/ was deleted.
+    # Drawn from a committed file, which is missing once results/ was deleted.
     if Path("results/reference/mlstm_growth.csv").exists():
         yield Artifact("mlstm_growth")
 

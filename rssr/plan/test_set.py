@@ -24,7 +24,7 @@ class TestSet:
         protocol: how scores are measured, as literature values state it: `scale`, `degradation`, `rounding`,
             `crop`, `split`.
         module: module of datasets/, "folder" for images of the user's own.
-        redistributable: whether its images may be passed on.
+        redistributable: whether the licence of its images lets everyone redistribute them.
     """
 
     __test__ = False  # no class of tests, whatever pytest makes of the name
@@ -44,7 +44,7 @@ class TestSet:
 
     @property
     def title(self) -> str:
-        """What captions say of it first: what was upscaled, and how it was made."""
+        """The beginning of captions: what was upscaled, and how it was made."""
         return f"{self.label}, {self.conditions}"
 
     @property
@@ -54,7 +54,7 @@ class TestSet:
 
     @property
     def key(self) -> str:
-        """Its part of a path, which is its own among all test sets."""
+        """Its folder in paths, which no other test set has."""
         return f"{self.dataset}/x{self.scale}-{self.degradation}"
 
     @property

@@ -1,4 +1,4 @@
-"""A training set: the train split of a data set at a scale and a degradation, which networks learn from."""
+"""A training set: the train split of a data set at one scale and one degradation."""
 
 from dataclasses import dataclass
 

@@ -32,7 +32,7 @@ def differing(scores: np.ndarray, sources: Sequence[str], count: int) -> list[in
 
 
 def differing_and_even(scores: np.ndarray, count: int) -> list[int]:
-    """Half of the images where the methods differ most, the rest evenly over those that are left.
+    """Images of which half are those where the methods differ most, the other half spread evenly over the rest.
 
     Args:
         scores: of one metric, (methods, images).

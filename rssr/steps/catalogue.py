@@ -1,4 +1,4 @@
-"""The models of a configuration outside the DAG: what there is, and one of them ready to run."""
+"""The models of a configuration outside the DAG: a list of them, and one of them ready to run."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +29,7 @@ def load_model(config: Config, name: str, scale: int) -> nn.Module:
         scale: one of its scales.
 
     Raises:
-        UserError: for an unknown name, and weights that are not there or do not fit.
+        UserError: for an unknown name, and weights that are missing or do not fit.
     """
     if name not in config.models:
         raise UserError(f"there is no model '{name}'{nearest(name, config.models)}")
@@ -37,7 +37,7 @@ def load_model(config: Config, name: str, scale: int) -> nn.Module:
 
 
 def describe(config: Config) -> Iterator[dict[str, Any]]:
-    """One row per model: name, label, millions of parameters (none before its file is fetched), licence, source."""
+    """One row per model: name, label, millions of parameters (None before its file is fetched), licence, source."""
     for name, model in config.models.items():
         scale = config.scales[0]
         entry = _entry(config, name, scale)

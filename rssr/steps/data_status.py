@@ -1,4 +1,4 @@
-"""What there is of each data set, what is missing and what to do."""
+"""What of each data set is on this machine, what is missing and what to do."""
 
 from collections.abc import Mapping
 from pathlib import Path

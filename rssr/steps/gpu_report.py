@@ -152,7 +152,7 @@ def _scans(device: torch.device, quick: bool) -> Iterator[Item]:
 
 
 def _drawn(shapes: list[tuple[int, ...]], device: torch.device, negative: int | None = None) -> list[Tensor]:
-    """Random inputs that need gradients; the one at `negative` is below zero, as decay rates are."""
+    """Random inputs that need gradients; the one at index `negative` is below zero, as decay rates are."""
     tensors = [torch.randn(shape, device=device) for shape in shapes]
     if negative is not None:
         tensors[negative] = -tensors[negative].abs() - 0.1

@@ -1,4 +1,4 @@
-"""What is looked at inside networks: which image, which part of it, which network, and the arrays that come out."""
+"""The analysis of networks: which image, which part of it, which maps, and the files of arrays."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ _SHOWN = 4  # ARRBs whose maps are shown: 0, 3, 7 and 11 of the paper's twelve
 def lr_image(lr_dir: Path, names: Sequence[str], name: str | None) -> tuple[str, Tensor]:
     """(name, (3, h, w) uint8) of an LR image; of the first where no name is given. UserError for an unknown name."""
     if name is not None and name not in names:
-        raise UserError(f"analysis.image names '{name}', which is no image of {lr_dir}{nearest(name, names)}")
+        raise UserError(f"analysis.image names '{name}', which is not an image of {lr_dir}{nearest(name, names)}")
     name = name or names[0]
     return name, read_tensor(lr_dir / f"{name}.png")
 

@@ -1,4 +1,4 @@
-"""What one model costs on this machine's device."""
+"""The cost of one model on one device."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +15,7 @@ from rssr.models.registry import backends, build
 def profile(
     entry: Mapping[str, Any], weights: Path | None, settings: Mapping[str, Any], device: torch.device
 ) -> dict[str, Any]:
-    """Parameters, MACs, latency and memory of a model, with what they hold for.
+    """Parameters, MACs, latency and memory of a model, and under which conditions they were measured.
 
     Args:
         entry: the model's entry in the configuration.

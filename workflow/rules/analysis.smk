@@ -1,4 +1,4 @@
-"""The inside of networks: which LR pixels SR depends on, feature maps, and the architecture from the configuration."""
+"""Analysis of networks: which LR pixels SR depends on, feature maps, and the architecture from the configuration."""
 
 
 rule measure_attribution:

@@ -1,4 +1,4 @@
-"""The same weights under every combination of the measuring protocol -> how far the protocol alone moves the scores."""
+"""How far the measuring protocol alone moves the scores: the same weights under every combination of it."""
 
 
 rule audit_protocol:

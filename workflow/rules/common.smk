@@ -17,7 +17,7 @@ from rssr.plan.manifests import lost_images
 from rssr.plan.plan import Plan
 from rssr.steps.obtaining import obtain
 
-# More threads than a machine has: Snakemake gives such a job all cores, and nothing runs beside it.
+# More threads than any machine has: Snakemake gives such a job all cores, and nothing else runs meanwhile.
 ALL_CORES = 256
 LITERATURE = os.path.relpath(ROOT / "config" / "literature.yaml")
 
@@ -41,7 +41,7 @@ if REAL_RUN and clear_stale_locks(Path(".snakemake")):
     logger.info("A killed run left its lock behind: it is cleared, and unfinished files are made again.")
 
 
-# Before the first job of a real run, so that hours of work do not end at a metric that cannot be computed.
+# Before the first job of a real run, so that a metric that cannot be computed is known before hours of work.
 onstart:
     try:
         for metric in plan.metrics_with_weights:
@@ -52,12 +52,14 @@ onstart:
 
 
 def remade_if_incomplete(manifest):
-    """No input, but the job of a manifest runs again where an image that it lists is gone; no file is changed.
+    """No input, but the job of a manifest runs again if an image that it lists no longer exists; no file is changed.
 
     Called while Snakemake looks for the inputs of the job, which is before it decides which jobs run.
     """
     if lost := lost_images(manifest):
-        logger.info(f"{manifest} lists {len(lost)} images that are gone, such as {lost[0]}: they are made again.")
+        logger.info(
+            f"{manifest} lists {len(lost)} images that no longer exist, such as {lost[0]}: they are made again."
+        )
         workflow.dag.forcefiles.add(manifest)
     return []
 

@@ -1,4 +1,4 @@
-"""Scores -> tables: CSV, Markdown, LaTeX and HTML of the same numbers."""
+"""Scores -> tables: CSV, Markdown, LaTeX and HTML."""
 
 
 rule render_quality:

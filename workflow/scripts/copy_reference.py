@@ -1,4 +1,4 @@
-"""Copy what the repository keeps of a finished run, with a small report where its images may be passed on."""
+"""Copy what the repository keeps of a finished run, with a small report where its images may be redistributed."""
 
 import argparse
 import shutil

@@ -1,4 +1,4 @@
-"""Print what there is of each data set, what is missing and what to do."""
+"""Print what of each data set is on this machine, what is missing and what to do."""
 
 import argparse
 import sys

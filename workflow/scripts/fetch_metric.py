@@ -13,7 +13,7 @@ def main() -> None:
     """Parse the arguments and call the library."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--metric", required=True)
-    parser.add_argument("--folder", required=True, help="where the weights are kept")
+    parser.add_argument("--folder", required=True, help="folder of the weights")
     parser.add_argument("--required", action="store_true", help="fail where the weights are unavailable")
     parser.add_argument("--record", type=Path, required=True)
     arguments = parser.parse_args()

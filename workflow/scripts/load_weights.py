@@ -1,4 +1,4 @@
-"""Bring the weights of one model, from a file or an address, into the one place and format of all weights."""
+"""Copy the weights of one model from a file or a URL to where a run keeps all weights, as safetensors."""
 
 import argparse
 from pathlib import Path
@@ -12,7 +12,7 @@ def main() -> None:
     """Parse the arguments and call the library."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=given.entry, required=True, help="configuration entry as JSON")
-    parser.add_argument("--downloads", type=Path, required=True, help="folder for files that come from an address")
+    parser.add_argument("--downloads", type=Path, required=True, help="folder for downloaded files")
     parser.add_argument("--weights", type=Path, required=True, help="safetensors file; .json is put beside it")
     arguments = parser.parse_args()
     load(arguments.model, arguments.downloads, arguments.weights)

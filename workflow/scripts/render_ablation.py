@@ -1,4 +1,4 @@
-"""Render what a network and variants of it cost and bring."""
+"""Render the cost and quality of a network and its variants."""
 
 import argparse
 from pathlib import Path

@@ -16,7 +16,7 @@ def main() -> None:
     parser.add_argument("--models", type=given.entry, required=True, help="model -> label and notes, as JSON")
     parser.add_argument("--profiles", nargs="+", type=Path, required=True, help="JSON files, one per model")
     parser.add_argument("--reference", required=True, help="model that the others are compared with")
-    parser.add_argument("--notes", nargs="*", default=[], help="more that the table says below itself")
+    parser.add_argument("--notes", nargs="*", default=[], help="further notes below the table")
     parser.add_argument("--out", type=Path, required=True, help="path of the files without suffix")
     arguments = parser.parse_args()
     profiles = {name: read_json(path) for name, path in by_model(arguments.profiles).items()}

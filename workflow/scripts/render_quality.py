@@ -20,7 +20,7 @@ def main() -> None:
     parser.add_argument("--literature", type=Path, required=True, help="config/literature.yaml")
     parser.add_argument("--test-set", type=given.test_set, required=True, help="as JSON")
     parser.add_argument("--statistics", type=given.entry, required=True, help="configuration entry as JSON")
-    parser.add_argument("--notes", nargs="*", default=[], help="more that the table says below itself")
+    parser.add_argument("--notes", nargs="*", default=[], help="further notes below the table")
     parser.add_argument("--out", type=Path, required=True, help="path of the files without suffix")
     arguments = parser.parse_args()
     scores = {name: read_scores(path) for name, path in by_model(arguments.scores).items()}

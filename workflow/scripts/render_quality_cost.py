@@ -1,4 +1,4 @@
-"""Draw the quality of the methods on one test set over what they cost."""
+"""Draw the quality of the methods on one test set against their cost."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Render what training took."""
+"""Render the cost of training."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Draw on which share of the images of one test set each method is better than each other."""
+"""Draw the share of images of one test set on which each method is better than each other one."""
 
 import argparse
 from pathlib import Path

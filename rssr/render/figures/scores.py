@@ -1,4 +1,4 @@
-"""Figures of the scores image by image: how they are spread, and which method wins against which."""
+"""Figures of scores image by image: their distribution, and how often one method is better than another."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""The figure of what frequencies SR images have, against HR's."""
+"""The figure of power spectra: of SR images, and relative to HR."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""One style for all figures, one colour and marker a method everywhere, PNG and PDF of the same drawing."""
+"""One style for all figures, one colour and marker per method everywhere, PNG and PDF of the same drawing."""
 
 import math
 import textwrap

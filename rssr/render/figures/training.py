@@ -1,4 +1,4 @@
-"""The figure of how trainings went."""
+"""The figure of training curves."""
 
 from collections.abc import Mapping, Sequence
 

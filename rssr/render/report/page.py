@@ -1,4 +1,4 @@
-"""The folder of the report: one page, and beside it what the page shows."""
+"""The folder of the report: one page, and the files that it shows."""
 
 import json
 import math
@@ -23,7 +23,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def write_report(run: Run, folder: Path, images: int | None = None) -> None:
-    """Write index.html, and files/ with all that it shows; the page last, so that it is there when all else is.
+    """Write index.html, and files/ with all that it shows; the page last, so that it exists only when all else does.
 
     Args:
         run: the finished run.
@@ -147,7 +147,7 @@ def _size(figure: Rendering) -> tuple[int, int]:
 
 @contextmanager
 def _replacing_folder(folder: Path) -> Iterator[Path]:
-    """A temporary folder beside `folder` that takes its place when the block ends well and is deleted otherwise."""
+    """A temporary folder that replaces `folder` when the block ends without an error, and is deleted otherwise."""
     temporary = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(temporary, ignore_errors=True)  # of a killed run
     temporary.mkdir(parents=True)

@@ -84,7 +84,7 @@ class Run:
         record: results/provenance.json.
         test_sets: its test sets.
         captions: kind of a table or figure -> the file of its caption.
-        options: what a command has to say besides its target to mean this run's configuration.
+        options: by which a command names this run's configuration.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Tables of cost: what a call of each method takes, and what the parts of a network cost and bring."""
+"""Tables of cost: one call of each method, and the cost and quality of a network's variants."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

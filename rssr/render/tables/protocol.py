@@ -1,4 +1,4 @@
-"""Tables of the measuring protocol: how far it moves the scores, and what papers print beside what is measured."""
+"""Tables of the measuring protocol: how far it moves the scores, and literature values next to measured ones."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -21,7 +21,7 @@ class Column:
     """A column of a table.
 
     Attributes:
-        key: column of the data frame; `key_low` and `key_high` beside it are an interval, `key_spread` is after Δ.
+        key: column of the data frame; its columns `key_low` and `key_high` are an interval, `key_spread` follows Δ.
         label: its title, with the unit.
         digits: decimals; None to show a text as it is.
         better: "higher" or "lower" to mark the best and the second, None to mark nothing.

@@ -1,4 +1,4 @@
-"""Table of training: what it took to train each network."""
+"""The table of training: data, recipe, time and memory of each network."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,11 +13,11 @@ from rssr.render.titles import title
 def training(
     records: Sequence[tuple[Artifact, Mapping[str, Any]]], models: Mapping[str, Mapping], data_sets: Mapping[str, str]
 ) -> Table:
-    """What training took, one row per set of weights.
+    """The table of training, one row per file of weights.
 
     Args:
-        records: (artifact of the weights, its record); weights that are loaded have the record of their
-            training in it, where there was one beside them.
+        records: (artifact of the weights, its record). The record of loaded weights contains that of their training
+            where one came with them.
         models: model -> `label` and `notes`, a list.
         data_sets: data set -> label.
     """
@@ -33,7 +33,7 @@ def training(
         rows[model, record["sha256"]] = label | (_run(run, data_sets) if known else {})
         if where := record.get("loaded_from"):
             where = where if isinstance(where, str) else " or ".join(where)
-            told = "the row is what the record of its training says" if known else "its training is not recorded"
+            told = "the row is from the record of its training" if known else "no record of its training"
             notes.append(f"{models[model]['label']}: loaded from {where}; {told}")
     columns = [
         Column("seed", "Seed", 0),
