@@ -1,12 +1,11 @@
 """Draw local attribution maps and effective receptive fields of some models on one image."""
 
-import argparse
 from pathlib import Path
 
 from rssr.base.files import read_json
 from rssr.base.process import run
-from rssr.plan import arguments as given
 from rssr.plan.artifacts import by_model
+from rssr.render import options
 from rssr.render.figures.networks import Attribution, attribution_maps
 from rssr.render.figures.style import save
 from rssr.steps.inside import read_arrays
@@ -14,12 +13,8 @@ from rssr.steps.inside import read_arrays
 
 def main() -> None:
     """Parse the arguments and call the library."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", type=given.entry, required=True, help="model -> label, as JSON")
+    parser = options.parser(__doc__, "--models", "--records", "--scale", "--out")
     parser.add_argument("--measured", nargs="+", type=Path, required=True, help="npz files, one per model")
-    parser.add_argument("--records", nargs="+", type=Path, required=True, help="JSON files, one per model")
-    parser.add_argument("--scale", type=int, required=True)
-    parser.add_argument("--out", type=Path, required=True, help="stem of the files")
     arguments = parser.parse_args()
     measured = []
     records = by_model(arguments.records)

@@ -1,27 +1,21 @@
 """Render the audit of the measuring protocol on one test set."""
 
-import argparse
 from pathlib import Path
 
 import pandas as pd
 
 from rssr.base.files import read_json
 from rssr.base.process import run
-from rssr.plan import arguments as given
 from rssr.plan.artifacts import by_model
+from rssr.render import options
 from rssr.render.literature import for_test_set
 from rssr.render.tables.protocol import audit
 
 
 def main() -> None:
     """Parse the arguments and call the library."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", type=given.entry, required=True, help="model -> label and notes, as JSON")
+    parser = options.parser(__doc__, "--models", "--records", "--literature", "--test-set", "--out")
     parser.add_argument("--measured", nargs="+", type=Path, required=True, help="CSV files, one per model")
-    parser.add_argument("--records", nargs="+", type=Path, required=True, help="JSON files, one per model")
-    parser.add_argument("--literature", type=Path, required=True, help="config/literature.yaml")
-    parser.add_argument("--test-set", type=given.test_set, required=True, help="as JSON")
-    parser.add_argument("--out", type=Path, required=True, help="path of the files without suffix")
     arguments = parser.parse_args()
     measured = {name: pd.read_csv(path, dtype={"crop": str}) for name, path in by_model(arguments.measured).items()}
     images = len(read_json(arguments.records[0])["images"])

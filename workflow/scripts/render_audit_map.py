@@ -1,6 +1,5 @@
 """Draw the audit of the measuring protocol of one model on one test set."""
 
-import argparse
 from pathlib import Path
 
 import pandas as pd
@@ -8,19 +7,16 @@ import pandas as pd
 from rssr.base.files import read_json
 from rssr.base.process import run
 from rssr.metrics.protocol import CHOICES
-from rssr.plan import arguments as given
+from rssr.render import options
 from rssr.render.figures.protocol import protocol_heat_map
 from rssr.render.figures.style import save
 
 
 def main() -> None:
     """Parse the arguments and call the library."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--label", required=True)
+    parser = options.parser(__doc__, "--label", "--test-set", "--out")
     parser.add_argument("--measured", type=Path, required=True, help="CSV file")
     parser.add_argument("--record", type=Path, required=True, help="JSON file")
-    parser.add_argument("--test-set", type=given.test_set, required=True, help="as JSON")
-    parser.add_argument("--out", type=Path, required=True, help="path of the files without suffix")
     arguments = parser.parse_args()
     measured = pd.read_csv(arguments.measured, dtype={"crop": str})
     images = len(read_json(arguments.record)["images"])

@@ -1,25 +1,17 @@
 """Render the quality table of one test set, class by class."""
 
-import argparse
-from pathlib import Path
-
 from rssr.base.process import run
-from rssr.plan import arguments as given
 from rssr.plan.artifacts import by_model
+from rssr.render import options
 from rssr.render.scores import absent, read_replicates, read_scores
 from rssr.render.tables.quality import classes, not_computed
 
 
 def main() -> None:
     """Parse the arguments and call the library."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", type=given.entry, required=True, help="model -> label and notes, as JSON")
-    parser.add_argument("--scores", nargs="+", type=Path, required=True, help="CSV files, one per model")
-    parser.add_argument("--records", nargs="+", type=Path, required=True, help="JSON files, one per model")
-    parser.add_argument("--test-set", type=given.test_set, required=True, help="as JSON")
-    parser.add_argument("--statistics", type=given.entry, required=True, help="configuration entry as JSON")
-    parser.add_argument("--out", type=Path, required=True, help="path of the files without suffix")
-    arguments = parser.parse_args()
+    arguments = options.parser(
+        __doc__, "--models", "--scores", "--records", "--test-set", "--statistics", "--out"
+    ).parse_args()
     scores = {name: read_scores(path) for name, path in by_model(arguments.scores).items()}
     replicates = {name: read_replicates(path) for name, path in by_model(arguments.scores).items()}
     table = classes(scores, arguments.models, arguments.test_set, arguments.statistics, replicates)

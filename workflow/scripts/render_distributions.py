@@ -1,11 +1,8 @@
 """Draw how the scores of the methods are distributed over the images of one test set."""
 
-import argparse
-from pathlib import Path
-
 from rssr.base.process import run
-from rssr.plan import arguments as given
 from rssr.plan.artifacts import by_model
+from rssr.render import options
 from rssr.render.figures.scores import distributions
 from rssr.render.figures.style import save
 from rssr.render.scores import read_scores
@@ -13,13 +10,7 @@ from rssr.render.scores import read_scores
 
 def main() -> None:
     """Parse the arguments and call the library."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", type=given.entry, required=True, help="model -> label and notes, as JSON")
-    parser.add_argument("--scores", nargs="+", type=Path, required=True, help="CSV files, one per model")
-    parser.add_argument("--reference", required=True, help="model that the others are compared with")
-    parser.add_argument("--metric", required=True)
-    parser.add_argument("--out", type=Path, required=True, help="path of the files without suffix")
-    arguments = parser.parse_args()
+    arguments = options.parser(__doc__, "--models", "--scores", "--reference", "--metric", "--out").parse_args()
     scores = {name: read_scores(path) for name, path in by_model(arguments.scores).items()}
     save(distributions(scores, arguments.models, arguments.reference, arguments.metric), arguments.out)
 

@@ -1,11 +1,11 @@
 """Draw the qualitative page of one test set: crops where the methods differ most, or those that were asked for."""
 
-import argparse
 from pathlib import Path
 
 from rssr.base.process import run
 from rssr.plan import arguments as given
 from rssr.plan.artifacts import by_model
+from rssr.render import options
 from rssr.render.figures.images import qualitative
 from rssr.render.figures.samples import samples
 from rssr.render.figures.style import save
@@ -14,17 +14,13 @@ from rssr.render.scores import read_scores
 
 def main() -> None:
     """Parse the arguments and call the library."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", type=given.entry, required=True, help="model -> label and notes, as JSON")
-    parser.add_argument("--scores", nargs="+", type=Path, required=True, help="CSV files, one per model")
+    parser = options.parser(__doc__, "--models", "--scores", "--metric", "--out")
     parser.add_argument("--srs", nargs="+", type=Path, required=True, help="manifests of SR images, one per model")
     parser.add_argument("--hr", type=Path, required=True, help="manifest of the HR images")
     parser.add_argument("--lr", type=Path, required=True, help="manifest of the LR images")
-    parser.add_argument("--metric", required=True, help="whose differences choose the images")
     parser.add_argument("--images", type=int, required=True, help="how many")
     parser.add_argument("--side", type=int, required=True, help="of the crops, in HR pixels")
     parser.add_argument("--crops", type=given.entry, default=[], help="`image` and `square` of crops to show instead")
-    parser.add_argument("--out", type=Path, required=True, help="path of the files without suffix")
     arguments = parser.parse_args()
     scores = [read_scores(path)[arguments.metric] for path in arguments.scores]
     asked = (arguments.crops, arguments.images, arguments.side)

@@ -1,24 +1,20 @@
 """Draw the power spectra of the methods on one test set."""
 
-import argparse
 from pathlib import Path
 
 import pandas as pd
 
 from rssr.base.process import run
-from rssr.plan import arguments as given
 from rssr.plan.artifacts import by_model
+from rssr.render import options
 from rssr.render.figures.spectra import spectra
 from rssr.render.figures.style import save
 
 
 def main() -> None:
     """Parse the arguments and call the library."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", type=given.entry, required=True, help="model -> label and notes, as JSON")
+    parser = options.parser(__doc__, "--models", "--scale", "--out")
     parser.add_argument("--spectra", nargs="+", type=Path, required=True, help="CSV files, one per model")
-    parser.add_argument("--scale", type=int, required=True)
-    parser.add_argument("--out", type=Path, required=True, help="path of the files without suffix")
     arguments = parser.parse_args()
     measured = {name: pd.read_csv(path) for name, path in by_model(arguments.spectra).items()}
     save(spectra(measured, arguments.models, arguments.scale), arguments.out)

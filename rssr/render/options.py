@@ -1,0 +1,40 @@
+"""The options that scripts of tables and figures share."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from rssr.plan import arguments as given
+
+_ENTRY = {"type": given.entry, "required": True, "help": "configuration entry as JSON"}
+_FILE = {"type": Path, "required": True}
+_FILES = {"type": Path, "required": True, "nargs": "+"}
+_SHARED: dict[str, dict[str, Any]] = {
+    "--models": _ENTRY | {"help": "model -> label and notes, as JSON"},
+    "--label": {"required": True, "help": "of the model"},
+    "--reference": {"required": True, "help": "model that the others are compared with"},
+    "--test-set": _ENTRY | {"type": given.test_set, "help": "as JSON"},
+    "--test-sets": _ENTRY | {"type": given.test_sets, "help": "as JSON"},
+    "--scale": {"type": int, "required": True},
+    "--metric": {"required": True},
+    "--scores": _FILES | {"help": "CSV files, one per model"},
+    "--records": _FILES | {"help": "JSON files, one per model"},
+    "--profiles": _FILES | {"help": "JSON files, one per model"},
+    "--qualities": _FILES | {"help": "CSV files of the quality tables"},
+    "--literature": _FILE | {"help": "config/literature.yaml"},
+    "--statistics": _ENTRY,
+    "--analysis": _ENTRY,
+    "--notes": {"nargs": "*", "default": [], "help": "further notes below the table"},
+    "--record": _FILE | {"help": "results/provenance.json"},
+    "--captions": _FILES | {"help": "workflow/report/{kind}.rst"},
+    "--options": _ENTRY | {"required": False, "default": [], "help": "of this run's commands, as a JSON list"},
+    "--out": _FILE | {"help": "path of the files without suffix"},
+}
+
+
+def parser(description: str, *shared: str) -> argparse.ArgumentParser:
+    """The parser of a script, with the shared options of these names."""
+    made = argparse.ArgumentParser(description=description)
+    for name in shared:
+        made.add_argument(name, **_SHARED[name])
+    return made
