@@ -41,24 +41,9 @@ def _states(u, dt, A, B, before):
 
 @triton.jit
 def _forward(
-    u_ptr,
-    delta_ptr,
-    A_ptr,
-    B_ptr,
-    C_ptr,
-    D_ptr,
-    bias_ptr,
-    y_ptr,
-    states_ptr,
-    length,
-    channels,
-    per_group,
-    size,
-    KEEP: tl.constexpr,
-    T: tl.constexpr,
-    N: tl.constexpr,
-    WORK: tl.constexpr,
-):
+    u_ptr, delta_ptr, A_ptr, B_ptr, C_ptr, D_ptr, bias_ptr, y_ptr, states_ptr, length, channels, per_group, size,
+    KEEP: tl.constexpr, T: tl.constexpr, N: tl.constexpr, WORK: tl.constexpr,
+):  # fmt: skip
     row = tl.program_id(0).to(tl.int64)  # image and channel
     channel = row % channels
     group = row // per_group  # image and group, because the groups divide the channels evenly
@@ -88,28 +73,9 @@ def _forward(
 
 @triton.jit
 def _backward(
-    grad_ptr,
-    u_ptr,
-    delta_ptr,
-    A_ptr,
-    B_ptr,
-    C_ptr,
-    D_ptr,
-    bias_ptr,
-    states_ptr,
-    du_ptr,
-    ddelta_ptr,
-    dA_ptr,
-    dB_ptr,
-    dC_ptr,
-    length,
-    channels,
-    per_group,
-    size,
-    T: tl.constexpr,
-    N: tl.constexpr,
-    WORK: tl.constexpr,
-):
+    grad_ptr, u_ptr, delta_ptr, A_ptr, B_ptr, C_ptr, D_ptr, bias_ptr, states_ptr, du_ptr, ddelta_ptr, dA_ptr, dB_ptr,
+    dC_ptr, length, channels, per_group, size, T: tl.constexpr, N: tl.constexpr, WORK: tl.constexpr,
+):  # fmt: skip
     row = tl.program_id(0).to(tl.int64)
     channel = row % channels
     group = row // per_group
