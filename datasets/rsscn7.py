@@ -54,7 +54,7 @@ CARD = Card(
     gsd_m="not stated: Google Earth at four scales",
     tile=None,
     takes="all images, whole; of each class half for training, a fifth of it for validation, and half for testing; "
-    "which ones the paper does not state; those of seed_2745 are this project's, those of fahrnet are drawn as its notebook draws them",
+    "which ones the paper does not state; seed_2745 is this project's, fahrnet is drawn as its notebook draws it",
     sizes=((400, 400),),
     counts={"train": 1120, "val": 280, "test": 1400},
     mirrors=(

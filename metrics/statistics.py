@@ -13,7 +13,7 @@ def mean_interval(values: np.ndarray, settings: Mapping[str, Any]) -> tuple[floa
     Efron, "Bootstrap Methods: Another Look at the Jackknife", Annals of Statistics 7(1), 1979.
 
     Args:
-        values: a score an image, (N,).
+        values: one score per image, (N,).
         settings: `resamples`, `confidence` and `seed`.
 
     Returns:

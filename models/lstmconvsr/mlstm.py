@@ -177,7 +177,7 @@ def _carry(own: Tensor, own_max: Tensor, total: Tensor, state: State) -> State:
 def _weights(source: Tensor, highest: Tensor, dtype: torch.dtype) -> Tensor:
     """exp(source_s - highest_t) for s <= t and zero elsewhere, (..., S, S).
 
-    Nothing up to the diagonal is above zero before the exponential; the rest is held there, lest it overflow.
+    Nothing up to the diagonal is above zero before the exponential; the rest is clamped, so that it does not overflow.
     """
     return torch.exp((source[..., None, :] - highest[..., :, None]).to(dtype).clamp(max=0)).tril()
 

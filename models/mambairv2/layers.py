@@ -55,7 +55,7 @@ class WindowAttention(nn.Module):
         if not self.shift:
             return self.proj(from_windows(self._attend(to_windows(qkv, self.window), bias)))
         windows = to_windows(qkv.roll((-self.shift, -self.shift), (1, 2)), self.window)
-        # Four kinds of windows, inner, last column, last row and corner, rather than a mask for each window.
+        # One mask for each of four kinds of windows (inner, last column, last row, corner), not one per window.
         rows = [
             torch.cat([self._attend(part, bias + mask) for part, mask in zip(_but_last(row, 2), masks, strict=True)], 2)
             for row, masks in zip(_but_last(windows, 1), self.masks.unflatten(0, (2, 2)), strict=True)

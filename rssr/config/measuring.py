@@ -92,8 +92,8 @@ class Figures(Block):
     images: int = Field(
         3,
         ge=1,
-        description="images of a qualitative page: those where methods differ most, of different sources first; fewer "
-        "where a page has no room",
+        description="images of a qualitative page: those where methods differ most, of different source images first; "
+        "fewer where a page has no room",
     )
     side: int = Field(96, ge=16, description="side of their crops in HR pixels")
     crops: tuple[Crop, ...] = Field((), description="crops that the page of a test set shows instead")

@@ -72,7 +72,7 @@ def test_sets(tests: Iterable[TestSet]) -> str:
 
 
 def crops(plan: Plan, dataset: str) -> str:
-    """The crops that the qualitative page of a test set is asked for: `image` and `square`."""
+    """The configured crops of a data set's qualitative pages: `image` and `square`."""
     asked = (crop for crop in plan.config.figures.crops if crop.dataset == dataset)
     return json.dumps([crop.model_dump(mode="json", exclude={"dataset"}) for crop in asked])
 

@@ -37,7 +37,7 @@ def load_model(config: Config, name: str, scale: int) -> nn.Module:
 
 
 def describe(config: Config) -> Iterator[dict[str, Any]]:
-    """One row per model: name, label, millions of parameters (None before its file is fetched), licence, source."""
+    """One row per model: name, label, millions of parameters (None before its file is fetched), licence, origin."""
     for name, model in config.models.items():
         scale = config.scales[0]
         entry = _entry(config, name, scale)
@@ -52,7 +52,7 @@ def describe(config: Config) -> Iterator[dict[str, Any]]:
             "label": model.label,
             "parameters_m": parameters,
             "licence": model.licence or _licence(model),
-            "source": model.citation or _source(model),
+            "origin": model.citation or _origin(model),
         }
 
 
@@ -97,7 +97,7 @@ def _licence(model: Model) -> str:
     return {"basicsr": "Apache-2.0", "spandrel": "MIT, and its authors'"}.get(parts(arch)[0], "its own")
 
 
-def _source(model: Model) -> str:
+def _origin(model: Model) -> str:
     if model.literature:
         return model.literature.citation
     if model.checkpoint:

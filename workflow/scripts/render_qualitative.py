@@ -1,4 +1,4 @@
-"""Draw the qualitative page of one test set: crops where the methods differ most, or those that were asked for."""
+"""Draw the qualitative page of one test set: crops where the methods differ most, or the configured crops."""
 
 from pathlib import Path
 

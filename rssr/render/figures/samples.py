@@ -28,8 +28,8 @@ def samples(
         lr: that of the LR images.
         srs: model -> that of its SR images.
         scores: of one metric, (methods, images), in the manifest's order.
-        crops: `image` and `square` of crops that are asked for; empty: where the methods differ most.
-        images: how many images, where none are asked for.
+        crops: `image` and `square` of the configured crops; empty: where the methods differ most.
+        images: how many images, where no crops are configured.
         side: of their crops in HR pixels.
 
     Raises:

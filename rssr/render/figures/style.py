@@ -66,7 +66,7 @@ def wrapped(text: str, width: float, size: float = SMALL) -> str:
 
 
 def legend_above(figure: plt.Figure, axis: plt.Axes) -> None:
-    """Put the legend of an axis above all axes, in as few rows as fit, and make the figure higher by them."""
+    """Put the legend of an axis above all axes, in as few rows as fit, and make the figure higher by their height."""
     handles, labels = axis.get_legend_handles_labels()
     labels = [wrapped(label, WIDTH / 3.6) for label in labels]
     for columns in range(min(6, len(labels)), 0, -1):
@@ -138,7 +138,7 @@ def save(figure: plt.Figure, stem: Path) -> None:
 
 
 def bare(axis: plt.Axes) -> None:
-    """Leave nothing of an axis but what it shows, an image."""
+    """Remove ticks and frame from an axis that shows an image."""
     axis.set_xticks([])
     axis.set_yticks([])
     axis.grid(False)
