@@ -77,7 +77,7 @@ def feature_maps(network: LSTMConvSR, lr: Tensor, channels: Sequence[int]) -> di
     width = next(iter(maps.values())).shape[1]
     if (most := max(channels)) >= width:
         raise UserError(f"analysis.channels names {most}, but the network has {width} channels", "give 0 to the last")
-    return {name: found[0, list(channels)] for name, found in maps.items()}
+    return {name: found[0, list(channels)].cpu() for name, found in maps.items()}
 
 
 def write_arrays(path: Path, **arrays: Tensor | np.ndarray) -> None:

@@ -19,13 +19,13 @@ def main() -> None:
     parser.add_argument("--lr-dir", type=Path, required=True)
     parser.add_argument("--analysis", type=given.entry, required=True, help="the configuration's block as JSON")
     parser.add_argument("--out", type=Path, required=True, help="npz file: one array (channels, h, w) per stage")
-    devices.add_options(parser, gpu=False)
+    devices.add_options(parser)
     arguments = parser.parse_args()
-    devices.prepare(arguments)
+    device = devices.prepare(arguments)
     names = [row["image"] for row in read_csv(arguments.lr_dir / "manifest.csv")]
     _, lr = lr_image(arguments.lr_dir, names, arguments.analysis["image"])
-    network = dissected(build(with_weights(arguments.model, arguments.weights)))
-    maps = feature_maps(network, lr, arguments.analysis["channels"])
+    network = dissected(build(with_weights(arguments.model, arguments.weights))).to(device)
+    maps = feature_maps(network, lr.to(device), arguments.analysis["channels"])
     write_arrays(arguments.out, lr=lr.permute(1, 2, 0), **maps)
 
 
