@@ -381,8 +381,8 @@ def test_training_table():
     first = made.numbers.iloc[0]
     assert first[["trained_on", "iterations", "images_per_s", "device"]].tolist() == ["Set", 50, 20, "A chip"]
     text = made.markdown()
-    assert "- B: loaded from one or two; the row is what the record of its training says" in text
-    assert "- C: loaded from file; its training is not recorded" in text
+    assert "- B: loaded from one or two; the row is from the record of its training" in text
+    assert "- C: loaded from file; no record of its training" in text
     assert [cell.strip() for cell in text.splitlines()[6].split("|")[2:-1]] == ["–"] * 12
 
 
