@@ -2,8 +2,12 @@
 
 import json
 import math
+import random
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -211,23 +215,62 @@ def test_patches_larger_than_an_image_are_refused(images):
         patches_of(images, recipe(patch=16))
 
 
-def test_the_script_runs_by_hand_and_twice_the_same(images, tmp_path):
+@pytest.mark.parametrize("harm", [lambda content: content[:-100], lambda content: content[:200] + b"x" + content[201:]])
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(images, tmp_path, harm, capsys):
+    whole = trainer(images, tmp_path, recipe())
+    expected = whole.run()
+    newest = whole.checkpoints.newest
+    newest.write_bytes(harm(newest.read_bytes()))
+    resumed = trainer(images, tmp_path, recipe())
+    assert resumed.done == 6 and "is damaged: training resumes from the state before it" in capsys.readouterr().out
+    weights = resumed.run()
+    assert all(torch.equal(weights[name], expected[name]) for name in expected) and resumed.curve == whole.curve
+    assert trainer(images, tmp_path, recipe()).done == 8
+
+
+def test_a_full_disk_loses_the_newest_state_only(images, tmp_path, monkeypatch):
+    run, unlimited = trainer(images, tmp_path, recipe()), Path.open
+
+    def opened(path, mode="r", *arguments, **options):
+        full = mode == "wb" and run.done == 6
+        return unlimited(Path("/dev/full") if full else path, mode, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", opened)
+    with pytest.raises(OSError, match="No space left") as error:
+        run.run()
+    assert error.value.filename == str(run.checkpoints.newest)
+    assert {path.name for path in tmp_path.glob("*.checkpoint")} == {
+        run.checkpoints.newest.name,
+        run.checkpoints.before.name,
+    }
+    assert trainer(images, tmp_path, recipe()).done == 4
+
+
+def test_the_script_ends_with_the_same_bytes_however_often_it_is_killed(images, tmp_path):
+    """By signals at random moments; SIGKILL loses what came after the last checkpoint, the others nothing."""
+    small = {"num_in_ch": 3, "num_out_ch": 3, "num_feat": 4, "num_block": 1, "upscale": 4}
+    settings = recipe(iterations=400, checkpoint_every=5, log_every=100)
+    command = [sys.executable, str(ROOT / "workflow/scripts/train_model.py"), "--seed", "10", "--device", "cpu"]
+    command += ["--model", json.dumps({"arch": "basicsr:EDSR", "args": small, "scale": 4})]
+    command += ["--recipe", json.dumps(settings), "--hr-dir", images / "HR-x4", "--lr-dir", images / "LR/x4-bicubic"]
     digests = []
-    for name in ("one", "two"):
+    for name, signals in (("one", []), ("two", [signal.SIGKILL, signal.SIGTERM, signal.SIGUSR1])):
         weights = tmp_path / name / "w.safetensors"
-        command = [sys.executable, str(ROOT / "workflow/scripts/train_model.py"), "--model", json.dumps(ENTRY)]
-        command += [
-            *("--recipe", json.dumps(recipe()), "--seed", "10"),
-            "--hr-dir",
-            str(images / "HR-x4"),
-            "--lr-dir",
-            str(images / "LR/x4-bicubic"),
-        ]
-        result = subprocess.run(
-            [*command, "--weights", str(weights)], capture_output=True, text=True, env={"PYTHONPATH": str(ROOT)}
-        )
+        start = {"args": [*command, "--weights", weights], "env": {"PYTHONPATH": str(ROOT)}, "text": True}
+        for number in signals:
+            with subprocess.Popen(**start, stderr=subprocess.PIPE) as process:
+                begun = time.time()
+                while not any(path.stat().st_mtime > begun for path in weights.parent.glob("checkpoints/*")):
+                    time.sleep(0.005)
+                time.sleep(random.uniform(0, 0.1))
+                process.send_signal(number)
+                told = process.stderr.read()
+            assert process.returncode == (-number if number == signal.SIGKILL else 1), told
+            assert number == signal.SIGKILL or f"{number.name} after iteration" in told
+        result = subprocess.run(**start, capture_output=True)
         assert result.returncode == 0, result.stderr
+        assert ("resumed after iteration" in result.stdout) == bool(signals)
         digests.append(sha256(weights))
-        assert list(pd.read_csv(weights.with_suffix(".csv"))["iteration"]) == [3, 6, 8]
+        assert list(pd.read_csv(weights.with_suffix(".csv"))["iteration"]) == [100, 200, 300, 400]
         assert json.loads(weights.with_suffix(".json").read_text())["sha256"] == digests[-1]
     assert digests[0] == digests[1]
