@@ -3,9 +3,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: benchmark test test-all lint format
+.PHONY: benchmark verify test test-all lint format
 benchmark: .venv/installed
 	$(BIN)/snakemake --cores all
+
+# Ends with an error where scores differ from those of the committed run.
+verify: benchmark
+	$(BIN)/python -m rssr compare results/reference/default results
 
 test: .venv/installed
 	$(BIN)/python -m pytest -m "not slow"

@@ -25,3 +25,15 @@ def noisy(samples: Sequence[float]) -> bool:
         return bool(high > SPREAD * low)
     from_, to = np.percentile(first, [5, 95])
     return bool(not from_ <= np.median(second) <= to)
+
+
+def ratio(samples: Sequence[float], reference: Sequence[float]) -> tuple[float, float, float]:
+    """How many times as long calls take as others: low, ratio of the medians, high.
+
+    The ends are a 95 % percentile bootstrap interval (2000 resamples of each, fixed seed). It knows how calls vary
+    within a process, not how they vary between days and machines.
+    """
+    draw = np.random.default_rng(0).choice
+    drawn, others = (np.median(draw(found, (2000, len(found))), axis=1) for found in (samples, reference))
+    low, high = np.percentile(drawn / others, [2.5, 97.5])
+    return float(low), float(np.median(samples) / np.median(reference)), float(high)

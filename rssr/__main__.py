@@ -1,7 +1,8 @@
-"""Commands for people: upscale a picture, list and export models, print the configuration's schema, measure a GPU."""
+"""Commands for people: upscale a picture, list and export models, plan and compare runs, measure a GPU."""
 
 import argparse
 import json
+import sys
 import zlib
 from pathlib import Path
 
@@ -57,6 +58,7 @@ def main() -> None:
     )
     export.add_argument("-o", "--out", type=Path, required=True, help=".pth for basicsr; .safetensors")
     _add_plan(commands)
+    _add_compare(commands)
     gpu = commands.add_parser("gpu-report", help="measure every GPU figure of the project, in 8 minutes")
     gpu.add_argument("--out", type=Path, required=True, help="folder for a JSON file of each part")
     devices.add_options(gpu, threads=torch.get_num_threads())
@@ -64,7 +66,7 @@ def main() -> None:
     gpu.add_argument("--quick", action="store_true", help="small sizes and few calls, to try the command")
     arguments = parser.parse_args()
     called = {"schema": _schema, "models": _models, "upscale": _upscale, "export": _export}
-    called |= {"plan": _plan, "gpu-report": _gpu_report}
+    called |= {"plan": _plan, "compare": _compare, "gpu-report": _gpu_report}
     called[arguments.command](arguments)
 
 
@@ -81,6 +83,20 @@ def _add_plan(commands: argparse._SubParsersAction) -> None:
         metavar="[MODEL=]VALUE",
         help="training speed of a model, or of every other, for the hours; by default those in results/reference/gpu",
     )
+
+
+def _add_compare(commands: argparse._SubParsersAction) -> None:
+    about = "does one run reproduce another? Exit code 0: yes, 1: no, 2: cannot be compared"
+    compare = commands.add_parser("compare", help=about, description=about)
+    compare.add_argument("folders", type=Path, nargs=2, metavar="FOLDER", help="`results` of a run, or a copy of it")
+    compare.add_argument(
+        "--tolerance",
+        type=float,
+        default=0.005,
+        metavar="DB",
+        help="of PSNR; half a unit of the last printed digit by default, and the same of every other metric",
+    )
+    compare.add_argument("--html", type=Path, metavar="FILE", help="also write a page, with both quality tables")
 
 
 def _schema(arguments: argparse.Namespace) -> None:
@@ -111,6 +127,25 @@ def _plan(arguments: argparse.Namespace) -> None:
 
     for title, rows in prospect(arguments.configfile, dict(arguments.steps_per_second)):
         print(f"{title}\n\n{tabulate(rows, headers='keys') or 'none'}\n", flush=True)
+
+
+def _compare(arguments: argparse.Namespace) -> None:
+    from rssr.render.comparison.folder import Folder
+    from rssr.render.comparison.report import Report
+
+    try:
+        report = Report(*map(Folder, arguments.folders), arguments.tolerance)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except (KeyError, ValueError) as error:  # a damaged file, or one of another suite
+        print(f"error: the folders cannot be read as results ({error!r})", file=sys.stderr)
+        sys.exit(2)
+    for line in report.lines():
+        print(line)
+    if arguments.html:
+        report.write_html(arguments.html)
+    sys.exit(0 if report.comparison.reproduced else 1)
 
 
 def _gpu_report(arguments: argparse.Namespace) -> None:

@@ -7,6 +7,7 @@ A block tagged `bash` has commands that are in CHECKED below. A command that can
 import re
 import runpy
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -66,7 +67,7 @@ def made(command, folder):
     """make knows the target, and says what it would run."""
     _, target = command.split()
     said = subprocess.run(["make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert {"benchmark": "snakemake --cores all", "test": "python -m pytest"}[target] in said
+    assert {"benchmark": "snakemake --cores all", "test": "python -m pytest", "verify": "rssr compare"}[target] in said
 
 
 def planned(command, folder):
@@ -103,6 +104,17 @@ def exported(command, folder):
     assert read_weights(folder / shlex.split(command)[-1])
 
 
+def compared(command, folder):
+    """The command runs where the results are those of the committed run."""
+    shutil.copytree(ROOT / "results/reference/default", folder / "results")
+    (folder / "results/reference").symlink_to(ROOT / "results/reference")
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as end:
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", ["rssr", *shlex.split(command)[3:]])
+        runpy.run_module("rssr", run_name="__main__")
+    assert end.value.code == 0
+
+
 def run(command, folder):
     """The command runs in the checkout."""
     subprocess.run(["bash", "-c", command.replace("python", sys.executable, 1)], cwd=ROOT, check=True)
@@ -121,6 +133,7 @@ def run_by(test):
 CHECKED = {
     "make benchmark": made,
     "make test": made,
+    "make verify": made,
     "snakemake --cores all -n": planned,
     "snakemake --cores all": planned,
     "snakemake -np": planned,
@@ -142,6 +155,8 @@ CHECKED = {
     "python -m rssr upscale scene.tif --model lstmconvsr_xs -o out.png --bands 4 3 2 --tile 128 16": upscaled,
     "python -m rssr export lstmconvsr_xs --as basicsr -o net.pth": exported,
     "python -m rssr export lstmconvsr_xs --as safetensors -o net.safetensors": exported,
+    "python -m rssr compare results/reference/default results": compared,
+    "python -m rssr compare results/reference/default results --tolerance 0.01 --html compared.html": compared,
     "python -m rssr models": run_by("test_commands.py"),
     "python -m rssr plan --configfile config/paper.yaml": run_by("test_prospect.py"),
     "PYTHONPATH=. python workflow/scripts/score_images.py --help": run,
@@ -267,7 +282,7 @@ def test_github_tests_the_oldest_and_newest_python():
     assert f">={oldest},<3.{int(newest.split('.')[1]) + 1}" == project["requires-python"]
     targets = {word for job in jobs.values() for step in job["steps"] for word in step.get("run", "").split()[1:]}
     makefile = (ROOT / "Makefile").read_text()
-    assert targets == {"lint", "test", "benchmark"}
+    assert targets == {"lint", "test", "benchmark", "verify"}
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from rssr import __version__
 from rssr.base import ROOT
+from rssr.base.files import sha256
 
 # The libraries that can change a result.
 LIBRARIES = [
@@ -25,6 +26,15 @@ def code_version() -> str:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return __version__
+
+
+def code_files() -> dict[str, str]:
+    """The files of this checkout that this process has imported, by path, with the first 12 digits of their sha256."""
+    found = {
+        Path(module.__file__).resolve() for module in list(sys.modules.values()) if getattr(module, "__file__", "")
+    }
+    own = (path for path in found if path.is_relative_to(ROOT) and not path.is_relative_to(sys.prefix))
+    return {path.relative_to(ROOT).as_posix(): sha256(path)[:12] for path in sorted(own)}
 
 
 def libraries() -> dict[str, str]:
@@ -60,6 +70,7 @@ def made_by(**facts: Any) -> dict[str, Any]:
     return {
         **facts,
         "code": code_version(),
+        "code_files": code_files(),
         "libraries": libraries(),
         "machine": {"processor": processor(), "gpu": gpu(), "system": platform.platform()},
     }

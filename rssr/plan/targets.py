@@ -49,11 +49,18 @@ def weights(plan: Plan) -> list[Artifact]:
 
 
 def redistributable(plan: Plan) -> list[str]:
-    """What the repository keeps of a run besides its report; figures only where their images may be redistributed."""
-    kept = {*TABLES, "scores", "profile", "audit"}
+    """What the repository keeps of a run besides its report; figures only where their images may be redistributed.
+
+    Of images and weights it keeps checksums and records, which tell why another run has other scores.
+    """
+    manifests = {"hr", "lr", "sr"}
+    kept = {*TABLES, *manifests, "scores", "profile", "audit"}
     kept |= KINDS.keys() - TABLES.keys() - MEASURED.keys() if plan.redistributable else set()
     found = [*_measured(plan), *_tables(plan), *_figures(plan)]
-    return [*_paths(artifact for artifact in found if artifact.kind in kept), "results/provenance.json"]
+    records = [artifact.beside(f"{artifact.kind}_record") for artifact in found if artifact.kind in manifests]
+    records += [artifact.beside(suffix="json") for artifact in found if artifact.kind == "weights"]
+    copied = _paths(artifact for artifact in found if artifact.kind in kept)
+    return [*copied, *dict.fromkeys(record.path for record in records), "results/provenance.json"]
 
 
 def _measured(plan: Plan) -> Iterator[Artifact]:

@@ -27,8 +27,8 @@ def main() -> None:
     weights = by_replicate(arguments.weights)
     code = digest(arguments.code or used_files(Path(__file__).resolve()))
     facts = {"model": arguments.model, "device": arguments.device, "threads": arguments.threads}
-    identity = write_record(arguments.out, facts, weights, arguments.lr_dir, code)
     models = {name: build(with_weights(arguments.model, weights.get(name))) for name in weights or (SINGLE,)}
+    identity = write_record(arguments.out, facts, weights, arguments.lr_dir, code)
     upscale_folder(models, arguments.lr_dir, arguments.out, identity, device)
 
 

@@ -1,0 +1,61 @@
+"""A folder of results, wherever it lies: a run's own, or a copy of a part of it."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from rssr.base.errors import UserError
+from rssr.base.files import read_csv, read_json, sha256
+from rssr.plan.artifacts import Artifact, artifacts_at
+
+_SUFFIXES = ("csv", "json", "html", "safetensors")
+
+
+class Folder:
+    """The artifacts that lie in a folder.
+
+    Args:
+        path: a run's `results`, the folder above it, or a copy such as results/reference/default.
+
+    Attributes:
+        path: the folder that stands for results/.
+        record: its provenance.json; empty without one.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path / "results" if (path / "results").is_dir() else path
+        if not self.path.is_dir():
+            raise UserError(f"there is no folder {path}", "name the folder `results` of a run, or a copy of it")
+        files = (file for suffix in _SUFFIXES for file in sorted(self.path.rglob(f"*.{suffix}")))
+        self.artifacts = artifacts_at(Path("results", file.relative_to(self.path)) for file in files)
+        record = self.path / "provenance.json"
+        self.record: dict[str, Any] = read_json(record) if record.exists() else {}
+        self.images = cache(self._images)
+
+    def __contains__(self, artifact: Artifact) -> bool:
+        return self.file(artifact).exists()
+
+    def of_kind(self, kind: str, suffix: str) -> list[Artifact]:
+        """Its artifacts of a kind, in the order of their paths."""
+        return [artifact for artifact in self.artifacts if (artifact.kind, artifact.suffix) == (kind, suffix)]
+
+    def file(self, artifact: Artifact) -> Path:
+        """Where an artifact lies, or would lie."""
+        return self.path / Path(artifact.path).relative_to("results")
+
+    def json(self, artifact: Artifact) -> dict[str, Any]:
+        """The content of a JSON file; empty where there is none."""
+        return read_json(self.file(artifact)) if artifact in self else {}
+
+    def rows(self, artifact: Artifact) -> list[dict[str, str]]:
+        """The rows of a CSV file; none where there is none."""
+        return read_csv(self.file(artifact)) if artifact in self else []
+
+    def _images(self, manifest: Artifact) -> dict[str, tuple[str, ...]]:
+        """Image -> checksums, one per replicate: of the file where it is there, otherwise the manifest's."""
+        found: dict[str, tuple[str, ...]] = {}
+        for row in self.rows(manifest):
+            file = self.file(manifest).parent / row.get("replicate", "") / f"{row['image']}.png"
+            digest = sha256(file) if file.exists() else row["sha256"]
+            found[row["image"]] = (*found.get(row["image"], ()), digest)
+        return found

@@ -1,0 +1,304 @@
+"""Folders of results compared: the verdict, its exit code, and the cause that is named first."""
+
+import copy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rssr.base import ROOT
+from rssr.base.files import read_csv, read_json, write_csv, write_json
+from rssr.metrics.samples import ratio
+from rssr.plan.artifacts import Artifact
+from rssr.render.comparison.folder import Folder
+from rssr.render.comparison.report import Report
+
+CONFIG = {
+    "scale": [4],
+    "datasets": {"tiny": {"label": "Tiny", "images": "images", "split": {"train": "train/*", "test": "test/*"}}},
+    "models": {
+        "bicubic": {"label": "Bicubic", "arch": "bicubic"},
+        "net": {"label": "Net", "arch": "my:Net", "train": "short"},
+    },
+    "training": {"short": {"iterations": 6, "batch": 2, "patch": 8, "optimiser": {"lr": 0.001}}},
+    "metrics": {"psnr_y": {}, "ssim_y": {}},
+}
+IMAGES = [f"image_{number}" for number in range(6)]
+TEST = {"dataset": "tiny", "scale": 4, "degradation": "bicubic"}
+
+
+def made(**facts):
+    return facts | {
+        "code": "abc-dirty",
+        "code_files": {"metrics/fidelity.py": "1" * 12, "rssr/base/files.py": "2" * 12},
+        "libraries": {"torch": "2.14.1", "numpy": "2.4.6"},
+        "machine": {"processor": "CPU, 2 cores", "gpu": None, "system": "Linux"},
+    }
+
+
+def a_run(folder: Path, seed: int = 10) -> Path:
+    """The measured part of a finished run of two models; its checksums and scores are numbers of ours."""
+
+    def put(kind, content, suffix="", **of):
+        path = folder.parent / Artifact(kind, suffix, **(TEST | of)).path.replace("results", folder.name, 1)
+        (write_csv if path.suffix == ".csv" else write_json)(path, content)
+
+    for split in ("train", "test"):
+        hr = [
+            {"image": name, "source": name, "source_sha256": f"source {name}", "sha256": f"hr {name}"}
+            for name in IMAGES
+        ]
+        put("hr", hr, split=split)
+        put("hr_record", made(split=split), split=split)
+        put("lr", [{"image": name, "hr_sha256": f"hr {name}", "sha256": f"lr {name}"} for name in IMAGES], split=split)
+        put("lr_record", made(steps=[{"reduce": "bicubic"}]), split=split)
+    for model, replicate in (("bicubic", "0"), ("net", f"seed{seed}")):
+        if model == "net":
+            recipe = {"iterations": 6, "seed": seed}
+            facts = {"recipe": recipe, "sha256": "weights", "dataset": "tiny", "degradation": "bicubic", "threads": 2}
+            put("weights", made(**facts), "json", model=model, replicate=replicate)
+        sr = [{"image": name, "replicate": replicate, "sha256": f"sr {model} {name}"} for name in IMAGES]
+        put("sr", sr, model=model)
+        put("sr_record", made(model={"arch": model}, device="cpu", threads=2, lr_manifest_sha256="lr"), model=model)
+        rows = [
+            {"image": name, "replicate": replicate, "psnr_y": 24 + number / 7, "ssim_y": 0.6 + number / 70}
+            for number, name in enumerate(IMAGES)
+        ]
+        put("scores", rows, model=model)
+        record = made(crop=4, metrics={"psnr_y": "on luma"}, hr_manifest_sha256="hr", sr_manifest_sha256="sr")
+        put("scores", record, "json", model=model)
+        latency = {"samples_ms": [10.0, 11.0, 12.0], "device_type": "cpu", "device": "CPU"}
+        put("profile", made(latency=latency), model=model)
+    config = copy.deepcopy(CONFIG)
+    if seed != 10:
+        config["training"]["short"]["seeds"] = [seed]
+    write_json(folder / "provenance.json", made(configuration=config, files={}))
+    return folder
+
+
+def every(folder, pattern, change):
+    """Change every record or table of a pattern."""
+    found = sorted(folder.glob(pattern))
+    assert found
+    for path in found:
+        content = read_csv(path) if path.suffix == ".csv" else read_json(path)
+        change(content)
+        (write_csv if path.suffix == ".csv" else write_json)(path, content)
+
+
+def worse(folder, model="*", by=0.1):
+    every(
+        folder, f"scores/*/*/{model}.csv", lambda rows: [row.update(psnr_y=float(row["psnr_y"]) + by) for row in rows]
+    )
+
+
+def other(folder, pattern, images=IMAGES, key="sha256"):
+    every(
+        folder, pattern, lambda rows: [row.update({key: f"other {row[key]}"}) for row in rows if row["image"] in images]
+    )
+
+
+def compared(tmp_path, change, **options):
+    a, b = a_run(tmp_path / "a"), a_run(tmp_path / "b", **options)
+    change(b)
+    return Report(Folder(a), Folder(b), 0.005)
+
+
+def seed(b):
+    other(b, "sr/*/*/net/manifest.csv")
+    every(b, "weights/net/*/*/*.json", lambda record: record.update(sha256="others"))
+    worse(b, "net")
+
+
+def library(b):
+    """PyTorch changes weights, SR images and scores, and decodes nothing."""
+    every(b, "**/*.json", lambda record: record["libraries"].update(torch="2.13.0"))
+    seed(b)
+
+
+def decoder(b):
+    """Another decoder changes all images, and what follows from them."""
+    every(b, "**/*.json", lambda record: record["libraries"].update(numpy="2.3.0"))
+    for pattern in ("data/*/*/*/manifest.csv", "data/*/*/LR/*/manifest.csv", "sr/*/*/*/manifest.csv"):
+        other(b, pattern)
+    seed(b)
+
+
+def pixel(b):
+    """One HR image is another; the LR and SR images that come from it too."""
+    for pattern in ("data/*/test/HR-x4/manifest.csv", "data/*/test/LR/*/manifest.csv", "sr/*/*/*/manifest.csv"):
+        other(b, pattern, ["image_3"])
+    worse(b)
+
+
+def source(b):
+    """The same with a source image, all of whose tiles differ."""
+    other(b, "data/*/test/HR-x4/manifest.csv", key="source_sha256")
+    other(b, "data/*/test/HR-x4/manifest.csv")
+    every(b, "**/*.json", lambda record: record["libraries"].update(numpy="2.3.0"))
+    worse(b)
+
+
+def crop(b):
+    every(b, "provenance.json", lambda record: record["configuration"].update(crop=0))
+    every(b, "scores/*/*/*.json", lambda record: record.update(crop=0))
+    worse(b)
+
+
+def colours(b):
+    """The code of a metric is another; so is a library that scores do not come from."""
+    every(b, "scores/*/*/*.json", lambda record: record["code_files"].update({"metrics/fidelity.py": "3" * 12}))
+    every(b, "weights/*/*/*/*.json", lambda record: record["libraries"].update(torch="2.13.0"))
+    worse(b, by=1.3)
+
+
+def protocol(b):
+    (b / "provenance.json").unlink()
+    every(b, "scores/*/*/*.json", lambda record: record["metrics"].update(psnr_y="on RGB"))
+    worse(b)
+
+
+def threads(b):
+    every(b, "sr/*/*/net/provenance.json", lambda record: record.update(threads=8))
+    other(b, "sr/*/*/net/manifest.csv")
+    worse(b, "net")
+
+
+def nothing(b):
+    """Nothing recorded explains it: somebody has changed an image after it was scored."""
+    other(b, "sr/*/*/net/manifest.csv", ["image_2"])
+    worse(b, "net")
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "first", "part"),
+    [
+        (seed, {"seed": 11}, "configuration: training.short.seeds: [10] | [11]", "net: weights"),
+        (library, {}, "library: torch: 2.14.1 | 2.13.0", "net: weights"),
+        (decoder, {}, "library: numpy: 2.4.6 | 2.3.0", "net: HR images of train"),
+        (pixel, {}, "data: HR images of test, image_3: hr image_3 | other hr ima", "bicubic: HR images of test"),
+        (
+            source,
+            {},
+            "data: HR images of test, image_0 and 5 more: hr image_0 | other hr ima",
+            "net: HR images of test",
+        ),
+        (crop, {}, "configuration: crop: not set | 0", "net: scores"),
+        (colours, {}, "code: metrics/fidelity.py: abc-dirty | abc-dirty", "net: scores"),
+        (protocol, {}, "configuration: metrics.psnr_y: on luma | on RGB", "bicubic: scores"),
+        (threads, {}, "threads: threads: 2 | 8", "net: SR images"),
+        (nothing, {}, "data: SR images, image_2: sr net image | other sr net", "net: SR images"),
+    ],
+)
+def test_the_cause_is_named_first(tmp_path, change, options, first, part):
+    report = compared(tmp_path, change, **options)
+    assert report.comparison.verdict.startswith("differs: "), report.comparison.verdict
+    assert str(report.causes[0]) == first, report.causes
+    assert part in report.parts
+
+
+def test_names_and_places_are_no_cause(tmp_path):
+    def change(b):
+        every(
+            b,
+            "provenance.json",
+            lambda record: record["configuration"]["datasets"]["tiny"].update(images="elsewhere", label="T"),
+        )
+        every(
+            b,
+            "provenance.json",
+            lambda record: record["configuration"]["models"].update(other={"label": "O", "arch": "bicubic"}),
+        )
+        threads(b)
+
+    assert [cause.kind for cause in compared(tmp_path, change).causes] == ["threads"]
+
+
+def test_an_image_changed_after_its_manifest_was_written_is_named(tmp_path):
+    def change(b):
+        (b / "data/tiny/test/HR-x4/image_4.png").write_bytes(b"another picture")
+        every(b, "**/*.json", lambda record: record["libraries"].update(torch="2.13.0"))
+        worse(b)
+
+    assert str(compared(tmp_path, change).causes[0]).startswith("data: HR images of test, image_4: ")
+
+
+@pytest.mark.parametrize(
+    ("by", "tolerance", "code", "verdict"),
+    [
+        (0, 0.005, 0, "reproduced: 24 of 24 scores equal to the byte"),
+        (0.003, 0.005, 0, "reproduced within 0.003 dB; 18 of 24 scores equal to the byte"),
+        (
+            0.3,
+            0.005,
+            1,
+            "differs: 6 scores by up to 0.3 dB, first in tiny/x4-bicubic, net, PSNR-Y, image image_0; 18 of",
+        ),
+        (0.3, 0.31, 0, "reproduced within 0.3 dB; 18 of 24 scores equal to the byte"),
+        (float("nan"), 1000, 1, "differs: 6 scores by up to inf dB"),
+    ],
+)
+def test_verdict_and_exit_code(tmp_path, by, tolerance, code, verdict):
+    a, b = a_run(tmp_path / "a"), a_run(tmp_path / "b")
+    if by:
+        worse(b, "net", by)
+    report = Report(Folder(a), Folder(b), tolerance)
+    assert next(report.lines()).startswith(verdict)
+    assert report.comparison.reproduced == (code == 0)
+
+
+def test_the_tolerance_of_a_metric_is_of_its_last_printed_digit(tmp_path):
+    for moved, reproduced in ((4e-5, True), (6e-5, False)):
+
+        def change(b, moved=moved):
+            every(b, "scores/*/*/net.csv", lambda rows: rows[2].update(ssim_y=float(rows[2]["ssim_y"]) + moved))
+
+        report = compared(tmp_path / str(moved), change)
+        assert report.comparison.reproduced == reproduced
+        assert ("SSIM-Y" in report.comparison.verdict) and "6e-05" in report.comparison.verdict or reproduced
+
+
+def test_what_one_side_has_is_said_and_is_no_difference(tmp_path):
+    def change(b):
+        every(b, "scores/*/*/net.csv", lambda rows: rows.pop())
+        every(b, "scores/*/*/*.csv", lambda rows: [row.update(lpips="0.1", source="scene") for row in rows])
+
+    report = compared(tmp_path, change)
+    assert report.comparison.reproduced
+    said = "\n".join(report.lines())
+    assert "2 only in A: tiny/x4-bicubic, net, PSNR-Y; tiny/x4-bicubic, net, SSIM-Y" in said
+    assert "11 only in B: tiny/x4-bicubic, bicubic, LPIPS" in said
+
+
+def test_latency_is_a_ratio_with_an_interval(tmp_path):
+    def change(b):
+        every(b, "profile/x4/net.json", lambda record: record["latency"].update(samples_ms=[20.0, 22.0, 24.0]))
+
+    report = compared(tmp_path, change)
+    assert report.comparison.reproduced
+    assert report.latencies()[1] == "x4, net: 2.00 [1.67, 2.40], on CPU, 2 cores"
+    assert ratio([4.0] * 5, [2.0] * 5) == (2, 2, 2)
+
+
+def command(*arguments):
+    words = [sys.executable, "-m", "rssr", *map(str, arguments)]
+    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=300)
+
+
+def test_the_command_says_it_by_its_exit_code_and_writes_a_page(tmp_path):
+    a, b = a_run(tmp_path / "a"), a_run(tmp_path / "b")
+    worse(b, "net")
+    for side in (a, b):
+        table = side / "tables/tiny/x4-bicubic/quality.html"
+        table.parent.mkdir(parents=True)
+        table.write_text(f"<table><tr><td>of {side.name}</td></tr></table>")
+    result = command("compare", a, b, "--html", tmp_path / "page.html")
+    assert result.returncode == 1, result.stderr
+    assert result.stdout.startswith("differs: 6 scores by up to 0.1 dB")
+    page = (tmp_path / "page.html").read_text()
+    assert "<td>of a</td>" in page and "<td>of b</td>" in page and "differs: 6 scores" in page
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    result = command("compare", a, empty)
+    assert result.returncode == 2 and "have no score in common" in result.stderr and "Traceback" not in result.stderr
