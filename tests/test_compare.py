@@ -3,12 +3,15 @@
 import copy
 import subprocess
 import sys
+import types
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from rssr.base import ROOT
-from rssr.base.files import read_csv, read_json, write_csv, write_json
+from rssr.base.files import read_csv, read_json, sha256, write_csv, write_json
+from rssr.base.provenance import code_files
 from rssr.metrics.samples import ratio
 from rssr.plan.artifacts import Artifact
 from rssr.render.comparison.folder import Folder
@@ -302,3 +305,12 @@ def test_the_command_says_it_by_its_exit_code_and_writes_a_page(tmp_path):
     empty.mkdir()
     result = command("compare", a, empty)
     assert result.returncode == 2 and "have no score in common" in result.stderr and "Traceback" not in result.stderr
+
+
+def test_code_files_are_the_ones_that_this_process_has_imported():
+    invented = types.ModuleType("invented")
+    invented.__file__ = "_classes.py"  # as torch.classes has it
+    with mock.patch.dict(sys.modules, {"invented": invented}):
+        found = code_files()
+    assert found["rssr/base/files.py"] == sha256(ROOT / "rssr/base/files.py")[:12]
+    assert not [name for name in found if "site-packages" in name]

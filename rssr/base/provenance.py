@@ -30,9 +30,8 @@ def code_version() -> str:
 
 def code_files() -> dict[str, str]:
     """The files of this checkout that this process has imported, by path, with the first 12 digits of their sha256."""
-    found = {
-        Path(module.__file__).resolve() for module in list(sys.modules.values()) if getattr(module, "__file__", "")
-    }
+    named = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+    found = {Path(name).resolve() for name in named if name and Path(name).is_file()}  # PyTorch invents a name
     own = (path for path in found if path.is_relative_to(ROOT) and not path.is_relative_to(sys.prefix))
     return {path.relative_to(ROOT).as_posix(): sha256(path)[:12] for path in sorted(own)}
 
