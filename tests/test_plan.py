@@ -121,6 +121,24 @@ def test_replicates_have_names():
     assert weights.path == "results/weights/edsr_test/synthetic/x4/seed10.safetensors"
 
 
+def test_a_recipe_that_validates_needs_a_val_split(tmp_path):
+    for split in ("train", "val", "test"):
+        (tmp_path / f"{split}.png").touch()
+    of_weights = Artifact("weights", dataset="mine", scale=4, model="edsr_test")
+
+    def plan(*splits, **changes):
+        mine = {"label": "Mine", "images": str(tmp_path), "split": {split: f"{split}.png" for split in splits}}
+        training = {"test": {"iterations": 1, "optimiser": {"lr": 1}} | changes}
+        return plan_of(training=training, datasets={"mine": mine}, audit=None, analysis=None)
+
+    assert plan("train", "test").validation_images(of_weights) == []
+    images = plan("train", "val", "test", validate_every=10).validation_images(of_weights)
+    folder = "results/data/mine/val"
+    assert [artifact.folder.as_posix() for artifact in images] == [f"{folder}/HR-x4", f"{folder}/LR/x4-bicubic"]
+    with pytest.raises(UserError, match="training.test.validate_every: the data set 'mine' has no val split"):
+        targets.everything(plan("train", "test", validate_every=10))
+
+
 def test_lost_images_are_found_in_every_replicate(tmp_path):
     manifest = tmp_path / "manifest.csv"
     assert lost_images(manifest) == []

@@ -18,13 +18,17 @@ from pydantic import ValidationError
 from rssr.base import ROOT
 from rssr.base.errors import UserError
 from rssr.base.files import sha256, write_image
+from rssr.base.images import read_tensor
+from rssr.base.resampling import to_uint8
 from rssr.config.models import Recipe
 from rssr.datasets.folder import data_set
 from rssr.datasets.prepare import prepare_hr, prepare_lr
+from rssr.metrics.fidelity import psnr
 from rssr.models.registry import build
 from rssr.steps.checkpoints import Checkpoints
 from rssr.steps.patches import Ahead, DevicePatches, Patches
 from rssr.steps.training import Trainer, learning_rate
+from rssr.steps.validation import Validation
 
 CPU = torch.device("cpu")
 ENTRY = {"arch": "lstmconvsr", "args": {"channels": 8, "groups": [1], "arrbs": 1, "tail": "light"}, "scale": 4}
@@ -177,6 +181,44 @@ def test_average_follows_the_weights(images, tmp_path):
         torch.testing.assert_close(average[name], 0.9 * start[name] + 0.1 * last[name])
     plain = trainer(images, tmp_path / "plain", recipe(iterations=1, ema=0))
     assert all(torch.equal(plain.run()[name], last[name]) for name in last)
+
+
+@pytest.mark.parametrize("keep", ["last", "best"])
+def test_validation_is_a_column_and_may_choose_the_weights(images, tmp_path, keep):
+    """By a measure whose best is in the middle; then the real one, of a network with weights that are not its own."""
+    settings = recipe(validate_every=3, keep=keep)
+    measured, seen = iter([20.0, 22.0, 21.0]), []
+
+    def measure(network, weights):
+        seen.append({name: value.clone() for name, value in weights.items()})
+        return next(measured)
+
+    torch.manual_seed(10)
+    parts = patches_of(images, settings), Checkpoints(tmp_path, settings), CPU
+    run = Trainer(build(ENTRY).train(), settings, *parts, measure)
+    kept = run.run()
+    assert [row["psnr_y"] for row in run.curve] == [20.0, 22.0, 21.0]
+    assert all(torch.equal(kept[name], value) for name, value in seen[1 if keep == "best" else 2].items())
+    again = Trainer(build(ENTRY).train(), settings, *parts, measure).run()  # from the checkpoint
+    assert all(torch.equal(again[name], kept[name]) for name in kept)
+
+    network = build(ENTRY)
+    own = {name: value.clone() for name, value in network.state_dict().items()}
+    found = Validation(images / "HR-x4", images / "LR/x4-bicubic", 4, CPU)(network, kept)
+    assert all(torch.equal(value, own[name]) for name, value in network.state_dict().items()) and network.training
+    network.load_state_dict(kept)
+    pairs = [
+        [read_tensor(images / side / f"{name}.png")[None] for side in ("LR/x4-bicubic", "HR-x4")] for name in "abc"
+    ]
+    with torch.no_grad():
+        expected = [psnr(to_uint8(network.eval()(lr / 255)), hr, 4).item() for lr, hr in pairs]
+    assert found == pytest.approx(sum(expected) / 3)
+
+
+def test_validation_needs_a_measure_and_rows():
+    for changes, message in (({"keep": "best"}, "needs `validate_every`"), ({"validate_every": 4}, "a multiple of")):
+        with pytest.raises(ValidationError, match=message):
+            recipe(**changes)
 
 
 def test_training_lowers_the_loss(images, tmp_path):

@@ -98,11 +98,23 @@ class Recipe(Block):
     )
     checkpoint_every: int = Field(200, ge=1, description="iterations between checkpoints to resume from")
     log_every: int = Field(10, ge=1, description="iterations that a row of the loss curve averages")
+    validate_every: int | None = Field(
+        None, ge=1, description="iterations between measurements of PSNR-Y on the val split; none by default"
+    )
+    keep: Literal["last", "best"] = Field("last", description="weights of the last iteration, or of the best PSNR-Y")
 
     @model_validator(mode="after")
     def _one_length(self) -> "Recipe":
         if (self.iterations is None) == (self.epochs is None):
             raise ValueError("give either `iterations` or `epochs`")
+        return self
+
+    @model_validator(mode="after")
+    def _validated_where_logged(self) -> "Recipe":
+        if self.keep == "best" and self.validate_every is None:
+            raise ValueError("`keep: best` needs `validate_every`")
+        if (self.validate_every or 0) % self.log_every:
+            raise ValueError("`validate_every` has to be a multiple of `log_every`: its values are rows of the curve")
         return self
 
     @model_validator(mode="after")

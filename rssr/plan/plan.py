@@ -76,6 +76,11 @@ class Plan:
         """The training set of a rule's wildcards `dataset` and `scale`."""
         return TrainingSet(wildcards.dataset, int(wildcards.scale), self.training_degradation)
 
+    def validation_images(self, wildcards: Any) -> list[Artifact]:
+        """What a training of a rule's wildcards validates on; empty where its recipe does not."""
+        recipe = self.config.training[self.model(wildcards).config.train]
+        return self.training_set(wildcards).validation if recipe.validate_every else []
+
     # Models.
 
     def model_at(self, name: str, scale: int) -> ModelPlan:
@@ -143,17 +148,22 @@ class Plan:
 
     @property
     def training_sets(self) -> list[TrainingSet]:
-        """The training set of every trained network, each once; UserError where a data set has no train split."""
+        """The training set of every trained network, each once; UserError where a data set has no split for it."""
         found = {}
         for artifact in self.all_weights:
             dataset, name = artifact.dataset, artifact.model
             if not self.model(artifact).is_trained:
                 continue
-            if "train" not in self.data_sets[dataset].splits:
-                raise UserError(
-                    f"models.{name}.train: the data set '{dataset}' has no train split: add one to its `split`, or "
-                    f"name another data set in models.{name}.train_on"
-                )
+            recipe = self.config.models[name].train
+            needed = {"train": f"models.{name}.train"}
+            if self.config.training[recipe].validate_every:
+                needed["val"] = f"training.{recipe}.validate_every"
+            for split, key in needed.items():
+                if split not in self.data_sets[dataset].splits:
+                    raise UserError(
+                        f"{key}: the data set '{dataset}' has no {split} split: add one to its `split`, or name "
+                        f"another data set in models.{name}.train_on"
+                    )
             found[TrainingSet(dataset, artifact.scale, self.training_degradation)] = None
         return list(found)
 

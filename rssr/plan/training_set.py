@@ -1,6 +1,6 @@
 """A training set: the train split of a data set at one scale and one degradation."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rssr.plan.artifacts import Artifact
 
@@ -28,3 +28,8 @@ class TrainingSet:
     def lr(self) -> Artifact:
         """The manifest of its LR images."""
         return Artifact("lr", dataset=self.dataset, split="train", scale=self.scale, degradation=self.degradation)
+
+    @property
+    def validation(self) -> list[Artifact]:
+        """The manifests of HR and LR images of the val split beside it."""
+        return [replace(artifact, split="val") for artifact in (self.hr, self.lr)]

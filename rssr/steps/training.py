@@ -19,6 +19,7 @@ from rssr.base.files import sha256, write_csv
 from rssr.base.process import stop_signals
 from rssr.steps.checkpoints import Checkpoints
 from rssr.steps.patches import Patches
+from rssr.steps.validation import Validation
 
 _LOSSES = {
     "l1": lambda sr, hr: (sr - hr).abs().mean(),
@@ -26,7 +27,8 @@ _LOSSES = {
     "charbonnier": lambda sr, hr: ((sr - hr).square() + 1e-6).sqrt().mean(),
 }
 _OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-_KEPT = ("done", "curve", "seconds", "peak_memory_mib", "weights", "average")  # attributes that are part of a state
+# Attributes that are part of a state.
+_KEPT = ("done", "curve", "seconds", "peak_memory_mib", "weights", "average", "best", "best_psnr")
 
 
 def learning_rate(iteration: int, total: int, recipe: Mapping[str, Any]) -> float:
@@ -53,6 +55,7 @@ class Trainer:
         patches: where batches come from.
         checkpoints: where states are kept.
         device: where to train.
+        validation: what a recipe with `validate_every` measures by.
     """
 
     def __init__(
@@ -62,7 +65,9 @@ class Trainer:
         patches: Patches,
         checkpoints: Checkpoints,
         device: torch.device,
+        validation: Validation | None = None,
     ) -> None:
+        self.validation = validation
         self.recipe, self.patches, self.checkpoints, self.device = recipe, patches, checkpoints, device
         self.order = torch.channels_last if recipe["channels_last"] else torch.contiguous_format
         self.network = network.to(device, memory_format=self.order)
@@ -72,6 +77,8 @@ class Trainer:
         self.optimiser = _OPTIMISERS[options.pop("name")](network.parameters(), fused=True, **options)
         self.weights = network.state_dict()  # the network's own memory, not a copy
         self.average = {name: value.clone() for name, value in self.weights.items()} if recipe["ema"] else {}
+        self.best: dict[str, Tensor] = {}
+        self.best_psnr = -math.inf
         self.batches = patches.on(device)
         self.total = recipe["iterations"] or max(1, recipe["epochs"] * len(patches.names) // recipe["batch"])
         self.done, self.curve, self.seconds = 0, [], 0.0
@@ -80,7 +87,9 @@ class Trainer:
         self._resume()
 
     def run(self) -> dict[str, Tensor]:
-        """Train to the last iteration; the averaged weights, or the last ones where the recipe keeps no average.
+        """Train to the last iteration; the averaged weights, or plain ones where the recipe keeps no average.
+
+        They are the last, or those of the best validation, as the recipe's `keep` says.
 
         Raises:
             UserError: for a loss or a weight that is not finite; the last state that was saved is.
@@ -102,7 +111,7 @@ class Trainer:
                 if signals and not last:
                     sys.exit(f"{signals[0]} after iteration {self.done} of {self.total}: run the same again to resume")
                 progress.update()
-        return self.average or self.weights
+        return self.best or self.average or self.weights
 
     def _step(self) -> Tensor:
         # Of the iteration alone, as the patches are: what a network draws (dropout) is the same after a resume.
@@ -134,8 +143,19 @@ class Trainer:
     def _log(self) -> None:
         losses = self._read_losses()
         rate = learning_rate(self.done - 1, self.total, self.recipe)
-        self.curve.append({"iteration": self.done, "loss": sum(losses) / len(losses), "learning_rate": rate})
+        row = {"iteration": self.done, "loss": sum(losses) / len(losses), "learning_rate": rate}
+        self.curve.append(row | ({"psnr_y": self._validate()} if self.validation else {}))
         self.losses = []
+
+    def _validate(self) -> float | None:
+        """PSNR-Y of the weights that would be kept now; None where it is not the turn."""
+        if self.done % self.recipe["validate_every"] and self.done < self.total:
+            return None
+        weights = self.average or self.weights
+        found = self.validation(self.network, weights)
+        if self.recipe["keep"] == "best" and found > self.best_psnr:
+            self.best_psnr, self.best = found, {name: value.clone() for name, value in weights.items()}
+        return found
 
     def _read_losses(self) -> list[float]:
         """The losses since the last row of the curve, from the device; UserError for one that is not finite."""
@@ -173,7 +193,7 @@ class Trainer:
         tqdm.write(f"resumed after iteration {self.done} of {self.total}")
 
     def write_curve(self, path: Path) -> None:
-        """Write the loss curve: iteration, mean loss since the last row, learning rate."""
+        """Write the loss curve: iteration, mean loss since the last row, learning rate; PSNR-Y where it validates."""
         write_csv(path, self.curve)
 
 

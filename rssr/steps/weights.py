@@ -19,6 +19,7 @@ from rssr.plan.artifacts import artifacts_at
 from rssr.steps.checkpoints import Checkpoints
 from rssr.steps.patches import Patches
 from rssr.steps.training import Trainer, manifest_checksums
+from rssr.steps.validation import Validation
 
 
 def train(
@@ -28,6 +29,7 @@ def train(
     path: Path,
     code: str,
     device: torch.device,
+    validate_on: Sequence[Path] = (),
 ) -> None:
     """Train a network and write its weights, with .csv (the loss curve) and .json (the record) beside them.
 
@@ -38,6 +40,7 @@ def train(
         path: safetensors file; checkpoints of the training are kept beside it.
         code: checksum over the code that is run; a change restarts training.
         device: where to train.
+        validate_on: the folders of HR and LR images of the val split, for a recipe with `validate_every`.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic with it alone
     torch.use_deterministic_algorithms(True, warn_only=True)
@@ -45,9 +48,12 @@ def train(
     torch.manual_seed(recipe["seed"])
     model, scale = build(entry).train(), entry["scale"]
     entries = {"model": entry, "recipe": recipe, "images": manifest_checksums(*images)}
+    if validate_on:
+        entries["validation"] = manifest_checksums(*validate_on)
     patches, threads = Patches(*images, scale, recipe), torch.get_num_threads()
     checkpoints = Checkpoints(path.parent / "checkpoints", [entries, code, threads])
-    trainer = Trainer(model, recipe, patches, checkpoints, device)
+    validation = Validation(*validate_on, scale, device) if validate_on else None
+    trainer = Trainer(model, recipe, patches, checkpoints, device, validation)
     weights = trainer.run()
     write_weights(path, {name.removeprefix("network."): value for name, value in weights.items()}, scale)
     trainer.write_curve(path.with_suffix(".csv"))

@@ -5,6 +5,7 @@ rule train_model:
     input:
         hr=lambda wildcards: plan.training_set(wildcards).hr.path,
         lr=lambda wildcards: plan.training_set(wildcards).lr.path,
+        val=lambda wildcards: paths(plan.validation_images(wildcards)),
         script=script("train_model"),
         code=lambda wildcards: code("train_model", plan.model(wildcards).module),
     output:
@@ -29,8 +30,8 @@ rule train_model:
         lr_dir=subpath(input.lr, parent=True),
     shell:
         "python {input.script} --model {params.model:q} --recipe {params.recipe:q} --seed {params.seed}"
-        " --hr-dir {params.hr_dir} --lr-dir {params.lr_dir} --weights {output.weights}"
-        " --threads {threads} --code {input.code} 2>&1 | tee {log}"
+        " --hr-dir {params.hr_dir} --lr-dir {params.lr_dir} --val {input.val}"
+        " --weights {output.weights} --threads {threads} --code {input.code} 2>&1 | tee {log}"
 
 
 rule load_weights:

@@ -18,6 +18,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, required=True, help="of the replicate")
     parser.add_argument("--hr-dir", type=Path, required=True)
     parser.add_argument("--lr-dir", type=Path, required=True)
+    parser.add_argument("--val", type=Path, nargs="*", default=[], help="HR and LR manifests, for `validate_every`")
     parser.add_argument("--weights", type=Path, required=True, help="safetensors; .json and .csv are put beside it")
     parser.add_argument("--code", type=Path, nargs="*", help="files whose change restarts training")
     devices.add_options(parser)
@@ -25,7 +26,8 @@ def main() -> None:
     device = devices.prepare(arguments)
     code = digest(arguments.code or used_files(Path(__file__).resolve()))
     recipe = arguments.recipe | {"seed": arguments.seed}
-    train(arguments.model, recipe, (arguments.hr_dir, arguments.lr_dir), arguments.weights, code, device)
+    images, validate_on = (arguments.hr_dir, arguments.lr_dir), [path.parent for path in arguments.val]
+    train(arguments.model, recipe, images, arguments.weights, code, device, validate_on)
 
 
 run(main)

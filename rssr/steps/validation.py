@@ -1,0 +1,42 @@
+"""PSNR-Y of a network while it trains, on the val split."""
+
+import statistics
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from rssr.base.files import read_csv
+from rssr.base.images import read_tensor
+from rssr.base.resampling import to_uint8
+from rssr.metrics.fidelity import psnr
+
+
+class Validation:
+    """Upscales prepared images whole, in fp32 and 8 bits, and compares them with a border crop of the scale.
+
+    Args:
+        hr_dir: results/data/{dataset}/val/HR-x{scale}.
+        lr_dir: results/data/{dataset}/val/LR/x{scale}-{degradation}.
+        scale: upscaling factor.
+        device: where the network is.
+    """
+
+    def __init__(self, hr_dir: Path, lr_dir: Path, scale: int, device: torch.device) -> None:
+        self.scale, self.device = scale, device
+        names = [f"{row['image']}.png" for row in read_csv(hr_dir / "manifest.csv")]
+        self.pairs = [(lr_dir / name, hr_dir / name) for name in names]
+
+    @torch.no_grad()
+    def __call__(self, network: nn.Module, weights: Mapping[str, Tensor]) -> float:
+        """The mean over the images in dB, of the network with the given weights instead of its own."""
+        network.eval()
+        found = []
+        for lr_path, hr_path in self.pairs:
+            lr = read_tensor(lr_path)[None].to(self.device).float() / 255
+            sr = to_uint8(functional_call(network, dict(weights), (lr,)))
+            found.append(psnr(sr.cpu(), read_tensor(hr_path)[None], self.scale).item())
+        network.train()
+        return statistics.fmean(found)
