@@ -1,6 +1,16 @@
 """Objects of the plan for tests that need one and do not care which."""
 
+import yaml
+
+from rssr.base import ROOT
+from rssr.plan.plan import Plan
 from rssr.plan.test_set import TestSet
+
+
+def a_plan(**changes) -> Plan:
+    """The plan of config/test.yaml with other blocks."""
+    config = yaml.safe_load((ROOT / "config/test.yaml").read_text(encoding="utf-8"))
+    return Plan(config | changes, "test")
 
 
 def a_test_set(dataset: str = "tiny", scale: int = 4, degradation: str = "bicubic", **changes) -> TestSet:

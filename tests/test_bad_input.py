@@ -5,129 +5,123 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
+from runs import WEIGHTS, offline
 
-from rssr.base.files import sha256
+from rssr.base.files import read_csv, read_image, sha256
+
+EDSR = {"num_in_ch": 3, "num_out_ch": 3, "num_feat": 8, "num_block": 1, "upscale": 4, "img_range": 1.0}
+ON_SYNTHETIC = {
+    name: {"train_on": "synthetic"} for name in ("lstmconvsr_test", "lstmconvsr_test_without_hwd", "edsr_test")
+}
+
+
+def own(pattern="*.png", folder="images"):
+    return {"label": "Mine", "images": folder, "split": {"test": pattern}}
+
+
+def edsr(**weights):
+    return {"label": "EDSR", "arch": "basicsr:EDSR", "args": EDSR, "weights": {"path": "w.safetensors"} | weights}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"models": {"bicubic": {"lable": "Bicubic"}}},
+            "unknown key 'models.bicubic.lable', did you mean 'label'?",
+        ),
+        (
+            {"models": {"lstmconvsr_test": {"arch": "lstmconvrs"}}},
+            "unknown model 'lstmconvrs', did you mean 'lstmconvsr'?",
+        ),
+        (
+            # Snakemake alone would use the weights of the earlier run.
+            {"models": {"edsr_test": {"train": None, "weights": {"path": "no/such.safetensors"}}}},
+            "models.edsr_test.weights.path: there is no file no/such.safetensors",
+        ),
+        (
+            {
+                "datasets": {"mine": own(folder="results/data/synthetic/test/HR-x4")},
+                "models": ON_SYNTHETIC | {"edsr_test": {"train_on": "mine"}},
+            },
+            "models.edsr_test.train: the data set 'mine' has no train split",
+        ),
+        ({"datasets": {"mine": own(folder="pictures")}}, "datasets.mine: there is no folder pictures"),
+        (
+            {"datasets": {"mine": own("test/*.png", "docs")}},
+            "datasets.mine: no image matches 'test/*.png' in the folder docs",
+        ),
+    ],
+)
+def test_what_a_plan_refuses(planned, changes, message):
+    planned.change(**changes)
+    code, said = planned.dry_run()
+    error = said.splitlines()[-1]
+    assert code == 1 and error.startswith("error: ") and message in error and "Traceback" not in said
 
 
 def kept(project):
     """Checksums of what a run has computed; renderings may follow the configuration before the error is met."""
-    patterns = ("scores/**/*.csv", "data/**/*.png", "sr/**/*.png", "**/*.checkpoint")
+    patterns = ("scores/**/*.csv", "data/**/*.png", "sr/**/*.png", "weights/**/*.safetensors", "**/*.checkpoint")
     files = [path for pattern in patterns for path in (project.folder / "results").glob(pattern)]
     return {path: sha256(path) for path in files}
 
 
-def failed(project, *arguments):
+def test_what_jobs_refuse(project):
+    """Every job that cannot be done says why; what can be done is done, and what was done is kept."""
+    images = project.folder / "images"
+    noise = np.random.default_rng(0).integers(0, 256, (49, 46, 3), dtype=np.uint8)
+    for name, pixels in {"sound/a": noise, "deep/b": np.zeros((48, 48), np.uint16), "cut/c": noise}.items():
+        (images / name).parent.mkdir(parents=True)
+        Image.fromarray(pixels).save(images / f"{name}.png")
+    (images / "cut/c.png").write_bytes((images / "cut/c.png").read_bytes()[:500])
+    shutil.copy(project.folder / WEIGHTS.format("edsr_test"), project.folder / "w.safetensors")
+    trained = {"label": "EDSR", "train": "test", "train_on": "synthetic"}
+    refused = {
+        "no_class": (trained | {"arch": "basicsr:EDSRR"}, "arch 'basicsr:EDSRR': module basicsr has no class 'EDSRR'"),
+        "argument": (
+            trained | {"arch": "basicsr:EDSR", "args": {"num_fat": 8}},
+            "arch 'basicsr:EDSR' does not take the arguments",
+        ),
+        "checksum": (edsr(sha256="0" * 64), "w.safetensors: sha256 is "),
+        "shape": (
+            edsr() | {"args": EDSR | {"num_feat": 9}},
+            "w.safetensors does not fit EDSR: 'conv_first.weight' is (8, 3, 3, 3), not (9, 3, 3, 3)",
+        ),
+    }
+    of_data = {
+        "cut": (own("cut/*.png"), "images/cut/c.png cannot be read as an image"),
+        "deep": (own("deep/*.png"), "images/deep/b.png has more than 8 bits per channel"),
+    }
+    project.change(
+        datasets={"sound": own("sound/*.png")} | {name: entry for name, (entry, _) in of_data.items()},
+        models=ON_SYNTHETIC | {name: entry for name, (entry, _) in refused.items()},
+    )
     before = kept(project)
-    result = project.snakemake(*arguments)
-    assert result.returncode != 0
-    assert "Traceback" not in result.stdout
-    after = kept(project)
-    assert {path: after.get(path) for path in before} == before
-    return result.stdout
-
-
-def test_misspelt_key(project):
-    project.edit("config/test.yaml", "label: Bicubic", "lable: Bicubic")
-    assert "unknown key 'models.bicubic.lable', did you mean 'label'?" in failed(project)
-
-
-def test_unknown_model(project):
-    project.edit("config/test.yaml", "arch: lstmconvsr", "arch: lstmconvrs")
-    assert "unknown model 'lstmconvrs', did you mean 'lstmconvsr'?" in failed(project)
-
-
-def test_class_that_is_not_there(project):
-    project.edit("config/test.yaml", "basicsr:EDSR", "basicsr:EDSRR")
-    assert "error: arch 'basicsr:EDSRR': module basicsr has no class 'EDSRR'" in failed(project)
-
-
-def test_argument_that_a_network_refuses(project):
-    project.edit("config/test.yaml", "num_feat: 8", "num_fat: 8")
-    assert "error: arch 'basicsr:EDSR' does not take the arguments" in failed(project)
-
-
-def test_wrong_sha256_of_weights(project):
-    shutil.copy(
-        project.folder / "results/weights/edsr_test/synthetic/x4/seed10.safetensors", project.folder / "w.safetensors"
-    )
-    weights = f"weights: {{path: w.safetensors, sha256: '{'0' * 64}'}}"
-    project.edit("config/test.yaml", "img_range: 1.0}\n    train: test", f"img_range: 1.0}}\n    {weights}")
-    assert "error: w.safetensors: sha256 is " in failed(project)
-
-
-def test_weights_of_another_shape(project):
-    shutil.copy(
-        project.folder / "results/weights/edsr_test/synthetic/x4/seed10.safetensors", project.folder / "w.safetensors"
-    )
-    project.edit(
-        "config/test.yaml", "img_range: 1.0}\n    train: test", "img_range: 1.0}\n    weights: {path: w.safetensors}"
-    )
-    project.edit("config/test.yaml", "num_feat: 8", "num_feat: 9")
-    assert "error: w.safetensors does not fit EDSR: 'conv_first.weight' is (8, 3, 3, 3), not (9, 3, 3, 3)" in failed(
-        project
-    )
-
-
-@pytest.fixture
-def own_images(project):
-    folder = project.folder / "images"
-    folder.mkdir()
-    noise = np.random.default_rng(0).integers(0, 256, (48, 48, 3), dtype=np.uint8)
-    Image.fromarray(noise).save(folder / "a.png")
-    Image.fromarray(noise[:, :46]).save(folder / "b.png")
-    mine = "  mine: {label: Mine, images: images, split: {test: '*.png'}}\nmodels:\n"
-    project.edit("config/test.yaml", "models:\n", mine)
-    for model in ("lstmconvsr", "basicsr:EDSR"):
-        project.edit("config/test.yaml", f"arch: {model}", f"arch: {model}\n    train_on: synthetic")
-    project.edit("config/test.yaml", "    ablates:", "    train_on: synthetic\n    ablates:")
-    return project
-
-
-def test_unreadable_image(own_images):
-    (own_images.folder / "images/b.png").write_bytes((own_images.folder / "images/a.png").read_bytes()[:500])
-    assert "error: images/b.png cannot be read as an image" in failed(own_images)
-
-
-def test_no_train_split(own_images):
-    own_images.edit("config/test.yaml", "train_on: synthetic", "train_on: mine")
-    assert "models.lstmconvsr_test.train: the data set 'mine' has no train split" in failed(own_images)
-
-
-def test_deep_image(own_images):
-    Image.fromarray(np.zeros((48, 48), np.uint16)).save(own_images.folder / "images/b.png")
-    assert "error: images/b.png has more than 8 bits per channel" in failed(own_images)
-
-
-def test_folder_without_images(own_images):
-    own_images.edit("config/test.yaml", "test: '*.png'", "test: 'test/*.png'")
-    assert "error: datasets.mine: no image matches 'test/*.png' in the folder images" in failed(own_images)
-
-
-def test_no_such_folder(own_images):
-    own_images.edit("config/test.yaml", "images: images", "images: pictures")
-    assert "error: datasets.mine: there is no folder pictures" in failed(own_images)
-
-
-def test_no_such_weights(project):
-    """Snakemake alone would use the weights of the earlier run."""
-    weights = "img_range: 1.0}\n    weights: {path: no/such.safetensors}"
-    project.edit("config/test.yaml", "img_range: 1.0}\n    train: test", weights)
-    assert "error: models.edsr_test.weights.path: there is no file no/such.safetensors" in failed(project)
+    sound = "results/data/sound/test/{}/manifest.csv"
+    targets = [
+        *(WEIGHTS.format(name) for name in ("no_class", "argument")),
+        *(f"results/weights/{name}/synthetic/x4/0.safetensors" for name in ("checksum", "shape")),
+        *(f"results/data/{name}/test/HR-x4/manifest.csv" for name in of_data),
+        sound.format("LR/x4-bicubic"),
+    ]
+    code, said = project.snakemake("--keep-going", "--", *targets)
+    assert code == 1 and "Traceback" not in said
+    for _, message in (refused | of_data).values():
+        assert f"error: {message}" in said
+    assert before and {path: kept(project).get(path) for path in before} == before
+    # Not an error: sides that are no multiple of the scale, since images come in all sizes.
+    assert np.array_equal(read_image(project.folder / "results/data/sound/test/HR-x4/sound_a.png"), noise[:48, :44])
+    (row,) = read_csv(project.folder / sound.format("HR-x4"))
+    assert (row["right"], row["bottom"]) == ("44", "48")
 
 
 def test_required_metric_without_a_network(project):
-    project.edit("config/test.yaml", "metrics: {psnr_y: {},", "metrics: {psnr_y: {}, lpips: {},")
-    environment = {"https_proxy": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment.items():
-            patch.setenv(name, value)
-        message = failed(project)
-        assert "alexnet-owt-7be5be79.pth cannot be downloaded" in message
-        assert "rule fetch_metric" not in message, "it stops before any work is done"
-        project.edit("config/test.yaml", "lpips: {}", "lpips: {required: false}")
-        result = project.snakemake()
-    assert result.returncode == 0, result.stdout
-    table = (project.folder / "results/tables/synthetic/x4-bicubic/quality.md").read_text()
-    assert "LPIPS ↓" not in table and "–" not in table
-    assert "LPIPS: not computed, because downloads/metrics/checkpoints/alexnet-owt-7be5be79.pth cannot be" in table
-    assert "on another machine and put it there; then delete results/metrics/lpips.json and run again" in table
+    project.change(metrics={"lpips": {}})
+    before = kept(project)
+    with offline():
+        code, said = project.snakemake()
+    assert code == 1 and "Traceback" not in said
+    assert "alexnet-owt-7be5be79.pth cannot be downloaded" in said
+    assert "rule fetch_metric" not in said, "it stops before any work is done"
+    assert kept(project) == before

@@ -10,17 +10,12 @@ import torch
 import yaml
 from PIL import Image
 from rasterio.transform import from_origin
+from runs import rssr
 
 from rssr.base import ROOT
 from rssr.base.resampling import to_uint8
 from rssr.config import load
 from rssr.steps.catalogue import load_model
-
-
-def rssr(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "rssr", *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, timeout=300
-    )
 
 
 def test_a_geotiff_comes_out_as_the_network_makes_it(tmp_path):

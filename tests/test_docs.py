@@ -5,7 +5,6 @@ A block tagged `bash` has commands that are in CHECKED below. A command that can
 """
 
 import re
-import runpy
 import shlex
 import shutil
 import subprocess
@@ -17,6 +16,7 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from runs import rssr
 from snakemake.cli import parse_args
 
 from rssr.base import ROOT
@@ -86,10 +86,8 @@ def upscaled(command, folder):
     """The command runs on a small picture in a folder of its own."""
     image = np.random.default_rng(0).integers(0, 256, (20, 20, 4), dtype="uint8")
     Image.fromarray(image if "--bands" in command else image[..., :3]).save(folder / "scene.tif")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setattr(sys, "argv", ["rssr", *shlex.split(command)[3:]])
-        runpy.run_module("rssr", run_name="__main__")
+    result = rssr(*shlex.split(command)[3:], cwd=folder)
+    assert result.returncode == 0, result.stderr
     out = shlex.split(command)[shlex.split(command).index("-o") + 1]
     with Image.open(folder / out) as result:
         assert result.size == (80, 80)
@@ -97,10 +95,8 @@ def upscaled(command, folder):
 
 def exported(command, folder):
     """The command writes weights that can be read again."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setattr(sys, "argv", ["rssr", *shlex.split(command)[3:]])
-        runpy.run_module("rssr", run_name="__main__")
+    result = rssr(*shlex.split(command)[3:], cwd=folder)
+    assert result.returncode == 0, result.stderr
     assert read_weights(folder / shlex.split(command)[-1])
 
 
@@ -108,11 +104,8 @@ def compared(command, folder):
     """The command runs where the results are those of the committed run."""
     shutil.copytree(ROOT / "results/reference/default", folder / "results")
     (folder / "results/reference").symlink_to(ROOT / "results/reference")
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as end:
-        patch.chdir(folder)
-        patch.setattr(sys, "argv", ["rssr", *shlex.split(command)[3:]])
-        runpy.run_module("rssr", run_name="__main__")
-    assert end.value.code == 0
+    result = rssr(*shlex.split(command)[3:], cwd=folder)
+    assert result.returncode == 0, result.stderr
 
 
 def run(command, folder):

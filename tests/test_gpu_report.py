@@ -1,31 +1,24 @@
 """The command for machines with a GPU, tried on the CPU."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 import torch
+from runs import rssr
 
-from rssr.base import ROOT
 from rssr.steps import gpu_report
-
-
-def command(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "rssr", "gpu-report", *map(str, arguments)], cwd=ROOT, capture_output=True, text=True
-    )
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_without_a_gpu_it_says_so_in_a_sentence(tmp_path):
-    result = command("--out", tmp_path)
+    result = rssr("gpu-report", "--out", tmp_path)
     assert result.returncode == 1 and result.stderr.count("\n") == 1
     assert result.stderr.startswith("error: --device cuda: PyTorch finds no CUDA device here")
 
 
+@pytest.mark.slow
 def test_every_part_is_measured_and_saved(tmp_path):
-    result = command("--out", tmp_path, "--device", "cpu", "--quick")
+    result = rssr("gpu-report", "--out", tmp_path, "--device", "cpu", "--quick")
     assert result.returncode == 0, result.stderr
     assert {path.stem for path in tmp_path.iterdir()} == set(gpu_report.PARTS)
     for part in gpu_report.PARTS:

@@ -5,14 +5,12 @@ import shutil
 from dataclasses import asdict
 
 import pytest
-import yaml
+from objects import a_plan
 
-from rssr.base import ROOT
 from rssr.base.errors import UserError
 from rssr.plan import arguments, jobs, targets
 from rssr.plan.artifacts import KINDS, Artifact, artifact_at, by_model
 from rssr.plan.manifests import lost_images
-from rssr.plan.plan import Plan
 from rssr.plan.replicate import SINGLE, drawn, seeded
 
 VALUES = {
@@ -23,11 +21,6 @@ VALUES = {
     "model": "edsr_xs",
     "replicate": "seed10",
 }
-
-
-def plan_of(**changes) -> Plan:
-    config = yaml.safe_load((ROOT / "config/test.yaml").read_text(encoding="utf-8"))
-    return Plan(config | changes, "test")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -49,7 +42,7 @@ def test_names_with_underscores_never_meet():
     """Data set `neon` with degradation `hard_bicubic`, and `neon_hard` with `bicubic`."""
     synthetic = {"label": "Synthetic", "module": "synthetic"}
     steps = {name: [{"reduce": "bicubic"}] for name in ("hard_bicubic", "bicubic")}
-    plan = plan_of(
+    plan = a_plan(
         datasets={"neon": synthetic, "neon_hard": synthetic},
         degradations=steps,
         scale=[2, 4],
@@ -72,7 +65,7 @@ def test_files_are_matched_to_models_by_what_they_are():
 
 
 def test_a_test_set_survives_its_way_to_a_script():
-    plan = plan_of(degradations={"hard": [{"blur": 1.2, "size": 7}, {"reduce": "bicubic"}, {"noise": 5}]})
+    plan = a_plan(degradations={"hard": [{"blur": 1.2, "size": 7}, {"reduce": "bicubic"}, {"noise": 5}]})
     (test,) = plan.test_sets
     assert arguments.test_set(jobs.test_sets([test])) == test
     assert test.title == "Synthetic, " + test.conditions
@@ -81,8 +74,8 @@ def test_a_test_set_survives_its_way_to_a_script():
 
 
 def test_names_say_scale_and_degradation_where_there_are_several():
-    assert plan_of().test_sets[0].name == "Synthetic"
-    several = plan_of(scale=[2, 4], degradations=["bicubic", "bicubic_jpeg"], analysis=None, audit=None)
+    assert a_plan().test_sets[0].name == "Synthetic"
+    several = a_plan(scale=[2, 4], degradations=["bicubic", "bicubic_jpeg"], analysis=None, audit=None)
     assert several.test_sets[1].name == "Synthetic, x2, bicubic_jpeg"
 
 
@@ -94,25 +87,25 @@ def test_the_scale_of_weights_is_known_before_anything_is_loaded(tmp_path, monke
     write_weights(tmp_path / "x4.safetensors", {}, scale=4)
     entry = {"label": "EDSR", "arch": "basicsr:EDSR", "args": {}, "weights": {"path": "x4.safetensors"}}
     models = {"bicubic": {"label": "Bicubic", "arch": "bicubic"}, "edsr": entry}
-    plan = plan_of(models=models, scale=[2, 4], audit=None, analysis=None)
+    plan = a_plan(models=models, scale=[2, 4], audit=None, analysis=None)
     assert [model.name for model in plan.models_at(2)] == ["bicubic"]
     assert [model.name for model in plan.models_at(4)] == ["bicubic", "edsr"]
     assert plan.notes_at(2) == ["EDSR: no row at x2, since x4.safetensors has weights for x4"]
     assert plan.notes_at(4) == []
     audit = {"datasets": ["synthetic"], "models": ["edsr"]}
     with pytest.raises(UserError, match="models.edsr has no weights for x2"):
-        targets.everything(plan_of(models=models, scale=[2, 4], audit=audit, analysis=None))
+        targets.everything(a_plan(models=models, scale=[2, 4], audit=audit, analysis=None))
     with pytest.raises(
         UserError, match="models.edsr: x4.safetensors has weights for x4, not for the configuration's x2"
     ):
-        plan_of(models=models, scale=2, audit=None, analysis=None)
+        a_plan(models=models, scale=2, audit=None, analysis=None)
 
 
 def test_replicates_have_names():
-    plan = plan_of()
+    plan = a_plan()
     assert plan.model_at("bicubic", 4).replicates == [SINGLE]
     assert plan.model_at("edsr_test", 4).replicates == [seeded(10)] == ["seed10"]
-    several = plan_of(training={"test": {"iterations": 1, "optimiser": {"lr": 1}, "seeds": [10, 3]}})
+    several = a_plan(training={"test": {"iterations": 1, "optimiser": {"lr": 1}, "seeds": [10, 3]}})
     model = several.model_at("edsr_test", 4)
     assert model.replicates == ["seed10", "seed3"] and model.seed_of == {"seed10": 10, "seed3": 3}
     assert "seed" not in jobs.recipe(several, model), "a further seed trains none of the others again"

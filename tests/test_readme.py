@@ -60,4 +60,4 @@ def test_the_example_of_a_baseline_works():
     config["models"] |= models
     assert {"swinir", "someones_upload"} <= set(validate(config, "README.md").models)
     with torch.inference_mode():
-        assert build(entry_at(models["swinir"], 4))(torch.rand(1, 3, 100, 100)).shape == (1, 3, 400, 400)
+        assert build(entry_at(models["swinir"], 4))(torch.rand(1, 3, 20, 20)).shape == (1, 3, 80, 80)

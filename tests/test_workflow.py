@@ -7,18 +7,19 @@ import shutil
 import signal
 import subprocess
 import time
+from collections import defaultdict
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
+from objects import a_plan
 from PIL import Image
+from runs import WEIGHTS, Project, offline
 
-from rssr.base import ROOT
 from rssr.base.files import read_image, sha256
 from rssr.plan import targets
-from rssr.plan.plan import Plan
 
 RENDERINGS = {
     *("render_quality", "render_significance", "render_complexity", "render_quality_cost", "render_qualitative"),
@@ -26,27 +27,30 @@ RENDERINGS = {
     *("render_distributions", "render_win_rate", "render_spectra"),
     *("render_audit", "write_provenance", "render_report"),
 }
-
 MEASUREMENTS = {"upscale_images", "score_images", "measure_spectrum", "profile_model"}
-# Of the two models that `analysis` in config/test.yaml names.
-ANALYSIS = {"measure_attribution", "measure_features", "render_attribution", "render_features", "render_architecture"}
+RECORDS = {"write_provenance", "render_report"}
 LSTMCONVSRS = {"lstmconvsr_test", "lstmconvsr_test_without_hwd"}
+SR = "results/sr/synthetic/x4-bicubic"
+IMAGE = f"{SR}/edsr_test/seed10/test_0_x0_y0.png"
 
 
 def rules(jobs):
     return {rule for rule, _ in jobs}
 
 
-def models(jobs, rule):
-    parts = (part.split("=") for r, w in jobs if r == rule for part in w.split(", "))
-    return {value for name, value in parts if name in ("model", "measured")}
+def models(jobs):
+    """Rule -> the models that it runs for."""
+    found = defaultdict(set)
+    for rule, wildcards in jobs:
+        for name, value in (part.split("=") for part in wildcards.split(", ") if part):
+            if name in ("model", "measured"):
+                found[rule].add(value)
+    return found
 
 
 def tables(folder: Path) -> dict[str, str]:
-    return {
-        str(path.relative_to(folder)): sha256(path)
-        for path in sorted((folder / "results/tables").glob("*/*/quality.*"))
-    }
+    found = sorted((folder / "results/tables").glob("*/*/quality.*"))
+    return {str(path.relative_to(folder)): sha256(path) for path in found}
 
 
 def test_contracts_hold(finished):
@@ -70,18 +74,9 @@ def test_contracts_hold(finished):
         assert list(pd.read_csv(results / f"weights/{model}/synthetic/x4/seed10.csv")["iteration"]) == [2, 4, 6]
     audited = pd.read_csv(results / "audit/synthetic/x4/bicubic.csv")
     stated = audited.query("degradation == 'bicubic' and rounding == '8 bit' and colour == 'y' and crop == 4")
-    assert stated["psnr"].nunique() == 1 and (results / "figures/synthetic/x4/audit/bicubic.png").stat().st_size
-    for suffix in ("csv", "md", "tex", "html"):
-        assert (results / f"tables/synthetic/x4-bicubic/quality.{suffix}").stat().st_size
-        assert (results / f"tables/synthetic/x4-bicubic/significance.{suffix}").stat().st_size
-        assert (results / f"tables/synthetic/x4/audit.{suffix}").stat().st_size
-        for table in ("x4/complexity", "quality", "training", "x4/ablation/lstmconvsr_test"):
-            assert (results / f"tables/{table}.{suffix}").stat().st_size
-        assert (results / f"tables/synthetic/x4-bicubic/classes.{suffix}").stat().st_size
-    for figure in ("quality_cost", "qualitative"):
-        for suffix in ("png", "pdf"):
-            assert (results / f"figures/synthetic/x4-bicubic/{figure}.{suffix}").stat().st_size
-    assert (results / "figures/mlstm_growth.pdf").stat().st_size
+    assert stated["psnr"].nunique() == 1
+    for name in targets.everything(a_plan()):
+        assert (finished / name).stat().st_size, name
     provenance = json.loads((results / "provenance.json").read_text())
     for name, digest in provenance["files"].items():
         assert digest == sha256(finished / name)
@@ -94,19 +89,19 @@ def test_table_is_the_mean_of_the_scores(finished):
     assert table.loc["bicubic", "psnr_y_low"] < table.loc["bicubic", "psnr_y"] < table.loc["bicubic", "psnr_y_high"]
 
 
-def test_running_again_does_nothing(project):
-    assert project.jobs() == set()
+def test_running_again_does_nothing(planned):
+    assert planned.jobs() == set()
 
 
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("results/sr/synthetic/x4-bicubic/edsr_test/seed10/test_0_x0_y0.png", {"upscale_images"}),
-        ("results/sr/synthetic/x4-bicubic/edsr_test", {"upscale_images"}),
+        (IMAGE, {"upscale_images"}),
+        (f"{SR}/edsr_test", {"upscale_images"}),
         ("results/data/synthetic/test/HR-x4/test_0_x0_y0.png", {"prepare_images"}),
         ("results/data/synthetic/test/LR/x4-bicubic/test_0_x0_y0.png", {"degrade_images"}),
         ("results/scores/synthetic/x4-bicubic/edsr_test.csv", {"score_images"}),
-        ("results/weights/edsr_test/synthetic/x4/seed10.safetensors", {"train_model"}),
+        (WEIGHTS.format("edsr_test"), {"train_model"}),
         ("results/profile/x4/edsr_test.json", {"profile_model"}),
         ("results/tables/x4/complexity.md", {"render_complexity"}),
         ("results/figures/synthetic/x4-bicubic/qualitative.png", {"render_qualitative"}),
@@ -114,105 +109,172 @@ def test_running_again_does_nothing(project):
         ("results/report/files", {"render_report"}),
     ],
 )
-def test_what_is_deleted_is_made_again(project, name, expected):
-    path = project.folder / name
-    before = tables(project.folder)
-    shutil.rmtree(path) if path.is_dir() else path.unlink()
-    jobs = project.jobs()
+def test_what_is_deleted_is_made_again(planned, name, expected):
+    with planned.altered(name) as path:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        jobs = planned.jobs()
     assert expected <= rules(jobs)
-    assert models(jobs, "upscale_images") <= {"edsr_test"} or expected & {"prepare_images", "degrade_images"}
-    if name.endswith("test_0_x0_y0.png") and "sr" in name:  # one real run: the same bytes come back
-        result = project.snakemake()
-        assert result.returncode == 0, result.stdout
-        assert path.exists()
-        assert tables(project.folder) == before
-        assert project.jobs() == set()
+    assert models(jobs)["upscale_images"] <= {"edsr_test"} or expected & {"prepare_images", "degrade_images"}
 
 
-MY_NET = '''"""A user's own class."""
-
-from torch import nn
-
-
-class MyNet(nn.Module):
-    def __init__(self, width=4):
-        super().__init__()
-        self.body = nn.Sequential(nn.Conv2d(3, 48, 3, padding=1), nn.PixelShuffle(4))
-
-    def forward(self, x):
-        return self.body(x)
-'''
+EDSR_AGAIN = {"train_model": {"edsr_test"}} | dict.fromkeys(MEASUREMENTS, {"edsr_test"})
 
 
 @pytest.mark.parametrize(
-    "entry",
+    ("changes", "remade", "of"),
     [
-        "arch: my_package.my_net:MyNet\n    args: {width: 8}",
-        "arch: spandrel:SPAN.SPAN\n    args: {num_in_ch: 3, num_out_ch: 3, feature_channels: 8, upscale: 4}",
+        # Renderings of the audit are of another model.
+        ({"args": {"num_feat": 9}}, {"train_model"} | MEASUREMENTS | RENDERINGS - {"render_audit"}, EDSR_AGAIN),
+        (
+            {"tile": {"size": 16, "overlap": 4}},  # no weights
+            MEASUREMENTS | RENDERINGS,
+            {"upscale_images": {"edsr_test"}, "profile_model": {"edsr_test"}},
+        ),
+        ({"label": "EDSR (renamed)"}, RENDERINGS, {}),
     ],
+    ids=["argument", "tiles", "label"],
 )
-def test_a_new_baseline_is_one_entry(project, entry):
+def test_a_changed_entry_remakes_what_it_touches(planned, changes, remade, of):
+    planned.change(models={"edsr_test": changes})
+    jobs = planned.jobs()
+    assert rules(jobs) == remade
+    assert {rule: models(jobs)[rule] for rule in of} == of
+
+
+def test_what_a_model_is_a_variant_of_remakes_its_table_only(planned):
+    planned.change(models={"lstmconvsr_test_without_hwd": {"ablates": "edsr_test"}})
+    assert rules(planned.jobs()) == {"render_ablation"} | RECORDS
+
+
+def test_another_look_into_networks_remakes_nothing_else(planned):
+    planned.change(analysis={"steps": 3})
+    analysis = {"measure_attribution", "measure_features", "render_attribution", "render_features"}
+    assert rules(planned.jobs()) == analysis | RECORDS
+
+
+def test_changed_metric_code_remakes_scores_not_images(planned):
+    with planned.altered("metrics/fidelity.py") as path:
+        path.write_text(path.read_text() + "# changed\n")
+        jobs = rules(planned.jobs())
+    assert "score_images" in jobs
+    assert not jobs & {"prepare_images", "degrade_images", "train_model", "upscale_images", "profile_model"}
+
+
+def test_changed_network_code_remakes_that_network(planned):
+    with planned.altered("models/lstmconvsr/vil.py") as path:
+        path.write_text(path.read_text() + "# changed\n")
+        jobs = models(planned.jobs())
+    assert jobs["train_model"] == jobs["upscale_images"] == LSTMCONVSRS
+
+
+def test_changed_code_of_a_network_without_weights_changes_its_images(project):
+    image = project.folder / f"{SR}/bicubic/0/test_0_x0_y0.png"
+    before = image.read_bytes()
+    code = project.folder / "models/interpolation.py"
+    code.write_text(code.read_text().replace("return imresize(", "return 0 * imresize("))
+    project.run("--", f"{SR}/bicubic/manifest.csv")
+    assert image.read_bytes() != before
+    assert not read_image(image).any()
+
+
+BLOCKS = "my_package/blocks.py"
+MY_NET = """from torch import nn
+
+from .blocks import WIDTH
+
+
+class MyNet(nn.Sequential):
+    def __init__(self, width=4):
+        super().__init__(nn.Conv2d(3, WIDTH, 3, padding=1), nn.PixelShuffle(4))
+"""
+MINE = {"label": "Mine", "arch": "my_package.my_net:MyNet", "args": {"width": 8}, "train": "test"}
+SPAN = {
+    **{"label": "Span", "arch": "spandrel:SPAN.SPAN", "train": "test", "tile": {"size": 16, "overlap": 4}},
+    "args": {"num_in_ch": 3, "num_out_ch": 3, "feature_channels": 8, "upscale": 4},
+}
+
+
+@pytest.fixture(scope="module")
+def second(finished, tmp_path_factory) -> SimpleNamespace:
+    """A second run: new networks, an image deleted, a metric that cannot be downloaded, a copy for the repository."""
+    scratch = tmp_path_factory.mktemp("second")
+    shutil.copytree(finished, scratch / "project", symlinks=True)
+    project = Project(scratch / "project", scratch)
     (project.folder / "my_package").mkdir()
+    (project.folder / BLOCKS).write_text("WIDTH = 48\n")
     (project.folder / "my_package/my_net.py").write_text(MY_NET)
-    project.edit(
-        "config/test.yaml", "\ntraining:\n", f"\n  mine:\n    label: Mine\n    {entry}\n    train: test\ntraining:\n"
-    )
-    jobs = project.jobs()
-    assert rules(jobs) == {"train_model"} | MEASUREMENTS | RENDERINGS
+    project.change(models={"mine": MINE, "span": SPAN})
+    added = project.jobs()
+    (project.folder / IMAGE).unlink()
+    project.change(models={"mine": MINE, "span": SPAN}, metrics={"lpips": {"required": False}})
+    with offline():
+        project.run("--", "all", "results/reference/drawn")
+        assert project.jobs() == set()
+    return SimpleNamespace(project=project, added=added, results=project.folder / "results")
+
+
+def test_a_new_network_is_one_entry(second):
+    assert rules(second.added) == {"train_model"} | MEASUREMENTS | RENDERINGS
     for rule in {"train_model"} | MEASUREMENTS:
-        assert models(jobs, rule) == {"mine"}
-    result = project.snakemake()
-    assert result.returncode == 0, result.stdout[-3000:]
-    assert "| Mine " in (project.folder / "results/tables/synthetic/x4-bicubic/quality.md").read_text()
+        assert models(second.added)[rule] == {"mine", "span"}
+    table = (second.results / "tables/synthetic/x4-bicubic/quality.md").read_text()
+    assert "| Mine " in table and "| Span " in table
 
 
-def test_a_changed_argument_remakes_one_model(project):
-    project.edit("config/test.yaml", "num_feat: 8", "num_feat: 9")
-    jobs = project.jobs()
-    renderings = RENDERINGS - {"render_audit"}  # which is of another model
-    assert rules(jobs) == {"train_model"} | MEASUREMENTS | renderings
-    for rule in {"train_model"} | MEASUREMENTS:
-        assert models(jobs, rule) == {"edsr_test"}
+def test_a_deleted_image_comes_back_with_the_same_bytes_and_scores(second, finished):
+    assert (second.project.folder / IMAGE).read_bytes() == (finished / IMAGE).read_bytes()
+    scores = [
+        pd.read_csv(folder / "results/scores/synthetic/x4-bicubic/edsr_test.csv")
+        for folder in (finished, second.project.folder)
+    ]
+    pd.testing.assert_frame_equal(scores[0], scores[1][scores[0].columns])
 
 
-def test_tiles_remake_images_and_cost_but_no_weights(project):
-    project.edit(
-        "config/test.yaml", "    label: EDSR (test)", "    label: EDSR (test)\n    tile: {size: 16, overlap: 4}"
-    )
-    jobs = project.jobs()
-    assert rules(jobs) == MEASUREMENTS | RENDERINGS
-    assert models(jobs, "upscale_images") == models(jobs, "profile_model") == {"edsr_test"}
-    result = project.snakemake("--", "results/sr/synthetic/x4-bicubic/edsr_test/manifest.csv")
-    assert result.returncode == 0, result.stdout
+def test_a_metric_that_cannot_be_downloaded_is_said_to_be_missing(second):
+    table = (second.results / "tables/synthetic/x4-bicubic/quality.md").read_text()
+    assert "LPIPS ↓" not in table and "–" not in table
+    assert "LPIPS: not computed, because downloads/metrics/checkpoints/alexnet-owt-7be5be79.pth cannot be" in table
+    assert "on another machine and put it there; then delete results/metrics/lpips.json and run again" in table
 
 
-def test_hr_images_are_cut_off_to_a_multiple_of_the_scale(project):
-    """Not an error: users' images come in all sizes. The manifest has the box that is left."""
-    (project.folder / "images").mkdir()
-    pixels = np.random.default_rng(0).integers(0, 256, (49, 46, 3), dtype="uint8")
-    Image.fromarray(pixels).save(project.folder / "images/a.png")
-    entry = 'datasets:\n  mine: {label: Mine, images: images, split: {test: "*.png"}}'
-    project.edit("config/test.yaml", "datasets:", entry)
-    for model in ("lstmconvsr", "basicsr:EDSR"):
-        project.edit("config/test.yaml", f"arch: {model}", f"arch: {model}\n    train_on: synthetic")
-    project.edit("config/test.yaml", "    ablates:", "    train_on: synthetic\n    ablates:")
-    result = project.snakemake("--", "results/data/mine/test/LR/x4-bicubic/manifest.csv")
-    assert result.returncode == 0, result.stdout[-3000:]
-    assert np.array_equal(read_image(project.folder / "results/data/mine/test/HR-x4/a.png"), pixels[:48, :44])
-    row = pd.read_csv(project.folder / "results/data/mine/test/HR-x4/manifest.csv").iloc[0]
-    assert (row["right"], row["bottom"]) == (44, 48)
+def test_a_run_is_copied_for_the_repository(second):
+    copy = second.results / "reference/drawn"
+    for name in (
+        "tables/synthetic/x4-bicubic/quality.md",
+        "figures/synthetic/x4-bicubic/qualitative.pdf",
+        "provenance.json",
+    ):
+        assert (copy / name).read_bytes() == (second.results / name).read_bytes()
+    shown = {path.stem for path in (copy / "report/files/images").rglob("HR-x4/*.webp")}
+    assert len(shown) == 3
+    assert "Synthetic" in (copy / "report/index.html").read_text(encoding="utf-8")
+
+
+def test_changed_module_that_an_own_network_imports(second):
+    with second.project.altered(BLOCKS) as path:
+        path.write_text("WIDTH = 3 * 16\n")
+        jobs = second.project.jobs("--", WEIGHTS.format("mine"))
+    assert rules(jobs) == {"train_model"} and models(jobs)["train_model"] == {"mine"}
+
+
+def test_images_that_may_not_be_passed_on_are_not_copied():
+    plan = a_plan()
+    with_images = set(targets.redistributable(plan))
+    plan.test_sets = [dataclasses.replace(test, redistributable=False) for test in plan.test_sets]
+    left_out = with_images - set(targets.redistributable(plan))
+    assert left_out == {name for name in with_images if name.startswith("results/figures/")} != set()
 
 
 @pytest.mark.slow
 def test_several_scales_run_the_chain_for_each_and_keep_what_there_is(project):
-    before = {path: sha256(path) for path in (project.folder / "results/weights").rglob("*.safetensors")}
-    project.edit("config/test.yaml", "scale: 4", "scale: [2, 3]")
-    project.edit("config/test.yaml", "upscale: 4", 'upscale: "{scale}"')
-    scores = [f"results/scores/synthetic/x{scale}-bicubic/edsr_test.csv" for scale in (2, 3)]
-    tables = [f"results/tables/x{scale}/complexity.md" for scale in (2, 3)]
-    result = project.snakemake("--", *scores, *tables)
-    assert result.returncode == 0, result.stdout[-3000:]
     results = project.folder / "results"
+    before = {path: sha256(path) for path in (results / "weights").rglob("*.safetensors")}
+    project.change(scale=[2, 3], models={"edsr_test": {"args": {"upscale": "{scale}"}}})
+    project.run(
+        "--",
+        *(f"results/scores/synthetic/x{scale}-bicubic/edsr_test.csv" for scale in (2, 3)),
+        *(f"results/tables/x{scale}/complexity.md" for scale in (2, 3)),
+    )
     for scale in (2, 3):
         hr = Image.open(next((results / f"data/synthetic/test/HR-x{scale}").glob("*.png")))
         lr = Image.open(next((results / f"data/synthetic/test/LR/x{scale}-bicubic").glob("*.png")))
@@ -227,32 +289,9 @@ def test_several_scales_run_the_chain_for_each_and_keep_what_there_is(project):
     assert before and all(sha256(path) == digest for path, digest in before.items())
 
 
-def test_a_run_is_copied_for_the_repository(project):
-    result = project.snakemake("--", "results/reference/drawn")
-    assert result.returncode == 0, result.stdout[-3000:]
-    results = project.folder / "results"
-    copy = results / "reference/drawn"
-    for name in (
-        "tables/synthetic/x4-bicubic/quality.md",
-        "figures/synthetic/x4-bicubic/qualitative.pdf",
-        "provenance.json",
-    ):
-        assert (copy / name).read_bytes() == (results / name).read_bytes()
-    shown = {path.stem for path in (copy / "report/files/images").rglob("HR-x4/*.webp")}
-    assert len(shown) == 3
-    assert "Synthetic" in (copy / "report/index.html").read_text(encoding="utf-8")
-
-
-def test_images_that_may_not_be_passed_on_are_not_copied():
-    plan = Plan(yaml.safe_load((ROOT / "config/test.yaml").read_text(encoding="utf-8")), "test")
-    with_images = set(targets.redistributable(plan))
-    plan.test_sets = [dataclasses.replace(test, redistributable=False) for test in plan.test_sets]
-    left_out = with_images - set(targets.redistributable(plan))
-    assert left_out == {name for name in with_images if name.startswith("results/figures/")} != set()
-
-
 def test_a_dry_run_changes_no_file(project):
-    (project.folder / "results/data/synthetic/test/HR-x4/test_0_x0_y0.png").unlink()
+    image = project.folder / "results/data/synthetic/test/HR-x4/test_0_x0_y0.png"
+    image.unlink()
     lock = project.folder / ".snakemake/locks/0.output.lock"
     lock.parent.mkdir(exist_ok=True)
     lock.write_text("")
@@ -264,63 +303,10 @@ def test_a_dry_run_changes_no_file(project):
     before = state()
     assert "prepare_images" in rules(project.jobs())
     assert state() == before
-    result = project.snakemake("--", "results/data/synthetic/test/HR-x4/manifest.csv")
-    assert result.returncode == 0, result.stdout
-    assert "A killed run left its lock behind" in result.stdout
-    assert "lists 1 images that no longer exist, such as test_0_x0_y0.png" in result.stdout
-    assert (project.folder / "results/data/synthetic/test/HR-x4/test_0_x0_y0.png").exists()
-
-
-def test_what_a_model_is_a_variant_of_remakes_its_table_only(project):
-    project.edit("config/test.yaml", "ablates: lstmconvsr_test", "ablates: edsr_test")
-    assert rules(project.jobs()) == {"render_ablation", "write_provenance", "render_report"}
-
-
-def test_a_changed_label_remakes_renderings_only(project):
-    project.edit("config/test.yaml", "label: EDSR (test)", "label: EDSR (renamed)")
-    assert rules(project.jobs()) == RENDERINGS
-
-
-def test_another_look_into_networks_remakes_nothing_else(project):
-    project.edit("config/test.yaml", "steps: 2", "steps: 3")
-    assert rules(project.jobs()) == ANALYSIS - {"render_architecture"} | {"write_provenance", "render_report"}
-
-
-def test_changed_metric_code_remakes_scores_not_images(project):
-    project.edit("metrics/fidelity.py", "_SIGMA = 11, 1.5", "_SIGMA = 11, 1.6")
-    jobs = project.jobs()
-    assert "score_images" in rules(jobs)
-    assert not rules(jobs) & {"prepare_images", "degrade_images", "train_model", "upscale_images", "profile_model"}
-
-
-def test_changed_network_code_remakes_that_network(project):
-    project.edit("models/lstmconvsr/vil.py", "HEADS = 4", "HEADS = 2")
-    jobs = project.jobs()
-    assert models(jobs, "train_model") == models(jobs, "upscale_images") == LSTMCONVSRS
-
-
-def test_changed_code_of_a_network_without_weights_changes_its_images(project):
-    image = project.folder / "results/sr/synthetic/x4-bicubic/bicubic/0/test_0_x0_y0.png"
-    before = image.read_bytes()
-    project.edit("models/interpolation.py", "return imresize(", "return 0 * imresize(")
-    result = project.snakemake("--", str(image.parent.parent.relative_to(project.folder) / "manifest.csv"))
-    assert result.returncode == 0, result.stdout
-    assert image.read_bytes() != before
-    assert not read_image(image).any()
-
-
-def test_changed_module_that_an_own_network_imports(project):
-    (project.folder / "my_package").mkdir()
-    (project.folder / "my_package/blocks.py").write_text("WIDTH = 48\n")
-    (project.folder / "my_package/my_net.py").write_text("from .blocks import WIDTH\n" + MY_NET.replace("48", "WIDTH"))
-    entry = "\n  mine: {label: Mine, arch: 'my_package.my_net:MyNet', train: test}\ntraining:\n"
-    project.edit("config/test.yaml", "\ntraining:\n", entry)
-    weights = "results/weights/mine/synthetic/x4/seed10.safetensors"
-    result = project.snakemake("--", weights)
-    assert result.returncode == 0, result.stdout
-    assert project.jobs("--", weights) == set()
-    (project.folder / "my_package/blocks.py").write_text("WIDTH = 3 * 16\n")
-    assert rules(project.jobs("--", weights)) == {"train_model"}
+    said = project.run("--", "results/data/synthetic/test/HR-x4/manifest.csv")
+    assert "A killed run left its lock behind" in said
+    assert "lists 1 images that no longer exist, such as test_0_x0_y0.png" in said
+    assert image.exists()
 
 
 @pytest.mark.slow
@@ -329,34 +315,24 @@ def test_killed_at_any_moment_it_completes_with_the_same_tables(project):
     for name in ("results", ".snakemake", "downloads"):
         shutil.rmtree(project.folder / name)
     for seconds, kill in ((4, os.killpg), (9, os.kill), (14, os.killpg)):  # with and without its jobs
-        run = subprocess.Popen(
-            project.command(),
-            cwd=project.folder,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        run = subprocess.Popen(**project.process(), stdout=subprocess.DEVNULL, start_new_session=True)
         time.sleep(seconds)
         kill(run.pid, signal.SIGKILL)
         run.wait()
-    result = project.snakemake()
-    assert result.returncode == 0, result.stdout[-3000:]
+    project.run()
     assert tables(project.folder) == expected
 
 
 def test_a_living_run_keeps_its_lock(project):
-    (project.folder / "results/profile/x4/bicubic.json").unlink()
-    (project.folder / "results/weights/edsr_test/synthetic/x4/seed10.safetensors").unlink()
-    first = subprocess.Popen(
-        project.command(), cwd=project.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    weights = WEIGHTS.format("edsr_test")
+    (project.folder / weights).unlink()
+    first = subprocess.Popen(**project.process("--", weights), stdout=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 60
         while not list((project.folder / ".snakemake/locks").glob("*.lock")) and time.monotonic() < deadline:
             time.sleep(0.1)
         assert first.poll() is None
-        second = project.snakemake()
-        assert second.returncode != 0
-        assert "lock" in second.stdout.lower()
+        code, said = project.snakemake("--", weights)
+        assert code != 0 and "lock" in said.lower()
     finally:
         assert first.wait(timeout=300) == 0
