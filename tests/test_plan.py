@@ -122,7 +122,7 @@ def test_a_recipe_that_validates_needs_a_val_split(tmp_path):
     def plan(*splits, **changes):
         mine = {"label": "Mine", "images": str(tmp_path), "split": {split: f"{split}.png" for split in splits}}
         training = {"test": {"iterations": 1, "optimiser": {"lr": 1}} | changes}
-        return plan_of(training=training, datasets={"mine": mine}, audit=None, analysis=None)
+        return a_plan(training=training, datasets={"mine": mine}, audit=None, analysis=None)
 
     assert plan("train", "test").validation_images(of_weights) == []
     images = plan("train", "val", "test", validate_every=10).validation_images(of_weights)
