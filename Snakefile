@@ -1,5 +1,7 @@
 """LSTMConvSR-Bench: the DAG from images to tables and figures. Start with README.md."""
 
+import os.path
+
 from snakemake.utils import min_version
 
 min_version("9.0")
@@ -7,7 +9,7 @@ min_version("9.0")
 
 if not workflow.configfiles:
 
-    configfile: "config/config.yaml"
+    configfile: os.path.relpath(workflow.source_path("config/config.yaml"))
 
 
 include: "workflow/rules/common.smk"

@@ -5,6 +5,8 @@ import itertools
 import os
 import subprocess
 import sys
+from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -12,7 +14,18 @@ from PIL import Image
 
 from rssr.base import ROOT
 from rssr.base.errors import UserError
-from rssr.base.files import check_sha256, encode_png, read_csv, read_image, replacing, sha256, write_csv, write_image
+from rssr.base.files import (
+    check_sha256,
+    encode_png,
+    from_here,
+    link_tree,
+    read_csv,
+    read_image,
+    replacing,
+    sha256,
+    write_csv,
+    write_image,
+)
 
 PIXELS = np.zeros((8, 8, 3), np.uint8)
 
@@ -101,3 +114,32 @@ def test_png_of_photographs_is_hardly_larger_than_pils():
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, format="PNG")
     assert len(encode_png(pixels)) < 1.2 * len(file.getvalue())
+
+
+def test_what_the_checkout_has_is_found_from_anywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shipped = "models/weights/edsr_xs.safetensors"
+    assert from_here("elsewhere.pth") == "elsewhere.pth"
+    assert Path(from_here(shipped)).samefile(ROOT / shipped) and not Path(from_here(shipped)).is_absolute()
+    (tmp_path / shipped).parent.mkdir(parents=True)
+    (tmp_path / shipped).write_text("my own")
+    assert from_here(shipped) == shipped
+    monkeypatch.chdir(ROOT)
+    assert from_here(shipped) == shipped
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_a_linked_tree_is_whole_and_its_own(tmp_path, monkeypatch, linked):
+    source, copy = tmp_path / "source", tmp_path / "copy"
+    (source / "neon").mkdir(parents=True)
+    for name in ("neon/scene.tif", "neon/.archive.zip.part"):
+        (source / name).write_text("theirs")
+    if not linked:
+        monkeypatch.setattr(os, "link", mock.Mock(side_effect=OSError("another disk")))
+    link_tree(source, copy)
+    assert [path.name for path in copy.rglob("*") if path.is_file()] == ["scene.tif"]
+    assert (copy / "neon/scene.tif").samefile(source / "neon/scene.tif") == linked
+    with replacing(copy / "neon/scene.tif") as temporary:
+        temporary.write_text("mine")
+    assert (source / "neon/scene.tif").read_text() == "theirs"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "source"]

@@ -27,7 +27,7 @@ SETS = [
     a_test_set("tiny", 4, name, label="Tiny & small", conditions=f"x4, LR by {name}, 8 bit")
     for name in ("bicubic", "hard")
 ]
-COMMAND = "snakemake results/scores/tiny/x4-bicubic/better.csv --cores all --configfile 'my own.yaml'"
+COMMAND = "snakemake results/scores/tiny/x4-bicubic/better.csv --force --cores all --configfile 'my own.yaml'"
 SIDE = 48
 MADE = {
     "code": "1a2b3c",
@@ -179,7 +179,7 @@ def test_every_number_has_the_command_that_makes_it(fake):
     quality = run.commands(tables["quality", "bicubic"])
     assert quality.keys() == MODELS.keys() and quality["better"] == COMMAND
     cost = run.commands(tables["complexity", None])
-    assert cost["bicubic"].startswith("snakemake results/profile/x4/bicubic.json --cores all")
+    assert cost["bicubic"].startswith("snakemake results/profile/x4/bicubic.json --force --cores all")
     assert run.command() == "snakemake --cores all --configfile 'my own.yaml'"
 
 

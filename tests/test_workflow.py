@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -80,6 +81,32 @@ def test_contracts_hold(finished):
     provenance = json.loads((results / "provenance.json").read_text())
     for name, digest in provenance["files"].items():
         assert digest == sha256(finished / name)
+
+
+def test_a_run_beside_a_finished_one_leaves_it_alone(project):
+    """In a folder of its own, with the default configuration found and its images taken from the checkout."""
+    before = tables(project.folder)
+    target = "results/scores/synthetic/x4-bicubic/bicubic.csv"
+    options = ("--directory", "runs/b", "--config", "crop=0")
+    result = project.snakemake(target, *options)
+    assert result.returncode == 0, result.stdout[-3000:]
+    assert "fetch_dataset" not in result.stdout
+    assert (project.folder / "runs/b" / target).read_text() != (project.folder / target).read_text()
+    assert tables(project.folder) == before and project.jobs() == set()
+    command = [sys.executable, "-m", "snakemake", "-n", "--cores", "2", "-s", str(project.folder / "Snakefile")]
+    default = subprocess.run(command, cwd=project.folder / "runs/b", capture_output=True, text=True, timeout=300)
+    assert default.returncode == 0 and "load_weights" in default.stdout, default.stdout + default.stderr
+
+
+@pytest.mark.parametrize("target", ["results/scores/synthetic/x4-bicubic/edsr_test.csv", "results/tables/quality.csv"])
+def test_a_copied_command_makes_the_same_bytes_again(project, target):
+    before = sha256(project.folder / target)
+    page = (project.folder / "results/report/index.html").read_text()
+    command = f"snakemake {target} --force --cores all --configfile config/test.yaml"
+    assert f'data-command="{command}"' in page
+    result = project.snakemake(target, "--force")
+    assert result.returncode == 0 and "Nothing to be done" not in result.stdout, result.stdout
+    assert sha256(project.folder / target) == before and project.jobs() == set()
 
 
 def test_table_is_the_mean_of_the_scores(finished):

@@ -5,6 +5,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from rssr.base import ROOT
 from rssr.base.errors import UserError
 
 # The project's largest inputs are aerial scenes; PIL's guard against decompression bombs starts at 89 megapixels.
@@ -35,6 +37,30 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def from_here(path: str) -> str:
+    """A path of a configuration, from the working directory; what only the checkout has is meant there."""
+    shipped = ROOT / path
+    return path if Path(path).exists() or not shipped.exists() else os.path.relpath(shipped)
+
+
+def link_tree(source: Path, target: Path) -> None:
+    """A folder with the files of another, as hard links or, on another disk, copies; unfinished files are left out.
+
+    What replaces files and never changes them in place leaves the source as it is.
+    """
+
+    def link(file: str, name: str) -> None:
+        try:
+            os.link(file, name, follow_symlinks=False)
+        except OSError:
+            shutil.copy2(file, name, follow_symlinks=False)
+
+    temporary = target.with_name(f".{target.name}.part")
+    shutil.rmtree(temporary, ignore_errors=True)  # of a killed run
+    shutil.copytree(source, temporary, True, shutil.ignore_patterns(".*.part*", ".snakemake*"), link)
+    temporary.rename(target)
 
 
 def sha256(path: Path) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from rssr.base.errors import UserError
+from rssr.base.files import from_here
 from rssr.config.data import Dataset
 from rssr.datasets.card import DataSet
 from rssr.datasets.registry import EXTERNAL
@@ -20,7 +21,8 @@ def plain(entry: BaseModel) -> dict[str, Any]:
 def rooted(entry: Dataset) -> dict[str, Any]:
     """An entry whose `root` is the environment's where it names none: RSSR_ROOT_POTSDAM for `module: potsdam`."""
     root = os.environ.get(f"RSSR_ROOT_{(entry.module or '').upper()}")
-    return {"root": root} | plain(entry) if root and entry.module in EXTERNAL else plain(entry)
+    found = {"root": root} | plain(entry) if root and entry.module in EXTERNAL else plain(entry)
+    return found | {key: from_here(found[key]) for key in ("root", "images") if key in found}
 
 
 def data_set(name: str, entry: Dataset) -> DataSet:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rssr.base.errors import UserError
+from rssr.base.files import from_here
 from rssr.base.targets import parts
 from rssr.base.tensors import scale_of
 from rssr.config.models import Model, entry_at
@@ -96,7 +97,9 @@ class ModelPlan:
     @cached_property
     def entry(self) -> dict[str, Any]:
         """What decides its network, see models.entry, as plain values without defaults."""
-        return entry_at(self.config.model_dump(mode="json", exclude_defaults=True), self.scale)
+        entry = entry_at(self.config.model_dump(mode="json", exclude_defaults=True), self.scale)
+        files = {key: entry[key] for key in ("weights", "checkpoint") if "path" in entry.get(key, {})}
+        return entry | {key: file | {"path": from_here(file["path"])} for key, file in files.items()}
 
     @property
     def given(self) -> dict[str, Any]:

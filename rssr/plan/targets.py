@@ -1,8 +1,8 @@
 """The targets of a run: every file that Snakemake is asked for by name."""
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
+from rssr.base import ROOT
 from rssr.plan.artifacts import KINDS, MEASURED, TABLES, Artifact
 from rssr.plan.plan import Plan
 
@@ -108,7 +108,7 @@ def _figures(plan: Plan) -> Iterator[Artifact]:
         yield test.artifact("feature_maps", model=model.name)
         yield Artifact("architecture", scale=model.scale, model=model.name)
     # Drawn from a committed file, which is missing once results/ was deleted.
-    if Path("results/reference/mlstm_growth.csv").exists():
+    if (ROOT / "results/reference/mlstm_growth.csv").exists():
         yield Artifact("mlstm_growth")
 
 

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from rssr.base.errors import UserError
+from rssr.base.files import link_tree
 from rssr.base.process import PARENT
 from rssr.metrics.registry import METRICS, fetch_weights
 from rssr.plan import jobs, targets
@@ -28,6 +29,9 @@ os.environ[PARENT] = str(os.getpid())
 
 # The main process of a real run, neither a cluster's job nor a dry run.
 REAL_RUN = workflow.is_main_process and not only_looking()
+# A run in a folder of its own starts with what the checkout has downloaded.
+if REAL_RUN and not Path("downloads").exists() and (ROOT / "downloads").exists():
+    link_tree(ROOT / "downloads", Path("downloads"))
 
 try:
     plan = Plan(config, ", ".join(map(str, workflow.configfiles)), partial(obtain, fetch=REAL_RUN))

@@ -178,7 +178,7 @@ rule render_training_curves:
 
 rule render_mlstm_growth:
     input:
-        measured="results/reference/mlstm_growth.csv",
+        measured=os.path.relpath(ROOT / "results/reference/mlstm_growth.csv"),
         script=script("render_mlstm_growth"),
         code=code("render_mlstm_growth"),
     output:

@@ -1,9 +1,10 @@
 """A finished run -> a page that opens from disk; the copy of a run that the repository keeps."""
 
-# The options by which a command names this run's configuration; none for the default.
-_files = [os.path.relpath(path) for path in workflow.configfiles]
+# The options by which a command, given in the checkout, names this run's folder and configuration; none by default.
+_files = [os.path.relpath(path, ROOT) for path in workflow.configfiles]
 _settings = workflow.config_settings.config_args or []
 CONFIGURED = [
+    *([] if Path().samefile(ROOT) else ["--directory", os.path.relpath(".", ROOT)]),
     *(["--configfile", *_files] if _files != ["config/config.yaml"] else []),
     *(["--config", *_settings] if _settings else []),
 ]
@@ -13,7 +14,7 @@ rule render_report:
     input:
         files=wanted,
         record="results/provenance.json",
-        captions=sorted(Path("workflow/report").glob("*.rst")),
+        captions=sorted(os.path.relpath(path) for path in (ROOT / "workflow/report").glob("*.rst")),
         page=page_files(),
         script=script("render_report"),
         code=code("render_report"),

@@ -121,7 +121,7 @@ class Run:
 
     def command(self, target: str = "") -> str:
         """What makes a file of results/ again, or the whole run."""
-        return shlex.join(["snakemake", *filter(None, [target]), "--cores", "all", *self._options])
+        return shlex.join(["snakemake", *([target, "--force"] if target else []), "--cores", "all", *self._options])
 
     def commands(self, table: Rendering) -> dict[str, str]:
         """Model -> what makes the numbers of its row again; empty for a table whose rows come from several files."""
