@@ -1,4 +1,4 @@
-"""Commands for people: upscale a picture, list and export models, plan and compare runs, measure a GPU."""
+"""Commands for people: upscale a picture, list and export models, plan, compare and merge runs, measure a GPU."""
 
 import argparse
 import json
@@ -66,7 +66,7 @@ def main() -> None:
     gpu.add_argument("--quick", action="store_true", help="small sizes and few calls, to try the command")
     arguments = parser.parse_args()
     called = {"schema": _schema, "models": _models, "upscale": _upscale, "export": _export}
-    called |= {"plan": _plan, "compare": _compare, "gpu-report": _gpu_report}
+    called |= {"plan": _plan, "compare": _compare, "merge": _merge, "gpu-report": _gpu_report}
     called[arguments.command](arguments)
 
 
@@ -97,6 +97,9 @@ def _add_compare(commands: argparse._SubParsersAction) -> None:
         help="of PSNR; half a unit of the last printed digit by default, and the same of every other metric",
     )
     compare.add_argument("--html", type=Path, metavar="FILE", help="also write a page, with both quality tables")
+    merge = commands.add_parser("merge", help="results of several machines as one folder, with one page")
+    merge.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="`results` of a run, or a copy of it")
+    merge.add_argument("-o", "--out", type=Path, required=True, help="a new folder")
 
 
 def _schema(arguments: argparse.Namespace) -> None:
@@ -146,6 +149,14 @@ def _compare(arguments: argparse.Namespace) -> None:
     if arguments.html:
         report.write_html(arguments.html)
     sys.exit(0 if report.comparison.reproduced else 1)
+
+
+def _merge(arguments: argparse.Namespace) -> None:
+    from rssr.render.comparison.folder import Folder
+    from rssr.render.merging import merge
+
+    for line in merge(list(map(Folder, arguments.folders)), arguments.out):
+        print(line)
 
 
 def _gpu_report(arguments: argparse.Namespace) -> None:

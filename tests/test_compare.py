@@ -1,6 +1,7 @@
-"""Folders of results compared: the verdict, its exit code, and the cause that is named first."""
+"""Folders of results compared (verdict, exit code, the cause that is named first) and merged."""
 
 import copy
+import json
 import subprocess
 import sys
 import types
@@ -8,14 +9,18 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+from objects import a_test_set
 
 from rssr.base import ROOT
+from rssr.base.errors import UserError
 from rssr.base.files import read_csv, read_json, sha256, write_csv, write_json
 from rssr.base.provenance import code_files
 from rssr.metrics.samples import ratio
+from rssr.plan import jobs
 from rssr.plan.artifacts import Artifact
 from rssr.render.comparison.folder import Folder
 from rssr.render.comparison.report import Report
+from rssr.render.merging import merge
 
 CONFIG = {
     "scale": [4],
@@ -71,12 +76,16 @@ def a_run(folder: Path, seed: int = 10) -> Path:
         put("scores", rows, model=model)
         record = made(crop=4, metrics={"psnr_y": "on luma"}, hr_manifest_sha256="hr", sr_manifest_sha256="sr")
         put("scores", record, "json", model=model)
-        latency = {"samples_ms": [10.0, 11.0, 12.0], "device_type": "cpu", "device": "CPU"}
-        put("profile", made(latency=latency), model=model)
+        latency = {"samples_ms": [10.0, 11.0, 12.0], "device_type": "cpu", "device": "CPU", "threads": 2}
+        latency |= {"precision": "fp32", "backend": "eager", "images_per_s": 90.0, "megapixels_per_s": 1.0}
+        latency |= {"peak_memory_mib": 5.0}
+        cost = {"input_shape": [1, 3, 8, 8], "parameters": 7, "macs": {"total": 9, "not_counted": {}}, "kernels": []}
+        put("profile", made(latency=latency, **cost), model=model)
     config = copy.deepcopy(CONFIG)
     if seed != 10:
         config["training"]["short"]["seeds"] = [seed]
-    write_json(folder / "provenance.json", made(configuration=config, files={}))
+    test_sets = json.loads(jobs.test_sets([a_test_set(**TEST)]))
+    write_json(folder / "provenance.json", made(configuration=config, files={}, test_sets=test_sets))
     return folder
 
 
@@ -314,3 +323,65 @@ def test_code_files_are_the_ones_that_this_process_has_imported():
         found = code_files()
     assert found["rssr/base/files.py"] == sha256(ROOT / "rssr/base/files.py")[:12]
     assert not [name for name in found if "site-packages" in name]
+
+
+def on_gpu(record):
+    """Turn a record into one of a machine with a GPU."""
+    record["machine"] |= {"processor": "Other CPU, 8 cores", "gpu": "H100"}
+    if "latency" in record:
+        record["latency"] |= {"device_type": "cuda", "device": "H100", "samples_ms": [1.0, 1.1, 1.2]}
+
+
+def test_results_of_two_machines_become_one_and_each_row_says_where_from(tmp_path):
+    """A has scored both models on a CPU; B, with a GPU, has another network instead of ours."""
+    a, b = a_run(tmp_path / "a"), a_run(tmp_path / "b")
+    for path in sorted(b.rglob("*net*"), reverse=True):
+        path.rename(path.with_name(path.name.replace("net", "theirs")))
+    every(b, "**/*.json", on_gpu)
+    every(
+        b,
+        "provenance.json",
+        lambda record: record["configuration"]["models"].update(theirs={"label": "Theirs", "arch": "x:Y"}),
+    )
+    worse(b, "theirs", 0.5)
+    said = list(merge([Folder(a), Folder(b)], tmp_path / "out"))
+    assert said[0] == "results/profile/x4/bicubic.json: kept is that of " + str(b)
+    out = Folder(tmp_path / "out")
+    assert {artifact.model for artifact in out.of_kind("scores", "csv")} == {"bicubic", "net", "theirs"}
+    rows = read_csv(out.path / "tables/tiny/x4-bicubic/quality.csv")
+    assert [(row["label"], row["measured_on"].split(",")[0]) for row in rows] == [
+        ("Bicubic", "CPU"),
+        ("Net", "CPU"),
+        ("Theirs", "Other CPU"),
+    ]
+    assert float(rows[2]["psnr_y"]) == pytest.approx(float(rows[0]["psnr_y"]) + 0.5)
+    page = (out.path / "report/index.html").read_text()
+    assert "measured on H100" in page and "measured on CPU, 2 cores" in page
+    assert [part["machine"]["gpu"] for part in out.record["merged"]] == [None, "H100"]
+    assert Report(Folder(a), out, 0.005).comparison.verdict == "reproduced: 24 of 24 scores equal to the byte"
+    with pytest.raises(UserError, match="is not empty"):
+        list(merge([Folder(a)], tmp_path / "out"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda b: every(b, "scores/*/*/*.json", lambda record: record.update(crop=0)),
+            "measured differently, crop: 4 | 0",
+        ),
+        (
+            lambda b: every(b, "scores/*/*/*.json", lambda record: record["metrics"].update(psnr_y="on RGB")),
+            "measured differently, psnr_y: on luma | on RGB",
+        ),
+        (lambda b: other(b, "data/*/test/HR-x4/manifest.csv", ["image_2"]), "other HR images, the first is image_2"),
+        (lambda b: other(b, "data/*/test/LR/*/manifest.csv", ["image_1"]), "other LR images, the first is image_1"),
+        (lambda b: every(b, "provenance.json", lambda record: record.pop("test_sets")), "names its test sets"),
+    ],
+)
+def test_what_was_measured_otherwise_is_not_merged(tmp_path, change, message):
+    a, b = a_run(tmp_path / "a"), a_run(tmp_path / "b")
+    change(b)
+    with pytest.raises(UserError) as error:
+        list(merge([Folder(a), Folder(b)], tmp_path / "out"))
+    assert message in str(error.value) and not (tmp_path / "out").exists()

@@ -14,5 +14,7 @@ rule write_provenance:
         "../../environment.yml"
     params:
         config=lambda wildcards: jobs.configuration(plan),  # it may have `{scale}` in it, which is no wildcard
+        tests=lambda wildcards: jobs.test_sets(plan.test_sets),
     shell:
-        "python {input.script} --config {params.config:q} --files {input.files} --out {output} > {log} 2>&1"
+        "python {input.script} --config {params.config:q} --test-sets {params.tests:q} --files {input.files}"
+        " --out {output} > {log} 2>&1"

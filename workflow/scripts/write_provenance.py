@@ -13,11 +13,12 @@ def main() -> None:
     """Parse the arguments and call the library."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", type=given.entry, required=True, help="the whole configuration as JSON")
+    parser.add_argument("--test-sets", type=given.entry, required=True, help="as JSON")
     parser.add_argument("--files", nargs="*", type=Path, default=[])
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     files = {str(path): sha256(path) for path in sorted(arguments.files)}
-    write_json(arguments.out, made_by(configuration=arguments.config, files=files))
+    write_json(arguments.out, made_by(configuration=arguments.config, test_sets=arguments.test_sets, files=files))
 
 
 run(main)
