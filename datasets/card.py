@@ -55,6 +55,8 @@ class Card:
         page: a page for humans.
         gsd_m: ground sampling distance in metres, as text where it varies.
         tile: HR tile side in pixels, or None for whole images.
+        overlap: whether tiles cover the whole image, those at the far edges overlapping others, as a protocol may
+            demand; otherwise no pixel is in two tiles.
         takes: which part of it the paper uses.
         sizes: (width, height) that a source image may have; none: any.
         counts: split -> HR images once tiled; none: not stated.
@@ -68,6 +70,7 @@ class Card:
     page: str
     gsd_m: str
     tile: int | None
+    overlap: bool = False
     takes: str = ""
     sizes: tuple[tuple[int, int], ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -93,6 +96,8 @@ class DataSet:
         split: name of the splits; "own" where the configuration chooses the images.
         other_splits: name -> splits that an entry may ask for instead.
         classes: regular expression whose group is the class in the name of a prepared image; empty: there are none.
+        unit: regular expression whose group, in the name of a source image, names the unit of statistics, where several
+            source images show one place; empty: each source image is a unit.
         part: what titles must say of a data set that is not taken whole; empty: it is.
     """
 
@@ -107,6 +112,7 @@ class DataSet:
     split: str = "paper"
     other_splits: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     classes: str = ""
+    unit: str = ""
     part: str = ""
 
     @property

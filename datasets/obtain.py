@@ -166,7 +166,7 @@ def _write_mosaic(path: Path, tiles: list[Path], data_set: DataSet) -> None:
     width = max(left + size[1] for (left, _), size in places.items())
     height = max(top + size[2] for (_, top), size in places.items())
     side = next(iter(places.values()))[1]
-    missing = [box[:2] for box in tile_boxes(width, height, side) if box[:2] not in places]
+    missing = [box[:2] for box in tile_boxes(width, height, side, overlap=True) if box[:2] not in places]
     if missing:
         raise UserError(
             f"{tiles[0].parent} lacks {len(missing)} tiles of {path.stem}, the first at {missing[0]}",

@@ -20,6 +20,7 @@ CARD = Card(
     page="https://www.isprs.org/resources/datasets/benchmarks/UrbanSemLab/2d-sem-label-potsdam.aspx",
     gsd_m="0.05",
     tile=512,
+    overlap=True,
     takes="7 of the 24 official training orthophotos and the 14 official test ones, in tiles of 512x512, 12 per axis",
     sizes=((6000, 6000),),
     counts={"train": 864, "val": 144, "test": 2016},

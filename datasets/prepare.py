@@ -21,7 +21,7 @@ from rssr.base.images import read_tensor, write_tensor
 from rssr.datasets.card import DataSet
 from rssr.datasets.degradations import Step
 from rssr.datasets.degrade import degrade
-from rssr.datasets.tiles import Box, tile_boxes
+from rssr.datasets.tiles import Box, repeated, tile_boxes
 
 # For all threads, because warnings.catch_warnings() is not thread-safe.
 warnings.simplefilter("ignore", NotGeoreferencedWarning)
@@ -36,6 +36,7 @@ def prepare_hr(
     """Cut the HR tiles of a split into hr_dir and write hr_dir/manifest.csv last.
 
     TIFF files are read one row of tiles at a time, by as many threads as there are jobs.
+    The manifest says how many pixels of a tile an earlier tile of the image has too (`repeated`).
     The tiles are stored uncompressed: degradation, training and scoring read them again and again.
 
     Args:
@@ -55,19 +56,21 @@ def prepare_hr(
     bands = []
     for source in data_set.splits[split]:
         path = data_set.find(source_dir, source)
-        bands += [(source, path, boxes) for boxes in _bands(path, tile)]
+        of_image = _bands(path, tile, data_set.card.overlap)
+        counts = iter(repeated([box for boxes in of_image for box in boxes]))
+        bands += [(source, path, [(box, next(counts)) for box in boxes]) for boxes in of_image]
     stems = [source.replace("/", "_") for source in data_set.splits[split]]
     if len(set(stems)) != len(stems):
         twice = next(stem for stem in stems if stems.count(stem) > 1)
         raise UserError(f"two images of split '{split}' are both called '{twice}' once prepared: rename one of them")
 
-    def cut(band: tuple[str, Path, Sequence[Box]]) -> list[dict]:
+    def cut(band: tuple[str, Path, Sequence[tuple[Box, int]]]) -> list[dict]:
         source, path, boxes = band
         stem = source.replace("/", "_")
-        left, top = boxes[0][:2]
-        pixels = _read(path, (left, top, boxes[-1][2], boxes[-1][3]))
+        (left, top, *_), (*_, right, bottom) = boxes[0][0], boxes[-1][0]
+        pixels = _read(path, (left, top, right, bottom))
         rows = []
-        for box in boxes:
+        for box, in_earlier in boxes:
             box = _cut_off(box, multiple)
             name = stem if tile is None else f"{stem}_x{box[0]}_y{box[1]}"
             out = hr_dir / f"{name}.png"
@@ -75,7 +78,7 @@ def prepare_hr(
             digest = write_image(out, tile_pixels, compress=False)
             sides = dict(zip(("left", "top", "right", "bottom"), box, strict=True))
             origin = {"image": name, "source": source, "source_sha256": source_sha256(path)}
-            rows.append(origin | sides | {"sha256": digest})
+            rows.append(origin | sides | {"repeated": in_earlier, "sha256": digest})
         return rows
 
     rows = list(itertools.chain.from_iterable(_in_order(cut, bands, jobs, f"{split} HR")))
@@ -85,19 +88,19 @@ def prepare_hr(
     write_csv(hr_dir / "manifest.csv", rows)
 
 
-def _bands(path: Path, tile: int | None) -> list[list[Box]]:
+def _bands(path: Path, tile: int | None, overlap: bool) -> list[list[Box]]:
     """The tiles of an image, row by row where the file can be read by windows, else all at once."""
     try:
         if raster := _raster(path):
             with raster:
-                boxes = tile_boxes(raster.width, raster.height, tile)
+                boxes = tile_boxes(raster.width, raster.height, tile, overlap)
             return [list(row) for _, row in itertools.groupby(boxes, key=lambda box: box[1])]
         with Image.open(path) as image:
-            return [tile_boxes(*image.size, tile)]
+            return [tile_boxes(*image.size, tile, overlap)]
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
     except OSError:
-        return [tile_boxes(*read_image(path).shape[1::-1], tile)]  # raises the error that names the problem
+        return [tile_boxes(*read_image(path).shape[1::-1], tile, overlap)]  # raises the error that names the problem
 
 
 def _read(path: Path, box: Box) -> np.ndarray:

@@ -1,18 +1,46 @@
-"""Tiles that cover an image."""
+"""Tiles of an image."""
+
+from collections.abc import Sequence
+
+import numpy as np
 
 from rssr.base.errors import UserError
 
 Box = tuple[int, int, int, int]
 
 
-def tile_boxes(width: int, height: int, tile: int | None) -> list[Box]:
-    """Boxes (left, top, right, bottom) that cover an image row by row, the last of each axis flush with its edge."""
+def tile_boxes(width: int, height: int, tile: int | None, overlap: bool = False) -> list[Box]:
+    """Boxes (left, top, right, bottom) of an image's tiles, row by row.
+
+    Args:
+        width: of the image.
+        height: of the image.
+        tile: side of the tiles; None for the whole image.
+        overlap: whether the tiles cover the whole image, the last of each axis flush with its edge; otherwise they are
+            spread evenly without a common pixel, and strips that fit no tile are left out.
+    """
     if tile is None:
         return [(0, 0, width, height)]
-    return [(x, y, x + tile, y + tile) for y in _starts(height, tile) for x in _starts(width, tile)]
+    rows, columns = (_starts(length, tile, overlap) for length in (height, width))
+    return [(x, y, x + tile, y + tile) for y in rows for x in columns]
 
 
-def _starts(length: int, tile: int) -> list[int]:
+def _starts(length: int, tile: int, overlap: bool) -> list[int]:
     if length < tile:
         raise UserError(f"an image side of {length} pixels is shorter than the tile of {tile}: set a smaller `tile`")
-    return [min(start, length - tile) for start in range(0, length, tile)]
+    if overlap:
+        return [min(start, length - tile) for start in range(0, length, tile)]
+    count = length // tile
+    gap = (length - count * tile) // (count + 1)  # before, between and after the tiles
+    return [gap + number * (tile + gap) for number in range(count)]
+
+
+def repeated(boxes: Sequence[Box]) -> list[int]:
+    """How many pixels of each box lie in an earlier box of the same image too."""
+    covered = np.zeros((max(box[3] for box in boxes), max(box[2] for box in boxes)), bool)
+    found = []
+    for left, top, right, bottom in boxes:
+        part = covered[top:bottom, left:right]
+        found.append(int(part.sum()))
+        part[:] = True
+    return found

@@ -24,6 +24,7 @@ DATA_SET = DataSet(
         page="https://uavid.nl",
         gsd_m="varies: oblique views from about 50 m",
         tile=512,
+        overlap=True,
         takes="frames 000000 and 000900 of every sequence, in tiles of 512x512, 8 x 5 per frame",
         sizes=((3840, 2160), (4096, 2160)),
         counts={"train": 1600, "val": 560, "test": 1200},
@@ -39,6 +40,7 @@ DATA_SET = DataSet(
         for split, numbers in SEQUENCES.items()
     },
     find=_find,
+    unit=r"(seq\d+)/",  # the frames of a sequence show one flight
     layouts=(
         # The official archive, and GeoSeg's and Kaggle's trees, which differ above the sequences only.
         Layout("uavid_{train,val,test}/seq{n}/Images/{frame}.png", r"seq0*(\d+)/Images/(\d{6})\.png", r"seq\1/\2"),

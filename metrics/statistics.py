@@ -1,62 +1,120 @@
-"""How certain a mean over images is, and whether one method is better than another on the same images."""
+"""How certain a mean is, and whether one method is better than another, with the source image as the unit.
 
-from collections.abc import Mapping, Sequence
+Tiles of one scene are alike, so scores are not independent: intervals and tests resample the source images, and the
+tiles within a source keep their weight. Seeds of a training are a second level, see difference_interval().
+"""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from scipy.stats import bootstrap, wilcoxon
+from scipy.stats import norm
+
+FEWEST = 5  # sources below which no interval is given: too many resamples consist of one source alone
+_EXACT = 16  # sources up to which every assignment of signs is looked at
 
 
-def mean_interval(values: np.ndarray, settings: Mapping[str, Any]) -> tuple[float, float, float]:
-    """Mean and percentile bootstrap interval of the mean over images.
+def interval(
+    values: Sequence[float],
+    units: Sequence[Any] | None = None,
+    level: float = 0.95,
+    resamples: int = 10000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Bootstrap-t interval of the mean, resampling whole sources (Davison and Hinkley, Bootstrap Methods, 1997, 5.2).
 
-    Efron, "Bootstrap Methods: Another Look at the Jackknife", Annals of Statistics 7(1), 1979.
+    Chosen by benchmarks/statistics.py: over 15 sources it covers the mean in 93 to 97 % of repetitions, where the
+    percentile interval of the same resamples covers it in 88 to 92 %.
 
     Args:
         values: one score per image, (N,).
-        settings: `resamples`, `confidence` and `seed`.
+        units: the source of each value; every value its own by default.
+        level: nominal coverage.
+        resamples: bootstrap resamples of the sources.
+        seed: of the resampling.
 
     Returns:
-        mean, low, high; all the same for one image, and not a number without values.
+        Low and high; not a number below FEWEST sources and for values that are not finite.
     """
-    if len(values) == 0 or np.isnan(values).any():
-        return (np.nan,) * 3
-    mean = float(values.mean())
-    if len(values) == 1 or not np.isfinite(values).all() or np.ptp(values) == 0:
-        return mean, mean, mean
-    result = bootstrap(
-        (values,),
-        np.mean,
-        n_resamples=settings["resamples"],
-        confidence_level=settings["confidence"],
-        method="percentile",
-        rng=np.random.default_rng(settings["seed"]),
-    ).confidence_interval
-    return mean, float(result.low), float(result.high)
+    values = np.asarray(values, float)
+    sums, counts = _by_source(values, units)
+    if len(sums) < FEWEST or not np.isfinite(values).all():
+        return np.nan, np.nan
+    mean = values.mean()
+    if np.ptp(values) == 0:
+        return float(mean), float(mean)
+    residuals = sums - counts * mean  # of which the mean's resamples are made, without cancellation
+    terms = np.stack([residuals, counts, residuals**2, residuals * counts, counts**2], 1)
+    size = len(sums)
+    pivots = []
+    for drawn in _draws(size, resamples, seed):
+        shift, total, squared, crossed, weight = (drawn @ terms).T
+        moved = shift / total
+        spread = squared - 2 * moved * crossed + moved**2 * weight
+        with np.errstate(divide="ignore", invalid="ignore"):  # a resample of one source alone has no spread
+            pivots.append(np.nan_to_num(moved * total / np.sqrt(np.maximum(spread, 0) * size / (size - 1))))
+    high, low = np.quantile(np.concatenate(pivots), [(1 + level) / 2, (1 - level) / 2])
+    error = np.sqrt((residuals**2).sum() * size / (size - 1)) / len(values)
+    return float(mean - high * error), float(mean - low * error)
 
 
-def paired(values: np.ndarray, reference: np.ndarray, better: str, settings: Mapping[str, Any]) -> dict[str, float]:
+def sign_flip(differences: Sequence[float], units: Sequence[Any] | None = None) -> float:
+    """Two-sided p of the mean of paired differences: the signs of whole sources are flipped (Fisher, 1935).
+
+    Exact over all assignments up to 16 sources, of which the smallest p is 2 / 2^sources; by the normal limit of the
+    same distribution above. Infinite differences count as far larger than all others.
+    """
+    differences = np.asarray(differences, float)
+    if not np.isfinite(differences).all():
+        largest = np.abs(differences[np.isfinite(differences)]).max(initial=1)
+        differences = np.clip(differences, -1e6 * largest, 1e6 * largest)
+    sums, _ = _by_source(differences, units)
+    sums = sums[sums != 0]  # flipping these changes nothing
+    if len(sums) == 0:
+        return 1.0
+    if len(sums) > _EXACT:
+        return float(2 * norm.sf(abs(sums.sum()) / np.sqrt((sums**2).sum())))
+    signs = 1 - 2 * (np.arange(2 ** len(sums))[:, None] >> np.arange(len(sums)) & 1)
+    return float((np.abs(signs @ sums) >= abs(sums.sum()) * (1 - 1e-12)).mean())
+
+
+def smallest_p(units: Sequence[Any], comparisons: int = 1) -> float:
+    """The smallest p that sign_flip() can give with these sources, after Holm's correction for so many comparisons."""
+    sources = len(set(units))
+    return comparisons * 2.0 ** (1 - sources) if sources <= _EXACT else 0.0
+
+
+def paired(
+    values: np.ndarray,
+    reference: np.ndarray,
+    better: str,
+    settings: Mapping[str, Any],
+    units: Sequence[Any] | None = None,
+) -> dict[str, float]:
     """Compare a method with a reference method on the same images.
 
     Args:
         values: the method's score for each image, (N,).
         reference: the reference method's, in the same order.
         better: "higher" or "lower".
-        settings: see mean_interval().
+        settings: `resamples`, `confidence` and `seed`.
+        units: the source of each image.
 
     Returns:
-        `difference`, the mean of values - reference, its interval `difference_low` and `difference_high`, the
-        two-sided `p` of Wilcoxon's signed-rank test (Biometrics Bulletin 1(6), 1945; 1 where all images are equal), and
-        `won`, the share of images on which the method is better; an equal image is half won.
+        `difference`, the mean of values - reference, its interval `difference_low` and `difference_high`, `p` of
+        sign_flip(), and `won`, the share of images on which the method is better.
     """
-    with np.errstate(invalid="ignore"):  # infinity minus itself
-        differences = np.where(values == reference, 0.0, values - reference)
-    mean, low, high = mean_interval(differences, settings)
-    # Ranks only: an infinite difference is the largest.
-    finite = np.nan_to_num(differences, posinf=np.finfo(float).max, neginf=-np.finfo(float).max)
-    p = float(wilcoxon(finite).pvalue) if finite.any() else 1.0
-    shares = {"p": p, "won": won(values, reference, better)}
-    return {"difference": mean, "difference_low": low, "difference_high": high} | shares
+    differences = _differences(values, reference)
+    low, high = interval(differences, units, settings["confidence"], settings["resamples"], settings["seed"])
+    return {
+        "difference": float(differences.mean()),
+        "difference_low": low,
+        "difference_high": high,
+        "p": sign_flip(differences, units),
+        "won": won(values, reference, better),
+    }
 
 
 def won(values: np.ndarray, reference: np.ndarray, better: str) -> float:
@@ -81,6 +139,37 @@ def win_rates(scores: np.ndarray, better: str) -> np.ndarray:
     return rates
 
 
+def all_pairs(scores: np.ndarray, units: Sequence[Any] | None = None) -> np.ndarray:
+    """P of every pair of methods by sign_flip(), with Holm's correction over all pairs.
+
+    Args:
+        scores: one row per method, one column per image, (M, N), without missing values.
+        units: the source of each image.
+
+    Returns:
+        (M, M), symmetric, 1 on the diagonal.
+    """
+    pairs = list(itertools.combinations(range(len(scores)), 2))
+    found = holm([sign_flip(_differences(scores[i], scores[j]), units) for i, j in pairs])
+    p = np.ones((len(scores), len(scores)))
+    for (i, j), value in zip(pairs, found, strict=True):
+        p[i, j] = p[j, i] = value
+    return p
+
+
+def ranks(scores: np.ndarray, better: str, p: np.ndarray, level: float = 0.95) -> list[int]:
+    """The rank of each method: one more than the number of methods that are better and can be told apart from it.
+
+    Args:
+        scores: (M, N), see all_pairs().
+        better: "higher" or "lower".
+        p: what all_pairs() found.
+        level: a pair is told apart where p < 1 - level.
+    """
+    means = scores.mean(1) * (1 if better == "higher" else -1)
+    return (1 + ((means > means[:, None]) & (p < 1 - level)).sum(1)).tolist()
+
+
 def holm(p: Sequence[float]) -> list[float]:
     """P-values corrected for their number: Holm, Scandinavian Journal of Statistics 6(2), 1979.
 
@@ -91,3 +180,30 @@ def holm(p: Sequence[float]) -> list[float]:
     corrected = np.empty(len(p))
     corrected[order] = np.minimum(1, np.maximum.accumulate(np.asarray(p)[order] * factors))
     return corrected.tolist()
+
+
+def _differences(values: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore"):  # infinity minus itself
+        return np.where(values == reference, 0.0, values - reference)
+
+
+def _by_source(values: np.ndarray, units: Sequence[Any] | None) -> tuple[np.ndarray, np.ndarray]:
+    """The sum and the number of the values of each source."""
+    if units is None:
+        return values, np.ones(len(values))
+    _, which = np.unique(np.asarray(units), return_inverse=True)
+    return np.bincount(which, values), np.bincount(which).astype(float)
+
+
+def _draws(size: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    """How often each source is drawn in each resample, (resamples, size), some rows at a time."""
+    counts = _counts(size, resamples, seed)
+    step = max(1, 4_000_000 // size)
+    for start in range(0, resamples, step):
+        yield counts[start : start + step].astype(float)
+
+
+@lru_cache(maxsize=2)
+def _counts(size: int, resamples: int, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(size, np.full(size, 1 / size), resamples).astype(np.uint16)

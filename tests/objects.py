@@ -22,6 +22,7 @@ def a_test_set(dataset: str = "tiny", scale: int = 4, degradation: str = "bicubi
         "conditions": f"x{scale}, LR by {degradation}, 8 bit, border crop {scale}",
         "crop": scale,
         "classes": "",
+        "unit": "",
         "protocol": {"scale": scale, "degradation": degradation, "rounding": "8 bit", "crop": scale, "split": "own"},
         "module": "folder",
         "redistributable": True,

@@ -2,6 +2,7 @@
 
 import subprocess
 import zipfile
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,13 +11,13 @@ from PIL import Image
 
 from rssr.base.errors import UserError
 from rssr.base.files import read_csv, read_image, sha256
-from rssr.datasets import neon
+from rssr.datasets import neon, tiles
 from rssr.datasets.prepare import prepare_hr, prepare_lr
 from rssr.datasets.registry import MODULES, build
-from rssr.datasets.tiles import tile_boxes
 
 
-def test_tiles_cover_the_image_and_end_flush():
+def test_overlapping_tiles_cover_the_image_and_end_flush():
+    tile_boxes = partial(tiles.tile_boxes, overlap=True)
     boxes = tile_boxes(6000, 6000, 512)
     assert len(boxes) == 144  # 12 an axis: facts of the paper
     assert boxes[-1] == (5488, 5488, 6000, 6000)
@@ -27,8 +28,17 @@ def test_tiles_cover_the_image_and_end_flush():
         covered[top:bottom, left:right] += 1
     assert covered.min() == 1
     assert tile_boxes(30, 20, None) == [(0, 0, 30, 20)]
+    assert tiles.repeated(tile_boxes(100, 70, 32))[:4] == [0, 0, 0, 28 * 32]
     with pytest.raises(UserError, match="shorter than the tile"):
         tile_boxes(30, 100, 32)
+
+
+def test_tiles_share_no_pixel_unless_a_protocol_says_so():
+    boxes = tiles.tile_boxes(110, 70, 32)
+    assert boxes[:3] == [(3, 2, 35, 34), (38, 2, 70, 34), (73, 2, 105, 34)] and len(boxes) == 6
+    assert tiles.repeated(boxes) == [0] * 6 and tiles.tile_boxes(64, 32, 32) == [(0, 0, 32, 32), (32, 0, 64, 32)]
+    overlapping = [name for name in MODULES if build({"module": name}).card.overlap]
+    assert overlapping == ["potsdam", "uavid"], "their counts are the paper's"
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -61,7 +71,7 @@ def test_own_folder_is_prepared_with_manifests(tmp_path):
     prepare_lr(out, tmp_path / "LR", "bicubic", 4, 2)
     rows = read_csv(out / "manifest.csv")
     assert [row["image"] for row in rows] == [
-        "test_a_x0_y0", "test_a_x16_y0", "test_a_x0_y8", "test_a_x16_y8", "test_b_x0_y0",
+        "test_a_x8_y4", "test_b_x0_y0",
     ]  # fmt: skip
     for row in rows:
         path = out / f"{row['image']}.png"

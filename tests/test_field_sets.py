@@ -42,7 +42,7 @@ def test_cards_are_complete_and_splits_share_no_source(name):
 def test_the_papers_numbers_of_images(name, counts):
     data_set = build({"module": name})
     for width, height in data_set.card.sizes:
-        a_source = len(tile_boxes(width, height, data_set.card.tile))
+        a_source = len(tile_boxes(width, height, data_set.card.tile, data_set.card.overlap))
         assert tuple(a_source * len(sources) for sources in data_set.splits.values()) == counts
     assert tuple(data_set.card.counts.values()) == counts
 
@@ -132,7 +132,7 @@ def test_mmsegmentations_tiles_are_put_together(tmp_path):
     train = ("2_10", "2_11", "3_10", "4_10", "5_10", "6_7", "7_7")
     for tile in TILES:
         pixels = np.random.default_rng(int(tile.replace("_", ""))).integers(0, 256, (80, 80, 3), dtype=np.uint8)
-        for left, top, right, bottom in tile_boxes(80, 80, 32):
+        for left, top, right, bottom in tile_boxes(80, 80, 32, overlap=True):
             path = root / f"img_dir/{'train' if tile in train else 'val'}/{tile}_{left}_{top}_{right}_{bottom}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels[top:bottom, left:right]).save(path)

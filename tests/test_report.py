@@ -57,7 +57,7 @@ def write_test_set(folder: Path, test, psnr: dict[str, np.ndarray], names: list[
             folder / f"results/sr/{test.key}/{model}/manifest.csv", [{"image": n, "replicate": "0"} for n in names]
         )
         stem = written(folder / f"results/scores/{test.key}/{model}")
-        scores = {"image": names, "replicate": 0, "psnr_y": values, "lpips": np.nan}
+        scores = {"image": names, "source": names, "replicate": 0, "psnr_y": values, "lpips": np.nan}
         pd.DataFrame(scores).to_csv(f"{stem}.csv", index=False)
         facts = {"crop": 4, "metrics": {"psnr_y": "PSNR on Y"}, "absent": {"lpips": "there is no network"}}
         write_json(Path(f"{stem}.json"), facts | MADE)

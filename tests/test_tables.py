@@ -14,16 +14,18 @@ from objects import a_test_set
 
 from rssr.datasets import rsscn7
 from rssr.metrics.protocol import BASE, CHOICES
-from rssr.metrics.statistics import mean_interval
 from rssr.plan.artifacts import TABLES, Artifact, artifact_at
 from rssr.render.scores import absent, read_replicates, read_scores
+from rssr.render.tables.comparison import significance
 from rssr.render.tables.cost import ablation, complexity
 from rssr.render.tables.protocol import audit, literature_against_measured
-from rssr.render.tables.quality import classes, not_computed, quality, side_by_side, significance
+from rssr.render.tables.quality import classes, quality, side_by_side
+from rssr.render.tables.scored import not_computed
 from rssr.render.tables.table import Column, Table, ranks
 from rssr.render.tables.training import training
 
-SETTINGS = {"resamples": 2000, "confidence": 0.95, "seed": 0}
+SETTINGS = {"resamples": 2000, "confidence": 0.95, "seed": 0, "reference": None}
+AGAINST_A = SETTINGS | {"reference": "a"}
 
 
 def models(*names, **notes):
@@ -31,19 +33,16 @@ def models(*names, **notes):
 
 
 def scores(**psnr):
-    return {name: pd.DataFrame({"image": list("xy"), "psnr_y": of, "lpips": np.nan}) for name, of in psnr.items()}
-
-
-def test_interval_of_few_equal_infinite_or_missing_scores():
-    assert mean_interval(np.array([3.0]), SETTINGS) == (3, 3, 3)
-    assert mean_interval(np.array([3.0, 3.0]), SETTINGS) == (3, 3, 3)
-    assert mean_interval(np.array([3.0, np.inf]), SETTINGS) == (np.inf,) * 3
-    assert np.isnan(mean_interval(np.array([3.0, np.nan]), SETTINGS)).all()
+    """Scores as read_scores() gives them, each image a unit of its own."""
+    return {
+        name: pd.DataFrame({"image": range(len(of)), "unit": range(len(of)), "psnr_y": of, "lpips": np.nan})
+        for name, of in psnr.items()
+    }
 
 
 def test_ranks_are_of_the_printed_numbers():
     values = pd.Series([28.701, 28.699, 28.5, np.nan])
-    assert ranks(values, 2, "higher") == [1, 1, 2, 0]
+    assert ranks(values, 2, "higher") == [1, 1, 3, 0]
     assert ranks(values, 3, "higher") == [1, 2, 3, 0]
     assert ranks(values, 2, "lower") == [2, 2, 1, 0]
     assert ranks(values, 2, None) == [0] * 4
@@ -51,7 +50,7 @@ def test_ranks_are_of_the_printed_numbers():
 
 
 def table():
-    numbers = pd.DataFrame({"label": ["A_1", "B", "C"], "psnr": [28.7, 28.7, 27.0], "low": [np.nan] * 3})
+    numbers = pd.DataFrame({"label": ["A_1", "B", "C"], "psnr": [28.7, 27.0, 26.0], "low": [np.nan] * 3})
     return Table(
         numbers,
         [Column("psnr", "PSNR (dB) ↑", 2, "higher"), Column("low", "LPIPS ↓", 4, "lower")],
@@ -66,7 +65,7 @@ def test_four_renderings_of_one_source(tmp_path):
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "t.csv"), table().numbers)
     markdown = (tmp_path / "t.md").read_text()
     assert "100 % & more." in markdown and "- A note." in markdown
-    assert markdown.count("**28.70**") == 2 and "<u>27.00</u>" in markdown and markdown.count("–") == 3
+    assert markdown.count("**28.70**") == 1 and "<u>27.00</u>" in markdown and markdown.count("–") == 3
     latex = (tmp_path / "t.tex").read_text()
     for part in (
         r"\toprule",
@@ -80,7 +79,7 @@ def test_four_renderings_of_one_source(tmp_path):
         assert part in latex
     page = (tmp_path / "t.html").read_text()
     assert "<p>100 % &amp; more.</p>" in page and "<li>A note.</li>" in page and 'aria-label="A title"' in page
-    assert page.count('<span class="best">28.70</span>') == 2 and '<span class="second">27.00</span>' in page
+    assert page.count('<span class="best">28.70</span>') == 1 and '<span class="second">27.00</span>' in page
     assert page.count('<td class="number">–</td>') == 3
 
 
@@ -208,7 +207,7 @@ def test_ranks_and_intervals_on_the_page():
 def written_scores(folder, replicates):
     """A file of scores, with images whose names could be taken for numbers; replicate -> PSNR of its images."""
     rows = [
-        {"image": image, "replicate": replicate, "psnr_y": value, "lpips": None}
+        {"image": image, "source": image, "replicate": replicate, "psnr_y": value, "lpips": None}
         for replicate, values in replicates.items()
         for image, value in zip(("007", "nan"), values, strict=True)
     ]
@@ -219,7 +218,7 @@ def written_scores(folder, replicates):
 def test_scores_are_means_over_replicates(tmp_path):
     path = written_scores(tmp_path, {"seed0": [30.0, 32.0], "seed1": [31.0, 32.5]})
     frame = read_scores(path)
-    assert frame.columns.tolist() == ["image", "psnr_y", "lpips"]
+    assert frame.columns.tolist() == ["image", "unit", "psnr_y", "lpips"]
     assert frame["image"].tolist() == ["007", "nan"] and frame["psnr_y"].tolist() == [30.5, 32.25]
     assert frame["lpips"].isna().all()
     parts = read_replicates(path)
@@ -264,8 +263,8 @@ NO_NOTES = models("a", "b", "c")
 def test_quality_by_class():
     images = ["p_1", "q_1", "p_2", "q_2"]
     scores = {
-        "a": pd.DataFrame({"image": images, "psnr_y": [30.0, 20.0, 32.0, 24.0]}),
-        "b": pd.DataFrame({"image": images, "psnr_y": [29.0, 21.0, 31.0, 25.0]}),
+        "a": pd.DataFrame({"image": images, "unit": images, "psnr_y": [30.0, 20.0, 32.0, 24.0]}),
+        "b": pd.DataFrame({"image": images, "unit": images, "psnr_y": [29.0, 21.0, 31.0, 25.0]}),
     }
     test = a_test_set(label="A set", classes="([pq])_")
     made = classes(scores, NO_NOTES, test, SETTINGS)
@@ -275,7 +274,7 @@ def test_quality_by_class():
         *(["q", "a", 2, 22], ["q", "b", 2, 23]),
     ]
     text = made.markdown()
-    assert "**31.00** [30.00, 32.00]" in text and "**23.00**" in text and "<u>22.00</u>" in text
+    assert "**31.00** |" in text and "**23.00**" in text and "<u>22.00</u>" in text
     assert f"{test.title}, by class. Mean over the images of a class" in text and "peak 255" in text
 
 
@@ -388,14 +387,15 @@ def test_training_table():
 
 def test_quality_table():
     test = a_test_set(label="A set", conditions="x4, LR by bicubic")
-    of = scores(a=[30.0, 32.0], b=[29.0, 31.0])
+    of = scores(a=[30.0, 32.0, 30.0, 32.0, 31.0], b=[29.0, 31.0, 29.0, 31.0, 30.0])
     made = quality(of, models("a", "b", a=["somebody's"]), test, SETTINGS)
     assert made.title == "Quality: A set, x4, bicubic"
     assert made.numbers["psnr_y"].tolist() == [31, 30]
     text = made.markdown()
-    assert "A set, x4, LR by bicubic. Mean over 2 images" in text
+    assert "A set, x4, LR by bicubic. Mean over 5 images" in text
     assert "peak 255" in text and "- A: somebody's" in text
-    assert "**31.00** [30.00, 32.00]" in text and "<u>30.00</u> [29.00, 31.00]" in text
+    assert re.search(r"\*\*31\.00\*\* \[29\.\d\d, 32\.\d\d\]", text) and "<u>30.00</u> [28" in text
+    assert "- By PSNR-Y, A has the best mean, ahead of B by 1.000 dB" in text and "Rank" not in text, "too few sources"
     assert "Δ" not in text and "psnr_y_spread" not in made.numbers
     assert "literature" not in text
     assert "LPIPS" not in text and "lpips" not in made.numbers, "nothing has a value, so it is no column"
@@ -453,39 +453,39 @@ def test_literature_values_stand_below_a_rule():
 def test_significance_table():
     rng = np.random.default_rng(0)
     base = rng.normal(30, 2, 60)
-    columns = {"psnr_y": base, "ssim_y": base / 40, "lpips": [np.nan] * 60}
+    columns = {"unit": range(60), "psnr_y": base, "ssim_y": base / 40, "lpips": [np.nan] * 60}
     better = columns | {"psnr_y": base + rng.normal(0.5, 0.1, 60)}
     of = {"a": pd.DataFrame(columns), "better": pd.DataFrame(better), "same": pd.DataFrame(columns)}
     rows = models(*of)
     test = a_test_set(label="A set")
-    made = significance(of, rows, test, SETTINGS, "a")
+    made = significance(of, rows, test, AGAINST_A)
     assert made.title == "Significance: A set, x4, bicubic" and made.caption.startswith(f"{test.title}. ")
     found = made.numbers.set_index(["model", "metric"])
     assert len(found) == 4, "two methods by two metrics; a metric without scores has no row"
     assert "LPIPS" not in made.markdown()
     won = found.loc[("better", "PSNR-Y (dB)")]
     assert won["difference_low"] < won["difference"] < won["difference_high"] and won["won_percent"] == 100
-    assert won["p_holm"] == pytest.approx(4 * won["p"])
-    assert "| < 0.001 |" in re.sub(" +", " ", made.markdown())
-    assert '<td class="number" data-value="0.000">&lt; 0.001</td>' in made.html() and "$<$ 0.001" in made.latex("t")
+    assert won["p_holm"] == pytest.approx(2 * won["p"]) and won["against"] == "A"
+    assert "| < 0.0001 |" in re.sub(" +", " ", made.markdown())
+    assert '<td class="number" data-value="0.0000">&lt; 0.0001</td>' in made.html() and "$<$ 0.0001" in made.latex("t")
     assert found.loc[("same", "SSIM-Y"), ["difference", "p_holm", "won_percent"]].tolist() == [0, 1, 50]
-    assert "minus A on the same 60 images" in made.markdown()
-    assert significance({"a": of["a"]}, models("a"), test, SETTINGS, "a").markdown()
+    assert "on the same 60 images" in made.markdown()
+    assert significance({"a": of["a"]}, models("a"), test, AGAINST_A).markdown()
 
 
 def test_a_difference_below_the_spread_of_seeds_is_said():
     means = {"a": 31.0, "close": 31.125, "far": 32.0, "single": 31.25}
     of = scores(**{name: [mean - 1, mean + 1] for name, mean in means.items()})
     replicates = {"a": of_seeds(30.875, 31.125), "close": of_seeds(31.0, 31.125, 31.25), "far": of_seeds(31.75, 32.25)}
-    made = significance(of, models(*of), a_test_set(), SETTINGS, "a", replicates | {"single": []})
+    made = significance(of, models(*of), a_test_set(), AGAINST_A, replicates | {"single": []})
     assert made.numbers["spread"].tolist() == [0.25, 0.5, 0.25]
-    assert made.notes == ["CLOSE, PSNR-Y (dB): the difference is smaller than the spread of replicates"]
+    assert made.notes == ["CLOSE and A, PSNR-Y: the difference is smaller than the spread of replicates"]
     assert "Spread of replicates" in made.markdown()
-    assert "pread" not in significance(of, models(*of), a_test_set(), SETTINGS, "a").markdown()
+    assert "pread" not in significance(of, models(*of), a_test_set(), AGAINST_A).markdown()
 
 
 def test_spread_of_seeds_is_in_every_table_of_means():
-    frame = pd.DataFrame({"image": ["p/x", "q/y"], "psnr_y": [30.0, 32.0]})
+    frame = pd.DataFrame({"image": ["p/x", "q/y"], "unit": ["p/x", "q/y"], "psnr_y": [30.0, 32.0]})
     parts = [frame.assign(psnr_y=[29.875, 32.0]), frame.assign(psnr_y=[30.125, 32.0])]
     test = a_test_set(classes=r"^(\w)/")
     by_class = classes({"a": frame}, NO_NOTES, test, SETTINGS, {"a": parts})

@@ -1,8 +1,9 @@
 """Data sets and degradations in the configuration."""
 
+import re
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from rssr.config.block import Block
 from rssr.datasets.degradations import STEPS
@@ -28,6 +29,23 @@ class Dataset(Block):
         "data set; val is prepared and not used yet",
     )
     tile: int | None = Field(None, ge=16, description="side of the HR tiles in pixels; the data set's own by default")
+
+    unit: str | None = Field(
+        None,
+        description="regular expression whose group, in the name of a source image, names the unit of intervals and "
+        'tests, such as "(seq\\d+)" where several images show one place; by default each source image is a unit',
+    )
+
+    @field_validator("unit")
+    @classmethod
+    def _one_group(cls, given: str | None) -> str | None:
+        try:
+            groups = re.compile(given or "()").groups
+        except re.error as error:
+            raise ValueError(f"`unit` is no regular expression ({error})") from None
+        if groups != 1:
+            raise ValueError(f"`unit` needs one group in parentheses, not {groups}")
+        return given
 
     @model_validator(mode="after")
     def _one_source(self) -> "Dataset":

@@ -17,8 +17,9 @@ _AROUND_THE_NETWORK = {"tile", "self_ensemble"}
 
 
 def data_set(plan: Plan, name: str) -> str:
-    """What decides the images of a data set: its entry with the root, without the label."""
-    return json.dumps({key: value for key, value in rooted(plan.config.datasets[name]).items() if key != "label"})
+    """What decides a data set's images: its entry with its root, without the label and the unit of statistics."""
+    entry = rooted(plan.config.datasets[name])
+    return json.dumps({key: value for key, value in entry.items() if key not in ("label", "unit")})
 
 
 def data_sets(plan: Plan) -> str:

@@ -257,6 +257,7 @@ class Plan:
             conditions=f"x{scale}, LR by {describe(steps)}, 8 bit, border crop {crop}",
             crop=crop,
             classes=images.classes,
+            unit=entry.unit or images.unit,
             protocol={
                 "scale": scale,
                 "degradation": known[0] if known else describe(steps),  # whatever a configuration calls it

@@ -21,6 +21,7 @@ class TestSet:
         conditions: scale, degradation and crop in words.
         crop: border pixels that metrics leave out.
         classes: regular expression whose group is the class in an image's name; empty without classes.
+        unit: regular expression whose group names the unit of statistics in a source image's name; empty: the source.
         protocol: how scores are measured, as literature values state it: `scale`, `degradation`, `rounding`,
             `crop`, `split`.
         module: module of datasets/, "folder" for images of the user's own.
@@ -38,6 +39,7 @@ class TestSet:
     conditions: str
     crop: int
     classes: str
+    unit: str
     protocol: Mapping[str, Any]
     module: str
     redistributable: bool

@@ -8,15 +8,22 @@ import pandas as pd
 from rssr.base.files import read_csv, read_json
 
 
-def read_scores(path: Path) -> pd.DataFrame:
-    """Read results/scores/.../{model}.csv: one row per image, `image` and one column per metric.
+def read_scores(path: Path, unit: str = "") -> pd.DataFrame:
+    """Read results/scores/.../{model}.csv: one row per image, `image`, `unit` and one column per metric.
 
     Of a model with several replicates each score is the mean over them, see plan.replicate.
+
+    Args:
+        path: the file.
+        unit: TestSet.unit, which makes the unit of statistics of a source image's name.
     """
-    frame = _read(path)
-    if frame["replicate"].nunique() == 1:
-        return frame.drop(columns="replicate")
-    return frame.drop(columns="replicate").groupby("image", sort=False, as_index=False).agg(_mean)
+    frame = _read(path).rename(columns={"source": "unit"})
+    if unit:
+        named = frame["unit"].str.extract(unit, expand=False)
+        frame["unit"] = named.fillna(frame["unit"])
+    several = frame["replicate"].nunique() > 1
+    frame = frame.drop(columns="replicate")
+    return frame.groupby(["image", "unit"], sort=False, as_index=False).agg(_mean) if several else frame
 
 
 def read_replicates(path: Path) -> list[pd.DataFrame]:
@@ -34,8 +41,9 @@ def absent(records: Iterable[Path]) -> dict[str, str]:
 
 def _read(path: Path) -> pd.DataFrame:
     """The file as it is written: an image may be called "007" or "nan"."""
-    images = [row["image"] for row in read_csv(path)]
-    return pd.read_csv(path, dtype={"replicate": str}).assign(image=images)
+    rows = read_csv(path)
+    names = {key: [row[key] for row in rows] for key in ("image", "source")}
+    return pd.read_csv(path, dtype={"replicate": str}).assign(**names)
 
 
 def _mean(values: pd.Series) -> float:

@@ -56,9 +56,10 @@ def score_folder(
         absent: metrics that cannot be computed, with the reason: their column is left empty.
 
     Returns:
-        One row per image and replicate: `image`, `replicate` and one column per metric, full precision.
+        One row per image and replicate: `image`, `source`, `replicate` and one column per metric, full precision.
     """
     functions = {name: function(name, images.crop, weights_dir) for name in metrics if name not in absent}
+    sources = {row["image"]: row["source"] for row in read_csv(images.hr_dir / "manifest.csv")}
     rows = []
     for row in tqdm(read_csv(sr_dir / "manifest.csv"), desc=f"score {sr_dir.name}", unit="image"):
         path = sr_dir / row["replicate"] / f"{row['image']}.png"
@@ -68,7 +69,8 @@ def score_folder(
             scores = {metric: functions[metric](*given).item() if metric in functions else "" for metric in metrics}
         except UserError as error:
             raise UserError(f"{path}: {error}") from None
-        rows.append({"image": row["image"], "replicate": row["replicate"], **scores})
+        origin = {"image": row["image"], "source": sources[row["image"]], "replicate": row["replicate"]}
+        rows.append(origin | scores)
     return rows
 
 

@@ -104,11 +104,10 @@ rule render_significance:
         models=lambda wildcards: jobs.rows(plan.models_at(int(wildcards.scale))),
         test=lambda wildcards: jobs.test_sets([plan.test_set(wildcards)]),
         statistics=jobs.statistics(plan),
-        reference=lambda wildcards: plan.reference_at(int(wildcards.scale)),
         out=subpath(output[0], strip_suffix=".csv"),
     shell:
         "python {input.script} --models {params.models:q} --scores {input.scores} --records {input.records}"
-        " --reference {params.reference} --test-set {params.test:q} --statistics {params.statistics:q} --out {params.out} > {log} 2>&1"
+        " --test-set {params.test:q} --statistics {params.statistics:q} --out {params.out} > {log} 2>&1"
 
 
 rule render_literature:

@@ -5,7 +5,8 @@ from rssr.plan.artifacts import by_model
 from rssr.render import options
 from rssr.render.literature import for_test_set
 from rssr.render.scores import absent, read_replicates, read_scores
-from rssr.render.tables.quality import not_computed, quality
+from rssr.render.tables.quality import quality
+from rssr.render.tables.scored import not_computed
 
 
 def main() -> None:
@@ -13,7 +14,8 @@ def main() -> None:
     arguments = options.parser(
         __doc__, "--models", "--scores", "--records", "--literature", "--test-set", "--statistics", "--notes", "--out"
     ).parse_args()
-    scores = {name: read_scores(path) for name, path in by_model(arguments.scores).items()}
+    unit = arguments.test_set.unit
+    scores = {name: read_scores(path, unit) for name, path in by_model(arguments.scores).items()}
     images = next(iter(scores.values()))["image"].nunique()
     literature = for_test_set(arguments.literature, arguments.test_set, images)
     replicates = {name: read_replicates(path) for name, path in by_model(arguments.scores).items()}

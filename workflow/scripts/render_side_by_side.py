@@ -8,7 +8,8 @@ from rssr.base.process import run
 from rssr.plan.artifacts import artifact_at
 from rssr.render import options
 from rssr.render.scores import absent
-from rssr.render.tables.quality import not_computed, side_by_side
+from rssr.render.tables.quality import side_by_side
+from rssr.render.tables.scored import not_computed
 
 
 def main() -> None:

@@ -117,8 +117,8 @@ def _html(run: Run, kept: float) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "digits": lambda value, digits: f"{value:.{digits}f}",
-        "signed": lambda value, digits: f"{value:+.{digits}f}".replace("-", "−"),
+        "digits": lambda value, digits: "–" if math.isnan(value) else f"{value:.{digits}f}",
+        "signed": lambda value, digits: "–" if math.isnan(value) else f"{value:+.{digits}f}".replace("-", "−"),
         "layout": lambda value: json.dumps(value, indent=2, ensure_ascii=False),
     }
     leaderboards = run.tables("quality")

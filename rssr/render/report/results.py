@@ -14,10 +14,11 @@ import pandas as pd
 from rssr.base.files import read_csv, read_json
 from rssr.config import validate
 from rssr.metrics.registry import METRICS
-from rssr.metrics.statistics import mean_interval, paired
+from rssr.metrics.statistics import interval, paired
 from rssr.plan.artifacts import FIGURES, TABLES, Artifact, artifacts_at
 from rssr.plan.test_set import TestSet
 from rssr.render.scores import read_scores
+from rssr.render.tables.comparison import standing
 from rssr.render.tables.table import percent
 from rssr.render.titles import title_of
 
@@ -29,8 +30,10 @@ class TestResults:
     Attributes:
         test: the test set.
         names: of the images.
+        units: the unit of statistics of each image.
         scores: metric -> model -> one score per image, in the images' order; the mean over replicates.
         folders: model -> the folder of its SR images that are shown.
+        verdict: which method is best and how sure that is, in a sentence; see tables.comparison.standing().
         record: how the first model's scores were made.
     """
 
@@ -38,8 +41,10 @@ class TestResults:
 
     test: TestSet
     names: Sequence[str]
+    units: Sequence[str]
     scores: Mapping[str, Mapping[str, np.ndarray]]
     folders: Mapping[str, Path]
+    verdict: str
     record: Mapping[str, Any]
 
     @property
@@ -106,7 +111,7 @@ class Run:
     def _results(self, test: TestSet) -> TestResults:
         found = {a.model: a for a in self.artifacts if a.kind == "scores" and a.suffix == "csv" and test.holds(a)}
         found = {name: found[name] for name in self.labels if name in found}
-        frames = {name: read_scores(Path(artifact.path)) for name, artifact in found.items()}
+        frames = {name: read_scores(Path(artifact.path), test.unit) for name, artifact in found.items()}
         scores = {
             metric: {name: pd.to_numeric(frame[metric]).to_numpy(float) for name, frame in frames.items()}
             for metric in self.config.metrics
@@ -115,9 +120,12 @@ class Run:
         for name in found:
             manifest = test.artifact("sr", model=name)
             folders[name] = manifest.folder / read_csv(Path(manifest.path))[0]["replicate"]
+        labels = {name: {"label": label} for name, label in self.labels.items()}
+        *_, verdict = standing(frames, labels, self.config.statistics.model_dump())
         first = next(iter(found.values()))
-        names = frames[first.model]["image"].astype(str).tolist()
-        return TestResults(test, names, scores, folders, read_json(Path(first.beside(suffix="json").path)))
+        names, units = (frames[first.model][key].astype(str).tolist() for key in ("image", "unit"))
+        record = read_json(Path(first.beside(suffix="json").path))
+        return TestResults(test, names, units, scores, folders, verdict, record)
 
     def command(self, target: str = "") -> str:
         """What makes a file of results/ again, or the whole run."""
@@ -146,13 +154,13 @@ class Run:
         scores, better = test.scores[test.metric], METRICS[test.metric].better
         rows = []
         for name, found in scores.items():
-            mean, low, high = mean_interval(found, settings)
-            rows.append({"model": name, "mean": mean, "low": low, "high": high})
+            ends = interval(found, test.units, settings["confidence"], settings["resamples"], settings["seed"])
+            rows.append({"model": name, "mean": found.mean(), "low": ends[0], "high": ends[1]})
         rows.sort(key=lambda row: -row["mean"] if better == "higher" else row["mean"])
         if any(np.isnan(found).any() for found in scores.values()):
             return rows
         first = scores[rows[0]["model"]]
-        behind = [row | paired(scores[row["model"]], first, better, settings) for row in rows[1:]]
+        behind = [row | paired(scores[row["model"]], first, better, settings, test.units) for row in rows[1:]]
         ends = [row[key] for row in behind for key in ("difference_low", "difference_high")] + [0.0]
         low, high = min(ends), max(ends)
         for row in behind:
@@ -217,7 +225,7 @@ class Run:
             for model in self.config.models.values()
         }
         intervals = (
-            f"Percentile bootstrap over images of {100 * settings.confidence:g} %, {settings.resamples} resamples, "
+            f"Bootstrap-t over source images of {100 * settings.confidence:g} %, {settings.resamples} resamples, "
             f"seed {settings.seed}; differences are taken image by image first"
         )
         calls = (

@@ -9,7 +9,7 @@ from rssr.metrics.protocol import BASE, CHOICES
 from rssr.metrics.registry import METRICS
 from rssr.plan.test_set import TestSet
 from rssr.render.protocols import nearest, one_choice_at_a_time
-from rssr.render.tables.quality import conditions_of, metrics_of
+from rssr.render.tables.scored import conditions_of, metrics_of
 from rssr.render.tables.table import Column, Table
 from rssr.render.titles import title
 

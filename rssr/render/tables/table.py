@@ -187,14 +187,16 @@ class Table:
         """The ends of a cell's interval; None without one."""
         if f"{column.key}_low" not in self.numbers:
             return None
-        return tuple(self.numbers[f"{column.key}_{end}"].iloc[row] for end in ("low", "high"))
+        ends = tuple(self.numbers[f"{column.key}_{end}"].iloc[row] for end in ("low", "high"))
+        return None if any(map(math.isnan, ends)) else ends
 
     def _bar(self, column: Column, row: int) -> str:
         """The drawn interval of a cell, as parts of the span of its column's intervals; empty without one."""
-        if f"{column.key}_low" not in self.numbers:
+        own = self._interval(column, row)
+        if own is None:
             return ""
         low, high = self.numbers[f"{column.key}_low"].min(), self.numbers[f"{column.key}_high"].max()
-        ends = (*self._interval(column, row), self.numbers[column.key].iloc[row])
+        ends = (*own, self.numbers[column.key].iloc[row])
         if low == high or not all(map(math.isfinite, (low, high, *ends))):
             return ""
         places = dict(zip(("low", "high", "at"), percent(ends, low, high), strict=True))
@@ -253,11 +255,11 @@ class Table:
 
 
 def ranks(values: pd.Series, digits: int, better: str | None) -> list[int]:
-    """Rank of each value among the distinct ones as printed, from 1; ties share a rank, 0 where nothing is ranked."""
+    """Rank of each value as printed, from 1; ties share the first, and after two of them the third follows; 0: none."""
     printed = values.round(digits)
     if better is None or printed.notna().sum() < 2:
         return [0] * len(values)
-    return printed.rank(method="dense", ascending=better == "lower").fillna(0).astype(int).tolist()
+    return printed.rank(method="min", ascending=better == "lower").fillna(0).astype(int).tolist()
 
 
 def percent(values: Iterable[float], low: float, high: float) -> tuple[float, ...]:

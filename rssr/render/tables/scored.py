@@ -1,0 +1,87 @@
+"""What the tables of scores share: metrics as columns, and what captions and notes say of scores."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rssr.metrics.registry import METRICS
+from rssr.plan.test_set import TestSet
+from rssr.render.tables.table import ARROWS, Column
+
+Replicates = Mapping[str, Sequence[pd.DataFrame]]
+
+
+def conditions_of(tests: Iterable[TestSet]) -> list[str]:
+    """Notes on how test sets were upscaled, those of the same conditions in one, by their names."""
+    names: dict[str, list[str]] = {}
+    for test in tests:
+        names.setdefault(test.conditions, []).append(test.name)
+    return [f"{'; '.join(of_these)}: {words}." for words, of_these in names.items()]
+
+
+def metrics_of(numbers: pd.DataFrame) -> list[str]:
+    """The metrics that are columns of a data frame, in the order of the registry."""
+    return [name for name in METRICS if name in numbers]
+
+
+def metric_column(metric: str, key: str | None = None, over: str = "") -> Column:
+    """The column of a metric's means, in the data frame's column `key`, which is named as the metric by default."""
+    card = METRICS[metric]
+    return Column(key or metric, f"{card.label} {ARROWS[card.better]}", card.digits, card.better, over)
+
+
+def protocols(metrics: Iterable[str]) -> str:
+    """What exactly the metrics are, a sentence each, for a caption."""
+    return " ".join(f"{METRICS[metric].name}: {METRICS[metric].protocol}." for metric in metrics)
+
+
+def not_computed(absent: Mapping[str, str]) -> list[str]:
+    """Notes on metrics that are no column, since nothing has a value; metric -> why, and what to do."""
+    return [f"{METRICS[metric].label}: not computed, because {reason}" for metric, reason in absent.items()]
+
+
+def computed(scores: Mapping[str, pd.DataFrame]) -> list[str]:
+    """The metrics that at least one image of one model has a value of: a column of dashes says nothing."""
+    return [name for name in METRICS if any(name in frame and frame[name].notna().any() for frame in scores.values())]
+
+
+def undefined(scores: Mapping[str, pd.DataFrame], models: Mapping[str, Mapping]) -> list[str]:
+    """Notes on means that do not exist, because the metric has no value for some of the images."""
+    return [
+        f"{models[name]['label']}, {METRICS[metric].label}: not a number for {count} of {len(frame)} images, such as "
+        "black ones, so there is no mean"
+        for name, frame in scores.items()
+        for metric in metrics_of(frame)
+        if 0 < (count := int(frame[metric].isna().sum())) < len(frame)
+    ]
+
+
+def interval_in_words(settings: Mapping[str, Any]) -> str:
+    """What an interval is and how it is computed, for a caption."""
+    return (
+        f"{100 * settings['confidence']:g} % interval (bootstrap-t over source images, {settings['resamples']} "
+        f"resamples, seed {settings['seed']})"
+    )
+
+
+def over_replicates(replicates: Replicates) -> str:
+    """What a caption says of them; nothing where no model has several."""
+    counts = sorted({len(frames) for frames in replicates.values() if frames})
+    return (
+        f" Δ: range of the means of {' or '.join(map(str, counts))} replicates; the mean is over them."
+        if counts
+        else ""
+    )
+
+
+def spread(replicates: Sequence[pd.DataFrame], metric: str) -> float:
+    """The range of the replicates' means; not a number where there is one replicate only."""
+    return float(np.ptp([frame[metric].mean(skipna=False) for frame in replicates])) if replicates else np.nan
+
+
+def images_of(frame: pd.DataFrame) -> str:
+    """How many images scores are of, in words, and of how many sources where these are fewer."""
+    sources = frame["unit"].nunique()
+    return f"{len(frame)} images" if sources == len(frame) else f"{len(frame)} tiles of {sources} source images"
