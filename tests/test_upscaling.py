@@ -45,9 +45,11 @@ def test_draws_are_fixed_by_the_image_and_all_kept(folders):
     assert first == second and len(first) == 2 * DRAWS == len(set(first.values()))
     replicates = ["0", "0_draw1", "0_draw2", "0_draw3", "0_draw4"]
     assert [row["replicate"] for row in read_csv(folders / "sr/manifest.csv")] == 2 * replicates
+    write_csv(folders / "HR/manifest.csv", [{"image": name, "source": f"of {name}"} for name in "ab"])
     images = TestImages(folders / "HR", folders / "LR", [], 4, 4)
     rows = score_folder(folders / "sr", images, ["psnr_y"], "", {})
     assert [(row["image"], row["replicate"]) for row in rows] == [(i, name) for i in "ab" for name in replicates]
+    assert {(row["image"], row["source"]) for row in rows} == {("a", "of a"), ("b", "of b")}
     assert len({row["psnr_y"] for row in rows}) == 2 * DRAWS
 
 

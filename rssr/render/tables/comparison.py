@@ -100,8 +100,9 @@ def standing(
     best, next_best = models[first]["label"], models[second]["label"]
     ends = [lead[key] for key in ("difference_low", "difference_high")]
     digits, unit = card.digits + 1, f" {card.unit}" if card.unit else ""
-    words = f"{abs(lead['difference']):.{digits}f}{unit}"
+    words, smallest = f"{abs(lead['difference']):.{digits}f}{unit}", ""
     if np.isfinite(ends).all():
+        smallest = f" Differences below about {(ends[1] - ends[0]) / 2:.{digits}f}{unit} cannot be told with so few."
         ends = sorted(end * np.sign(lead["difference"] or 1) for end in ends)
         words += f" ({100 * settings['confidence']:g} % interval {ends[0]:.{digits}f} to {ends[1]:.{digits}f})"
     over, count = f"{units.nunique()} source images", len(names) * (len(names) - 1) // 2
@@ -109,7 +110,7 @@ def standing(
     if smallest_p(units, count) >= alpha:
         return metric, nothing, (
             f"By {card.name}, {best} has the best mean, ahead of {next_best} by {words}; ranks cannot be told with "
-            f"{over}, of which no p falls below {alpha:.2g} after Holm's correction over {count} pairs."
+            f"{over}, with which no p falls below {alpha:.2g} after Holm's correction over {count} pairs.{smallest}"
         )  # fmt: skip
     p = all_pairs(matrix, units)
     found = dict(zip(names, ranks(matrix, card.better, p, settings["confidence"]), strict=True))
