@@ -173,7 +173,7 @@ def _quality(
 ) -> Table:
     """The quality table of a test set, in the order of the configuration, each row with where it was measured."""
     files = {name: merged.file(files[name]) for name in rows if name in files}
-    scores = {name: read_scores(path) for name, path in files.items()}
+    scores = {name: read_scores(path, test.unit) for name, path in files.items()}
     columns = list(dict.fromkeys(column for frame in scores.values() for column in frame))
     scores = {name: frame.reindex(columns=columns) for name, frame in scores.items()}
     replicates = {name: found for name, path in files.items() if (found := read_replicates(path))}
