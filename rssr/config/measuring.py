@@ -37,11 +37,13 @@ class Profile(Block):
 class Statistics(Block):
     """How intervals are computed."""
 
-    resamples: int = Field(10000, ge=100, description="bootstrap resamples of the images")
+    resamples: int = Field(10000, ge=100, description="bootstrap resamples of the source images")
     confidence: float = Field(0.95, gt=0, lt=1, description="level of the intervals")
     seed: int = Field(0, description="of the resampling")
     reference: str | None = Field(
-        None, description="model that the table `significance` compares the others with; the first by default"
+        None,
+        description="model that the table `significance` compares the others with; by default all pairs, of more than six "
+        "methods each with the best",
     )
 
 
