@@ -42,8 +42,8 @@ class Statistics(Block):
     seed: int = Field(0, description="of the resampling")
     reference: str | None = Field(
         None,
-        description="model that the table `significance` compares the others with; by default all pairs, of more than six "
-        "methods each with the best",
+        description="model that the table `significance` compares the others with; by default all pairs, "
+        "of more than six methods each with the best",
     )
 
 
