@@ -68,8 +68,8 @@ def write_test_set(folder: Path, test, psnr: dict[str, np.ndarray], names: list[
     Table(pd.DataFrame(rows), columns, *of).write(written(folder / f"results/tables/{test.key}/quality"))
 
 
-def draw_win_rate(folder: Path, test) -> None:
-    for path in test.artifact("win_rate").renderings:
+def draw(folder: Path, figure: Artifact) -> None:
+    for path in figure.renderings:
         Image.new("RGB", (300, 150), "white").save(written(folder / path))
 
 
@@ -79,12 +79,14 @@ def write_fake_run(folder: Path) -> None:
         write_test_set(folder, test, {model: scores_of(model, test.degradation) for model in MODELS}, NAMES)
     for model in MODELS:
         write_json(folder / f"results/profile/x4/{model}.json", {"macs": {"not_counted": {"aten::add": 3}}} | MADE)
-    costs = pd.DataFrame({"model": list(MODELS), "label": list(MODELS.values()), "ms": [1.0, 20.0, 3.0]})
-    costs = costs.assign(ms_low=costs["ms"] - 0.5, ms_high=costs["ms"] + 0.5)
-    Table(costs, [Column("ms", "Latency (ms) ↓", 1, "lower")], title("complexity", "x4"), "Cost of a call.").write(
-        written(folder / "results/tables/x4/complexity")
-    )
-    draw_win_rate(folder, SETS[1])
+    costs = pd.DataFrame({"model": list(MODELS), "label": list(MODELS.values()), "latency_ms": [1.0, 20.0, 3.0]})
+    costs["params_m"] = [0, 0.38, 0.4]
+    costs = costs.assign(latency_ms_low=costs["latency_ms"] - 0.5, latency_ms_high=costs["latency_ms"] + 0.5)
+    latency = Column("latency_ms", "Latency (ms) ↓", 1, "lower")
+    table = Table(costs, [latency], title("complexity", "x4"), "Cost of a call.")
+    table.write(written(folder / "results/tables/x4/complexity"))
+    for figure in (SETS[1].artifact("distributions"), SETS[1].artifact("win_rate"), Artifact("mlstm_growth")):
+        draw(folder, figure)
     (folder / "win_rate.rst").write_text("Wins on {{ snakemake.wildcards.dataset }}.\n")
     write_record(folder)
 
@@ -185,7 +187,7 @@ def test_every_number_has_the_command_that_makes_it(fake):
 
 def test_titles_and_captions_name_what_a_figure_is_of(fake):
     run = read_run(fake)
-    (figure,) = run.figures()
+    (figure,) = run.figures("win_rate")
     assert figure.artifact == Artifact("win_rate", "png", "tiny", scale=4, degradation="hard")
     assert figure.title == "Win rate: Tiny & small, x4, hard" and run.caption(figure) == "Wins on tiny."
     assert figure.file("pdf") == "files/figures/tiny/x4-hard/win_rate.pdf"
@@ -225,7 +227,7 @@ def test_sets_and_degradations_whose_names_meet_are_kept_apart(tmp_path, monkeyp
             of = title_of(test.artifact(kind), tests, MODELS)
             assert of == title(kind, test.subject) and of.endswith(f": {test.dataset}, x4, {test.degradation}")
         write_test_set(tmp_path, test, {"bicubic": np.array([20.0 + number])}, ["a"])
-        draw_win_rate(tmp_path, test)
+        draw(tmp_path, test.artifact("win_rate"))
         of_set = [test.artifact("scores", suffix, "bicubic").path for suffix in ("csv", "json")]
         files += [*of_set, *test.artifact("quality").renderings, *test.artifact("win_rate").renderings]
     write_record(tmp_path)
@@ -344,7 +346,20 @@ def test_first_screen_says_who_leads_and_by_how_much(opened):
     assert page.locator("h1").inner_text() == "3 methods on 60 images of Tiny & small"
     assert top.locator(".who").inner_text() == "Better"
     assert f"{scores_of('better', 'bicubic').mean():.2f} dB PSNR-Y" in top.inner_text()
-    assert "0.795 dB ahead of Bicubic, and the interval of the difference excludes zero" in top.inner_text()
+    assert "Better is first, ahead of Bicubic by 0.795 dB" in top.inner_text()
+    assert "Its cost: 0.380 M parameters, 20.0 ms" in top.inner_text()
+    assert "Bicubic\n0.000 M parameters, 1.0 ms" in top.locator("tbody").inner_text()
+
+
+def test_the_page_goes_from_the_answer_to_the_details(opened):
+    page = opened()
+    sections = page.locator("section[id]").evaluate_all("all => all.map((section) => section.id)")
+    assert sections == [
+        *("top", "results", "cost", "figures", "compare", "images", "tables", "further", "protocol", "provenance")
+    ]
+    page.select_option("#set", "tiny/x4-hard")
+    titles = page.locator("figure img:visible").evaluate_all("all => all.map((image) => image.alt)")
+    assert titles == ["Distributions: Tiny & small, x4, hard", "Win rate: Tiny & small, x4, hard", "mLSTM growth"]
 
 
 def test_labels_are_text_whatever_is_in_them(opened):

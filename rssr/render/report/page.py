@@ -20,6 +20,7 @@ from rssr.render.report.images import QUALITY, write_webp
 from rssr.render.report.results import Rendering, Run, TestResults
 
 HERE = Path(__file__).resolve().parent
+FIRST_FIGURES = ("qualitative", "quality_cost", "distributions")
 
 
 def write_report(run: Run, folder: Path, images: int | None = None) -> None:
@@ -130,6 +131,8 @@ def _html(run: Run, kept: float) -> str:
         standings={found.test.key: run.standings(found) for found in run.sets},
         leaderboards={run.set_of(table): table for table in leaderboards},
         cost=cost,
+        figures=run.figures(*FIRST_FIGURES),
+        further=[figure for figure in run.figures() if figure.artifact.kind not in FIRST_FIGURES],
         others=[table for table in run.tables() if table.artifact not in shown],
         places={found.test.dataset: (found.test.label, len(found.names)) for found in run.sets},
         html=lambda table: Markup(Path(table.artifact.path).read_text(encoding="utf-8")),

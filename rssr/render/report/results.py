@@ -168,6 +168,12 @@ class Run:
             row["drawn"] = percent(shown, low, high) if low < high and np.isfinite(high - low) else None
         return rows[:1] + behind
 
+    def costs(self, scale: int) -> dict[str, dict[str, float]]:
+        """Model -> `params_m`, in millions, and `latency_ms` at a scale, as the table of complexity has them."""
+        found = (Path(a.path) for a in self._of_kinds(["complexity"], "csv") if a.scale == scale)
+        wanted = ("params_m", "latency_ms")
+        return {row["model"]: {key: float(row[key]) for key in wanted} for path in found for row in read_csv(path)}
+
     def tables(self, *kinds: str) -> list[Rendering]:
         """The tables of the run, of some kinds or of all, in the order of their kinds."""
         found = []
@@ -176,9 +182,9 @@ class Run:
             found.append(Rendering(artifact, title, len(read_csv(Path(artifact.beside(suffix="csv").path)))))
         return found
 
-    def figures(self) -> list[Rendering]:
-        """The figures of the run, in the order of their kinds."""
-        found = self._of_kinds(tuple(FIGURES), "png")
+    def figures(self, *kinds: str) -> list[Rendering]:
+        """The figures of the run, of some kinds or of all, in the order of their kinds."""
+        found = self._of_kinds(kinds or tuple(FIGURES), "png")
         return [Rendering(artifact, title_of(artifact, self._test_sets, self.labels)) for artifact in found]
 
     def caption(self, figure: Rendering) -> str:
