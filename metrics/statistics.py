@@ -1,7 +1,7 @@
 """How certain a mean is, and whether one method is better than another, with the source image as the unit.
 
 Tiles of one scene are alike, so scores are not independent: intervals and tests resample the source images, and the
-tiles within a source keep their weight. Seeds of a training are a second level, see difference_interval().
+tiles within a source keep their weight.
 """
 
 import itertools

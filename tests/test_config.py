@@ -76,9 +76,7 @@ CHANGES = {
         module="neoon"
     ),
     "unknown model 'bicubik', did you mean 'bicubic'?": lambda c: c["models"]["bicubic"].update(arch="bicubik"),
-    "names the recipe 'minut', did you mean 'minute'?": lambda c: c["models"]["mambairv2_xs"].update(
-        train="minut"
-    ),
+    "names the recipe 'minut', did you mean 'minute'?": lambda c: c["models"]["mambairv2_xs"].update(train="minut"),
     "audit.datasets names 'neonn', did you mean 'neon'?": lambda c: c.update(
         audit={"datasets": ["neonn"], "models": ["bicubic"]}
     ),

@@ -110,10 +110,10 @@ def test_methods_that_cannot_be_told_apart_share_a_rank():
     }
     models = {name: {"label": name.upper(), "notes": []} for name in "abc"}
     metric, found, said = standing(frames, models, SETTINGS)
-    assert (metric, found) == ("psnr_y", [1, 1, 3]) and "share the first rank" in said and "10 source images" in said
+    assert (metric, found) == ("psnr_y", [1, 1, 3]) and "share the first rank" in said and "10 sources" in said
     few = {name: frame.head(5) for name, frame in frames.items()}
     assert np.isnan(standing(few, models, SETTINGS)[1]).all()
-    assert "ranks cannot be told with 5 source images" in standing(few, models, SETTINGS)[2]
+    assert "methods cannot be ranked with 5 sources" in standing(few, models, SETTINGS)[2]
     assert standing({"a": frames["a"]}, models, SETTINGS)[2] == ""
     rows = significance(frames, models, a_test_set(), SETTINGS).numbers
     assert rows[["label", "against"]].values.tolist() == [["B", "A"], ["C", "A"], ["C", "B"]]

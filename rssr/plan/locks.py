@@ -1,4 +1,4 @@
-"""Clears the locks that a killed Snakemake left behind, and leaves those of a running one.
+"""Whether this process may change files, and the locks that a killed Snakemake left behind.
 
 Snakemake marks a run by files in .snakemake/locks, which outlive a SIGKILL and then stop every later run. Each run of
 this Snakefile therefore also holds a lock of the operating system, which is released when its process ends. A process
@@ -11,10 +11,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-# Options of the command line by which Snakemake runs no job.
+# Options of the command line with which Snakemake runs no job.
 _LOOKING = (
     *("dryrun", "lint", "list_rules", "list_target_rules", "summary", "detailed_summary", "dag", "rulegraph"),
-    *("filegraph", "d3dag", "list_input_changes", "list_params_changes", "list_code_changes", "report"),
+    *("filegraph", "d3dag", "list_changes", "list_input_changes", "list_params_changes", "list_untracked", "report"),
+    *("containerize", "archive", "cleanup_metadata", "unlock", "print_compilation", "list_conda_envs"),
+    *("conda_cleanup_envs", "delete_all_output", "delete_temp_output"),
 )
 _held: list[IO] = []  # open for as long as the process lives
 
@@ -40,14 +42,14 @@ def clear_stale_locks(folder: Path) -> bool:
         for lock in stale:
             lock.unlink(missing_ok=True)
     with suppress(OSError):
-        fcntl.flock(file, fcntl.LOCK_SH)  # shared: dry runs and runs on disjoint targets can live side by side
+        fcntl.flock(file, fcntl.LOCK_SH)  # shared: runs on disjoint targets can live side by side
     return bool(stale)
 
 
 def only_looking() -> bool:
-    """Whether this process was started as a Snakemake that runs no job, such as a dry run, and so may change nothing.
+    """Whether Snakemake was started with an option that runs no job, such as a dry run, so that nothing may change.
 
-    Asked of Snakemake's own parser, since a Snakefile is read before Snakemake tells what it is read for.
+    Asked of Snakemake's own parser, since a Snakefile is read before Snakemake exposes its mode.
     """
     from snakemake.cli import parse_args
 

@@ -77,10 +77,11 @@ rule render_side_by_side:
     params:
         models=lambda wildcards: jobs.rows(plan.models),
         tests=lambda wildcards: jobs.test_sets(plan.test_sets),
+        notes=[note for scale in plan.config.scales for note in plan.notes_at(scale)],
         out=subpath(output[0], strip_suffix=".csv"),
     shell:
-        "python {input.script} --models {params.models:q} --qualities {input.qualities}"
-        " --records {input.records} --test-sets {params.tests:q} --out {params.out} > {log} 2>&1"
+        "python {input.script} --models {params.models:q} --qualities {input.qualities} --records {input.records}"
+        " --test-sets {params.tests:q} --notes {params.notes:q} --out {params.out} > {log} 2>&1"
 
 
 rule render_significance:

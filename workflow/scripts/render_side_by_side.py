@@ -14,12 +14,12 @@ from rssr.render.tables.scored import not_computed
 
 def main() -> None:
     """Parse the arguments and call the library."""
-    parser = options.parser(__doc__, "--models", "--qualities", "--test-sets", "--out")
+    parser = options.parser(__doc__, "--models", "--qualities", "--test-sets", "--notes", "--out")
     parser.add_argument("--records", nargs="+", type=Path, required=True, help="JSON files of scores")
     arguments = parser.parse_args()
     qualities = {artifact_at(path).test: pd.read_csv(path) for path in arguments.qualities}
     table = side_by_side(qualities, arguments.test_sets, arguments.models)
-    table.notes += not_computed(absent(arguments.records))
+    table.notes += not_computed(absent(arguments.records)) + arguments.notes
     table.write(arguments.out)
 
 

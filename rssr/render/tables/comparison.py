@@ -1,4 +1,4 @@
-"""Which methods can be told apart on a test set: the table of pairs, ranks, and a sentence to quote."""
+"""Which methods can be told apart on a test set: the table of pairs, ranks, and a one-sentence summary."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -28,8 +28,8 @@ def significance(
     """Methods against each other on the same images, for every metric.
 
     With `reference` in the settings each method is compared with that one; otherwise up to six methods are compared in
-    all pairs, more of them each with the best. A difference that is smaller than the means of replicates lie apart is
-    named.
+    all pairs; beyond six, each is compared with the best. A note flags differences smaller than the spread over
+    replicates.
 
     Args:
         scores: model -> its scores, one row per image, the same images in the same order.
@@ -59,11 +59,12 @@ def significance(
         Column("p_holm", "p (Holm)", 4, smallest=True),
         Column("won_percent", "Images won (%)", 1),
     ]
+    over = "the rows" if settings["reference"] in scores else "all pairs"
     caption = (
         f"{test.title}. A method minus another on the same {images_of(frame)}: mean difference and its "
-        f"{interval_in_words(settings)}; two-sided p by flipping the signs of whole source images (exact up to 16 of "
-        "them), with Holm's correction over all pairs of a metric; share of images on which the method is better, an "
-        f"equal image being half won. {protocols(metrics)}"
+        f"{interval_in_words(settings)}; two-sided p by flipping the signs of whole sources (exact up to 16 of them), "
+        f"with Holm's correction over {over} of a metric; share of images on which the method is better, equal images "
+        f"being half won. {protocols(metrics)}"
     )
     numbers = pd.DataFrame(rows, columns=[*keys, "won_percent", "spread"])
     if numbers["spread"].notna().any():
@@ -102,14 +103,16 @@ def standing(
     digits, unit = card.digits + 1, f" {card.unit}" if card.unit else ""
     words, smallest = f"{abs(lead['difference']):.{digits}f}{unit}", ""
     if np.isfinite(ends).all():
-        smallest = f" Differences below about {(ends[1] - ends[0]) / 2:.{digits}f}{unit} cannot be told with so few."
+        smallest = (
+            f" Differences below about {(ends[1] - ends[0]) / 2:.{digits}f}{unit} cannot be resolved with so few."
+        )
         ends = sorted(end * np.sign(lead["difference"] or 1) for end in ends)
         words += f" ({100 * settings['confidence']:g} % interval {ends[0]:.{digits}f} to {ends[1]:.{digits}f})"
-    over, count = f"{units.nunique()} source images", len(names) * (len(names) - 1) // 2
+    over, count = f"{units.nunique()} sources", len(names) * (len(names) - 1) // 2
     alpha = 1 - settings["confidence"]
     if smallest_p(units, count) >= alpha:
         return metric, nothing, (
-            f"By {card.name}, {best} has the best mean, ahead of {next_best} by {words}; ranks cannot be told with "
+            f"By {card.name}, {best} has the best mean, ahead of {next_best} by {words}; methods cannot be ranked with "
             f"{over}, with which no p falls below {alpha:.2g} after Holm's correction over {count} pairs.{smallest}"
         )  # fmt: skip
     p = all_pairs(matrix, units)
@@ -139,7 +142,7 @@ def _pairs(values: Mapping[str, np.ndarray], reference: str | None, better: str)
 
 
 def _p_of_pairs(values: Mapping[str, np.ndarray], reference: str | None, units: Sequence[Any]) -> dict:
-    """Both orders of two models -> p, corrected over all pairs, or over those with the reference alone."""
+    """Both orders of two models -> p, corrected over all pairs, or only over pairs with the reference."""
     names = list(values)
     if reference in values:
         others = [name for name in names if name != reference]

@@ -14,7 +14,7 @@ Replicates = Mapping[str, Sequence[pd.DataFrame]]
 
 
 def conditions_of(tests: Iterable[TestSet]) -> list[str]:
-    """Notes on how test sets were upscaled, those of the same conditions in one, by their names."""
+    """Notes on how test sets were upscaled, one note per distinct set of conditions."""
     names: dict[str, list[str]] = {}
     for test in tests:
         names.setdefault(test.conditions, []).append(test.name)
@@ -33,17 +33,17 @@ def metric_column(metric: str, key: str | None = None, over: str = "") -> Column
 
 
 def protocols(metrics: Iterable[str]) -> str:
-    """What exactly the metrics are, a sentence each, for a caption."""
+    """The definition of each metric, one sentence each, for a caption."""
     return " ".join(f"{METRICS[metric].name}: {METRICS[metric].protocol}." for metric in metrics)
 
 
 def not_computed(absent: Mapping[str, str]) -> list[str]:
-    """Notes on metrics that are no column, since nothing has a value; metric -> why, and what to do."""
+    """Notes on metrics that were not computed and so have no column; metric -> why, and what to do."""
     return [f"{METRICS[metric].label}: not computed, because {reason}" for metric, reason in absent.items()]
 
 
 def computed(scores: Mapping[str, pd.DataFrame]) -> list[str]:
-    """The metrics that at least one image of one model has a value of: a column of dashes says nothing."""
+    """The metrics that at least one image of one model has a value for; the others would be empty columns."""
     return [name for name in METRICS if any(name in frame and frame[name].notna().any() for frame in scores.values())]
 
 
@@ -61,13 +61,13 @@ def undefined(scores: Mapping[str, pd.DataFrame], models: Mapping[str, Mapping])
 def interval_in_words(settings: Mapping[str, Any]) -> str:
     """What an interval is and how it is computed, for a caption."""
     return (
-        f"{100 * settings['confidence']:g} % interval (bootstrap-t over source images, {settings['resamples']} "
+        f"{100 * settings['confidence']:g} % interval (bootstrap-t over sources, {settings['resamples']} "
         f"resamples, seed {settings['seed']})"
     )
 
 
 def over_replicates(replicates: Replicates) -> str:
-    """What a caption says of them; nothing where no model has several."""
+    """The caption's sentence on replicates; empty if every model has one."""
     counts = sorted({len(frames) for frames in replicates.values() if frames})
     return (
         f" Δ: range of the means of {' or '.join(map(str, counts))} replicates; the mean is over them."
@@ -77,11 +77,11 @@ def over_replicates(replicates: Replicates) -> str:
 
 
 def spread(replicates: Sequence[pd.DataFrame], metric: str) -> float:
-    """The range of the replicates' means; not a number where there is one replicate only."""
+    """The range of the replicates' means; not a number for a single replicate."""
     return float(np.ptp([frame[metric].mean(skipna=False) for frame in replicates])) if replicates else np.nan
 
 
 def images_of(frame: pd.DataFrame) -> str:
-    """How many images scores are of, in words, and of how many sources where these are fewer."""
+    """The number of images in words, and the number of their sources if it is smaller."""
     sources = frame["unit"].nunique()
-    return f"{len(frame)} images" if sources == len(frame) else f"{len(frame)} tiles of {sources} source images"
+    return f"{len(frame)} images" if sources == len(frame) else f"{len(frame)} images from {sources} sources"
