@@ -273,7 +273,7 @@ def test_it_is_small_and_has_what_it_shows(rendered):
         assert digests(files / name) == digests(rendered / "results" / name)
     others = [path for path in files.rglob("*") if path.relative_to(files).parts[0] not in ("tables", "figures")]
     total = sum(path.stat().st_size for path in others)
-    assert total < 60_000 + 3 * SIDE * SIDE * len(images)  # page and scripts, and images below a byte a value
+    assert total < 80_000 + 3 * SIDE * SIDE * len(images)  # page, scripts, LR; of noise a byte a value
 
 
 def test_tables_are_on_the_page_as_they_were_rendered(rendered):
@@ -283,12 +283,17 @@ def test_tables_are_on_the_page_as_they_were_rendered(rendered):
     assert all(page.count(path.read_text(encoding="utf-8")) == 1 for path in tables)
 
 
-def test_lossless_is_said(fake):
-    write_record(fake, lossless=True)
+@pytest.mark.parametrize(
+    ("lossless", "room", "expected"), [(None, 1e9, True), (None, 1e3, False), (True, 1e3, True), (False, 1e9, False)]
+)
+def test_images_are_lossless_where_they_are_few_or_as_configured(fake, monkeypatch, lossless, room, expected):
+    monkeypatch.setattr("rssr.render.report.page.LOSSLESS_BYTES", room)
+    write_record(fake, lossless=lossless)
     write_report(read_run(fake), Path("results/report"))
-    assert "these are the pixels that were scored" in Path("results/report/index.html").read_text()
+    assert ("these are the pixels that were scored" in Path("results/report/index.html").read_text()) == expected
     image = sorted(Path("results/report/files/images/tiny/HR-x4").iterdir())[0]
-    assert (read_image(image) == read_image(Path("results/data/tiny/test/HR-x4", f"{image.stem}.png"))).all()
+    scored = read_image(Path("results/data/tiny/test/HR-x4", f"{image.stem}.png"))
+    assert (read_image(image) == scored).all() == expected
 
 
 # How it behaves in a browser.

@@ -107,6 +107,8 @@ class Report(Block):
     images: int = Field(
         24, ge=1, description="images of a test set: those where methods differ most, and others evenly"
     )
-    lossless: bool = Field(
-        False, description="show SR and HR images as the pixels that were scored, at 3.5 times the size"
+    lossless: bool | None = Field(
+        None,
+        description="show SR and HR images as the pixels that were scored, at 3.5 times the size; by default where "
+        "their PNG files have at most 50 MB together",
     )

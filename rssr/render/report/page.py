@@ -20,6 +20,7 @@ from rssr.render.report.images import QUALITY, write_webp
 from rssr.render.report.results import Rendering, Run, TestResults
 
 HERE = Path(__file__).resolve().parent
+LOSSLESS_BYTES = 50e6  # of the PNG files of all shown images, up to which they are shown without losses by default
 FIRST_FIGURES = ("qualitative", "quality_cost", "distributions")
 
 
@@ -42,7 +43,13 @@ def write_report(run: Run, folder: Path, images: int | None = None) -> None:
         count = images or run.config.report.images
         chosen_by = reversed(run.sets)  # the first degradation comes last, and stays
         shown = {found.test.dataset: differing_and_even(_scores(found), count) for found in chosen_by}
-        kept = [_write_images(run, found, shown[found.test.dataset], files / "images") for found in run.sets]
+        sources = {address: path for found in run.sets for address, path in _shown(found, shown[found.test.dataset])}
+        lossless = run.config.report.lossless
+        if lossless is None:
+            lossless = sum(path.stat().st_size for path in sources.values()) <= LOSSLESS_BYTES
+        kept = [write_webp(path, files / "images" / address, lossless) for address, path in sources.items()]
+        for found in run.sets:
+            _copy_lr(found, shown[found.test.dataset], files / "images")
         data = json.dumps([_data(run, found, shown[found.test.dataset]) for found in run.sets], separators=(",", ":"))
         (files / "data.js").write_text(f"const TEST_SETS = {data};\n", encoding="utf-8")
         page = _html(run, min(kept))
@@ -55,18 +62,18 @@ def _scores(found: TestResults) -> np.ndarray:
     return np.array(list(found.scores[found.metric].values()))
 
 
-def _write_images(run: Run, found: TestResults, shown: Sequence[int], folder: Path) -> float:
-    """Write the images of a test set; the lowest PSNR, in dB, between one of them and its file."""
-    worst = math.inf
+def _shown(found: TestResults, shown: Sequence[int]) -> Iterator[tuple[str, Path]]:
+    """Address below the folder of images, and the scored file, of each HR and SR image that is shown."""
     for name in (found.names[index] for index in shown):
         for image in ("HR", *found.folders):
-            path = folder / _address(found, image) / f"{name}.webp"
-            if not path.exists():  # HR at an earlier degradation
-                worst = min(worst, write_webp(found.folder(image) / f"{name}.png", path, run.config.report.lossless))
+            yield f"{_address(found, image)}/{name}.webp", found.folder(image) / f"{name}.png"
+
+
+def _copy_lr(found: TestResults, shown: Sequence[int], folder: Path) -> None:
+    for name in (found.names[index] for index in shown):
         lr = folder / _address(found, "LR") / f"{name}.png"
         lr.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(found.folder("LR") / f"{name}.png", lr)
-    return worst
 
 
 def _address(found: TestResults, image: str) -> str:
