@@ -79,6 +79,7 @@ def test_table_and_heat_map(measured, tmp_path):
     assert (tmp_path / "heat.png").stat().st_size and (tmp_path / "heat.pdf").stat().st_size
 
 
+@pytest.mark.slow
 def test_rsscn7_shows_what_was_found_on_the_whole_set(shared):
     """Direction and size of point 6 of the facts, on two images of each class."""
     paths = [path for folder in sorted((shared / "rsscn7").iterdir()) for path in sorted(folder.glob("*.jpg"))[::50]]

@@ -63,7 +63,7 @@ def _network(plan: Plan, model: ModelPlan, test: TestSet, speeds: Mapping[str, f
     row = {"network": model.label, "data set": f"{plan.config.datasets[test.dataset].label} x{test.scale}"}
     if model.is_interpolation:
         return row | {"weights": "none needed"}
-    weights = plan.weights(model, test)
+    weights = model.weights(test.dataset)
     missing = [artifact for artifact in weights if not Path(artifact.path).exists()]
     if not missing:
         return row | {"weights": "there"}

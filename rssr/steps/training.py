@@ -4,7 +4,7 @@ import math
 import re
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from rssr.base.files import sha256, write_csv
 from rssr.base.process import stop_signals
 from rssr.steps.checkpoints import Checkpoints
 from rssr.steps.patches import Patches
-from rssr.steps.validation import Validation
 
 _LOSSES = {
     "l1": lambda sr, hr: (sr - hr).abs().mean(),
@@ -65,7 +64,7 @@ class Trainer:
         patches: Patches,
         checkpoints: Checkpoints,
         device: torch.device,
-        validation: Validation | None = None,
+        validation: Callable[[nn.Module, Mapping[str, Tensor]], float] | None = None,
     ) -> None:
         self.validation = validation
         self.recipe, self.patches, self.checkpoints, self.device = recipe, patches, checkpoints, device

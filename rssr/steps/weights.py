@@ -4,6 +4,7 @@ import json
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ from rssr.plan.artifacts import artifacts_at
 from rssr.steps.checkpoints import Checkpoints
 from rssr.steps.patches import Patches
 from rssr.steps.training import Trainer, manifest_checksums
-from rssr.steps.validation import Validation
 
 
 def train(
@@ -52,7 +52,8 @@ def train(
         entries["validation"] = manifest_checksums(*validate_on)
     patches, threads = Patches(*images, scale, recipe), torch.get_num_threads()
     checkpoints = Checkpoints(path.parent / "checkpoints", [entries, code, threads])
-    validation = Validation(*validate_on, scale, device) if validate_on else None
+    # By name, so that the code of a metric is no input of a training that measures none.
+    validation = import_module("rssr.steps.validation").Validation(*validate_on, scale, device) if validate_on else None
     trainer = Trainer(model, recipe, patches, checkpoints, device, validation)
     weights = trainer.run()
     write_weights(path, {name.removeprefix("network."): value for name, value in weights.items()}, scale)

@@ -73,6 +73,11 @@ def of_models(kind, test, suffix=""):
     return paths(test.artifact(kind, suffix, model.name) for model in plan.models_at(test.scale))
 
 
+def validation_code(wildcards):
+    """The module that a training imports by name if its recipe validates."""
+    return ["rssr.steps.validation"] if plan.validation_images(wildcards) else []
+
+
 def training_curves(wildcards):
     """The curves of the networks that were trained on a data set."""
     wanted = (wildcards.dataset, int(wildcards.scale))

@@ -7,7 +7,7 @@ rule train_model:
         lr=lambda wildcards: plan.training_set(wildcards).lr.path,
         val=lambda wildcards: paths(plan.validation_images(wildcards)),
         script=script("train_model"),
-        code=lambda wildcards: code("train_model", plan.model(wildcards).module),
+        code=lambda wildcards: code("train_model", plan.model(wildcards).module, *validation_code(wildcards)),
     output:
         weights=pattern("weights"),
         record=pattern("weights", "json"),
