@@ -34,7 +34,7 @@ def test_a_path_tells_its_artifact(kind):
 
 
 def test_what_is_no_artifact_is_refused():
-    with pytest.raises(UserError, match="results/tables/neon.csv is no file of a run"):
+    with pytest.raises(UserError, match="results/tables/neon.csv is not a file of a run"):
         artifact_at("results/tables/neon.csv")
 
 

@@ -17,6 +17,6 @@ def test_sets(text: str) -> list[TestSet]:
 
 
 def test_set(text: str) -> TestSet:
-    """The one test set that a rendering is of; for argparse's `type`."""
+    """The only test set in the list; for argparse's `type`."""
     (found,) = test_sets(text)
     return found

@@ -1,4 +1,4 @@
-"""What a run writes below results/: every kind of artifact, its path, and the artifact at a path.
+"""What a run writes below results/: every kind of artifact, its path, and the reverse mapping from path to artifact.
 
 The only module that knows where a file lies. A rule takes its outputs from pattern(), a script asks artifact_at() what
 a file is, and no other module takes a path apart.
@@ -64,12 +64,13 @@ _VALUES = {"scale": r"\d+", "split": "train|val|test", "replicate": r"\w+"}
 
 @dataclass(frozen=True)
 class Artifact:
-    """A file of a run, and what it is of.
+    """A file of a run, with the data set, scale, model and so on that it belongs to.
 
     Attributes:
         kind: a key of KINDS.
-        suffix: of the file, one of its kind's; the first by default.
-        dataset: name of a data set; None where the kind is of none, as for the other attributes.
+        suffix: file suffix, one of those of its kind; by default the first.
+        dataset: name of a data set. This and the following attributes are None if the path of the kind does not contain
+            them.
         split: train, val or test.
         scale: upscaling factor.
         degradation: name of a degradation.
@@ -99,16 +100,16 @@ class Artifact:
 
     @property
     def test(self) -> tuple[str | None, int | None, str | None]:
-        """Data set, scale and degradation: which test set it is of."""
+        """Data set, scale and degradation, which identify the test set that it belongs to."""
         return self.dataset, self.scale, self.degradation
 
     def beside(self, kind: str = "", suffix: str = "") -> "Artifact":
-        """The artifact of another kind or suffix that is of the same."""
+        """The artifact of another kind or suffix with the same attributes otherwise."""
         return replace(self, kind=kind or self.kind, suffix=suffix)
 
     @property
     def renderings(self) -> list[str]:
-        """The paths of all its suffixes."""
+        """Its paths, one for each suffix of its kind."""
         return [self.beside(suffix=suffix).path for suffix in KINDS[self.kind][1]]
 
 
@@ -124,13 +125,13 @@ def patterns(kind: str) -> list[str]:
 
 
 def artifact_at(path: str | Path) -> Artifact:
-    """The artifact that lies at a path; UserError where no artifact lies."""
+    """The artifact with this path; UserError if the path belongs to none."""
     for kind, suffix, expression in _expressions():
         if found := expression.fullmatch(Path(path).as_posix()):
             values = found.groupdict()
             scale = {"scale": int(values["scale"])} if "scale" in values else {}
             return Artifact(kind, suffix, **(values | scale))
-    raise UserError(f"{path} is no file of a run", "name one that `snakemake -n --forceall` lists")
+    raise UserError(f"{path} is not a file of a run", "name one that `snakemake -n --forceall` lists")
 
 
 def artifacts_at(paths: Iterable[str | Path]) -> list[Artifact]:
@@ -145,12 +146,12 @@ def artifacts_at(paths: Iterable[str | Path]) -> list[Artifact]:
 
 
 def by_model(paths: Iterable[str | Path]) -> dict[str, Path]:
-    """Model -> the file that is of it, in the order of the files."""
+    """Model -> its file, in the order of the files."""
     return {artifact_at(path).model: Path(path) for path in paths}
 
 
 def by_replicate(paths: Iterable[str | Path]) -> dict[str, Path]:
-    """Replicate -> the file that is of it, in the order of the files."""
+    """Replicate -> its file, in the order of the files."""
     return {artifact_at(path).replicate: Path(path) for path in paths}
 
 

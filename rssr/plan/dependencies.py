@@ -12,7 +12,7 @@ from rssr.base.errors import UserError
 
 _ROOMS = ("datasets", "models", "metrics")
 _SCRIPTS = ROOT / "workflow" / "scripts"
-# Tables of names. A new name changes no existing result, and the module that a name stands for is an input itself.
+# Registries. A new name changes no existing result, and the module behind a name is an input itself.
 _NAMES = {ROOT / "models" / "names.py", *(ROOT / "datasets" / f"{name}.py" for name in ("registry", "degradations"))}
 
 
@@ -22,7 +22,7 @@ def script(name: str) -> str:
 
 
 def code(script_name: str, *modules: str) -> list[str]:
-    """The project's files that a script imports, and those of modules that it imports by name."""
+    """The project's files that a script imports, and those of the modules that it loads dynamically."""
     files = set(used_files(_SCRIPTS / f"{script_name}.py"))
     for module in modules:
         for path in module_files(module):
@@ -73,7 +73,7 @@ def used_files(path: Path) -> frozenset[Path]:
     return frozenset(found)
 
 
-@cache  # a file is imported by many, and to parse it is most of the time that planning takes
+@cache  # a file is imported by many, and parsing dominates planning time
 def imports(path: Path) -> list[str]:
     """The modules, and names in modules, that a file imports; UserError for a file with a syntax error."""
     try:

@@ -1,4 +1,4 @@
-"""Entries of the configuration as plain values, and the data sets that they stand for."""
+"""Entries of the configuration as plain values, and the data sets built from them."""
 
 import os
 from typing import Any
@@ -19,14 +19,14 @@ def plain(entry: BaseModel) -> dict[str, Any]:
 
 
 def rooted(entry: Dataset) -> dict[str, Any]:
-    """An entry whose `root` is the environment's where it names none: RSSR_ROOT_POTSDAM for `module: potsdam`."""
+    """An entry as plain values, its `root` by default from the environment: RSSR_ROOT_POTSDAM for `module: potsdam`."""
     root = os.environ.get(f"RSSR_ROOT_{(entry.module or '').upper()}")
     found = {"root": root} | plain(entry) if root and entry.module in EXTERNAL else plain(entry)
     return found | {key: from_here(found[key]) for key in ("root", "images") if key in found}
 
 
 def data_set(name: str, entry: Dataset) -> DataSet:
-    """Where the images of an entry come from; UserError names the entry."""
+    """The data set of an entry; UserError names the entry."""
     try:
         return build_data_set(rooted(entry))
     except UserError as error:
@@ -34,7 +34,7 @@ def data_set(name: str, entry: Dataset) -> DataSet:
 
 
 def transfer(name: str, label: str, data_set: DataSet) -> str:
-    """Where a data set comes from and how much is transferred, in words."""
+    """The source of a data set and its download size, in words."""
     if data_set.root:
         return f"{label}: {len(data_set.sources)} images from the folder {data_set.root}, nothing is transferred"
     places = [f"{mirror.bytes / 1e9:.2f} GB from {mirror.where}" for mirror in data_set.card.mirrors]

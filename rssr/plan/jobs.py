@@ -1,4 +1,4 @@
-"""The configuration entries that decide the output of a script, as JSON; no other module makes any.
+"""The configuration entries that decide the output of a script, as JSON; this is the only module that writes it.
 
 A script gets only the entries that it needs, so that a changed entry re-makes only what depends on it. plan.arguments
 reads what is written here.
@@ -17,7 +17,7 @@ _AROUND_THE_NETWORK = {"tile", "self_ensemble"}
 
 
 def data_set(plan: Plan, name: str) -> str:
-    """What decides a data set's images: its entry with its root, without the label and the unit of statistics."""
+    """What determines a data set's images: its entry with its root, without the label and the unit of statistics."""
     entry = rooted(plan.config.datasets[name])
     return json.dumps({key: value for key, value in entry.items() if key not in ("label", "unit")})
 
@@ -28,7 +28,7 @@ def data_sets(plan: Plan) -> str:
 
 
 def data_set_labels(plan: Plan) -> str:
-    """Data set -> what tables call it."""
+    """Data set -> its label in tables."""
     return json.dumps({name: entry.label for name, entry in plan.config.datasets.items()})
 
 
@@ -38,27 +38,30 @@ def degradation(plan: Plan, name: str) -> str:
 
 
 def model(given: ModelPlan, without: Collection[str] = ()) -> str:
-    """What decides a model's pixels and cost: its entry at its scale."""
+    """What determines a model's SR images: its entry at its scale."""
     return json.dumps({k: v for k, v in given.entry.items() if k not in without})
 
 
 def network(given: ModelPlan) -> str:
-    """What decides a model's weights: its entry without what is done around the network."""
+    """What determines a model's weights: its entry without tiling and self-ensemble."""
     return model(given, without=_AROUND_THE_NETWORK)
 
 
 def architecture(given: ModelPlan) -> str:
-    """What decides a model's cost: its entry without the weights to load."""
+    """What determines a model's cost: its entry without the weights to load."""
     return model(given, without=["weights"])
 
 
 def recipe(plan: Plan, given: ModelPlan) -> str:
-    """The recipe of a trained model, defaults filled in. Without its seeds: a further one trains none of them again."""
+    """The recipe of a trained model, defaults filled in.
+
+    Seeds are excluded, so adding one does not retrain the others.
+    """
     return plan.config.training[given.config.train].model_dump_json(exclude={"seeds"})
 
 
 def rows(models: Iterable[ModelPlan]) -> str:
-    """What renderings say of models: name -> label, notes and what the literature says, in the order of the tables."""
+    """What tables and figures show per model: name -> label, notes and literature, in the order of the tables."""
     found = {}
     for given in models:
         found[given.name] = {"label": given.label, "notes": given.notes}
@@ -68,7 +71,7 @@ def rows(models: Iterable[ModelPlan]) -> str:
 
 
 def test_sets(tests: Iterable[TestSet]) -> str:
-    """Test sets, whole."""
+    """Test sets with all their attributes."""
     return json.dumps([asdict(test) for test in tests])
 
 
@@ -89,13 +92,13 @@ def statistics(plan: Plan) -> str:
 
 
 def analysis(plan: Plan) -> str:
-    """How networks are analysed, defaults filled in, without their names."""
+    """How networks are analysed, defaults filled in, without the names of the data set and the models."""
     asked = plan.config.analysis
     return asked.model_dump_json(exclude={"dataset", "models"}) if asked else "{}"
 
 
 def options(given: list[str]) -> str:
-    """The options by which a command names the configuration of a run."""
+    """Command-line options that select the folder and the configuration of this run."""
     return json.dumps(given)
 
 

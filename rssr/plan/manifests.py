@@ -10,7 +10,7 @@ from rssr.base.files import read_csv
 
 
 def lost_images(manifest: str | Path) -> list[str]:
-    """The images that a manifest lists and that are gone; none where there is no manifest."""
+    """The images that a manifest lists but that no longer exist; empty if there is no manifest."""
     path = Path(manifest)
     if not path.exists():
         return []

@@ -17,15 +17,15 @@ from rssr.plan.replicate import SINGLE, seeded
 
 @dataclass(frozen=True)
 class ModelPlan:
-    """A method of the tables at one scale.
+    """A model at one scale: one row of the tables.
 
     Attributes:
-        name: of the model in the configuration.
+        name: its name in the configuration.
         scale: upscaling factor.
         config: its entry in the configuration.
-        seeds: of the recipe that it is trained by; empty where it is not trained.
-        unavailable: why its weights cannot be had; empty where they can.
-        recorded: the sha256 of its file that was recorded at first use, where its entry states none.
+        seeds: the seeds of its training recipe; empty if it is not trained.
+        unavailable: why its weights cannot be obtained; empty if they can.
+        recorded: the sha256 of its weights file, recorded at first use because its entry states none; otherwise empty.
     """
 
     name: str
@@ -42,14 +42,14 @@ class ModelPlan:
 
     @property
     def notes(self) -> list[str]:
-        """Notes on it below tables."""
+        """Notes shown below tables in which it has a row."""
         notes = [self.config.note] if self.config.note else []
         if self.config.self_ensemble:
             notes.append("self-ensemble over the 8 flips and turns of the image")
         if tile := self.config.tile:
             notes.append(
-                f"upscaled in LR tiles of {tile.size} pixels with an overlap of {tile.overlap}, which its cost "
-                "counts twice"
+                f"upscaled in LR tiles of {tile.size} pixels with an overlap of {tile.overlap}; "
+                "overlapping pixels are counted twice in the cost"
             )
         if self.recorded:
             notes.append(f"checksum of its weights recorded at first use: sha256 {self.recorded}")
@@ -77,13 +77,13 @@ class ModelPlan:
 
     @property
     def seed_of(self) -> dict[str, int]:
-        """Replicate -> the seed that it is trained with; empty where it is not trained."""
+        """Replicate -> the seed that it is trained with; empty if it is not trained."""
         return {seeded(seed): seed for seed in self.seeds}
 
     def weights(self, dataset: str) -> list[Artifact]:
         """Its weights for a data set, one file per replicate; none for an interpolation.
 
-        With `train_on` they are those of another data set.
+        If its entry has `train_on`, they are trained on that data set instead.
         """
         of = {"dataset": self.config.train_on or dataset, "scale": self.scale, "model": self.name}
         return [] if self.is_interpolation else [Artifact("weights", replicate=name, **of) for name in self.replicates]
@@ -96,31 +96,31 @@ class ModelPlan:
 
     @cached_property
     def entry(self) -> dict[str, Any]:
-        """What decides its network, see models.entry, as plain values without defaults."""
+        """Its entry at this scale, see models.entry, as plain values without defaults."""
         entry = entry_at(self.config.model_dump(mode="json", exclude_defaults=True), self.scale)
         files = {key: entry[key] for key in ("weights", "checkpoint") if "path" in entry.get(key, {})}
         return entry | {key: file | {"path": from_here(file["path"])} for key, file in files.items()}
 
     @property
     def given(self) -> dict[str, Any]:
-        """The file that its weights are loaded from, see models.entry.File; empty where nothing is loaded."""
+        """The file that its weights are loaded from, see models.entry.File; empty if nothing is loaded."""
         return self.entry.get("weights") or self.entry.get("checkpoint") or {}
 
     @property
     def file(self) -> str | None:
-        """The local file that its weights are loaded from; None for a URL, and where nothing is loaded."""
+        """The local file that its weights are loaded from; None for a URL, or if nothing is loaded."""
         return self.given.get("path")
 
     @cached_property
     def left_out(self) -> str:
-        """Why it has no row at this scale; empty where it has one."""
+        """Why it has no row at this scale; empty if it has one."""
         if self.unavailable:
             return self.unavailable
         found = scale_of(Path(self.file)) if self.is_loaded and self.file else None
         return f"{self.file} has weights for x{found}" if found not in (None, self.scale) else ""
 
     def check_file(self) -> None:
-        """UserError if the file of its weights does not exist; Snakemake would use the weights of an earlier run."""
+        """UserError if the file of its weights does not exist: Snakemake would use the weights of an earlier run."""
         if self.config.required and self.file and not Path(self.file).is_file():
             key = "weights" if "weights" in self.entry else "checkpoint"
             raise UserError(f"models.{self.name}.{key}.path: there is no file {self.file}", "correct the path")

@@ -23,13 +23,14 @@ class Plan:
     Args:
         config: Snakemake's merged configuration.
         origin: the files that it came from, for errors.
-        obtain: models -> the same with what is known of their files, see steps.obtaining; by default nothing is.
+        obtain: looks for the weights of models and returns the models with what it found, see steps.obtaining; by
+            default nothing is looked for.
 
     Attributes:
         config: the validated configuration.
         data_sets: name -> where its images come from.
         models: every model at every scale that it has weights for, in the order of the tables.
-        left_out: the models at the scales that they have no weights for, or whose weights cannot be had.
+        left_out: the models at the scales that they have no weights for, or whose weights cannot be obtained.
         test_sets: every data set with a test split, at every scale and degradation.
     """
 
@@ -60,38 +61,38 @@ class Plan:
             for degradation in self.config.degradations
         ]
 
-    # Of wildcards.
+    # Look-ups by wildcards.
 
     def test_set(self, wildcards: Any) -> TestSet:
-        """The test set of a rule's wildcards `dataset`, `scale` and `degradation`; the training degradation if none."""
+        """The test set that a rule's wildcards name; without a `degradation`, the one used for training."""
         degradation = getattr(wildcards, "degradation", self.training_degradation)
         wanted = (wildcards.dataset, int(wildcards.scale), degradation)
         return next(test for test in self.test_sets if (test.dataset, test.scale, test.degradation) == wanted)
 
     def model(self, wildcards: Any) -> ModelPlan:
-        """The model of a rule's wildcards `model` and `scale`."""
+        """The model that a rule's wildcards `model` and `scale` name."""
         return self.model_at(wildcards.model, int(wildcards.scale))
 
     def training_set(self, wildcards: Any) -> TrainingSet:
-        """The training set of a rule's wildcards `dataset` and `scale`."""
+        """The training set that a rule's wildcards `dataset` and `scale` name."""
         return TrainingSet(wildcards.dataset, int(wildcards.scale), self.training_degradation)
 
     def validation_images(self, wildcards: Any) -> list[Artifact]:
-        """What a training of a rule's wildcards validates on; empty where its recipe does not."""
+        """The validation images of a training run; empty if its recipe does not validate."""
         recipe = self.config.training[self.model(wildcards).config.train]
         return self.training_set(wildcards).validation if recipe.validate_every else []
 
     # Models.
 
     def model_at(self, name: str, scale: int) -> ModelPlan:
-        """A model at a scale; UserError where it has no weights for it."""
+        """A model at a scale; UserError if it has no weights for that scale."""
         for model in self.models:
             if (model.name, model.scale) == (name, scale):
                 return model
         raise UserError(f"models.{name} has no weights for x{scale}", "name another model, or change `scale`")
 
     def models_at(self, scale: int) -> list[ModelPlan]:
-        """The rows of the tables of a scale."""
+        """The models at a scale, which are the rows of its tables."""
         return [model for model in self.models if model.scale == scale]
 
     @property
@@ -106,15 +107,15 @@ class Plan:
         return list(dict.fromkeys(found))
 
     def weights_for_profile(self, model: ModelPlan) -> list[Artifact]:
-        """The weights of a checkpoint, which tell its architecture; none for other models."""
+        """Profiling needs weights only for a checkpoint, whose architecture is read from them."""
         return model.weights(next(iter(self.config.datasets))) if model.config.checkpoint else []
 
     def ablation(self, name: str, scale: int) -> list[ModelPlan]:
-        """A model, followed by its variants."""
+        """A full model, followed by its ablations."""
         return [model for model in self.models_at(scale) if name in (model.name, model.config.ablates)]
 
     def ablated(self, scale: int) -> list[str]:
-        """The models that others are variants of, and that have a row at a scale."""
+        """The full models that have ablations at this scale."""
         models = self.models_at(scale)
         of_others = dict.fromkeys(model.config.ablates for model in models if model.config.ablates)
         return [name for name in of_others if name in {model.name for model in models}]
@@ -125,12 +126,12 @@ class Plan:
         return self.config.statistics.reference or next(iter(self.config.models))
 
     def reference_at(self, scale: int) -> str:
-        """The reference at a scale: the first model of that scale where the configured one has no row."""
+        """The reference at a scale; if the configured one has no row there, the first model of that scale."""
         names = [model.name for model in self.models_at(scale)]
         return self.reference if self.reference in names else names[0]
 
     def notes_at(self, scale: int) -> list[str]:
-        """What the tables of a scale say of models that have no row in them."""
+        """One note per model left out at this scale, with the reason."""
         left_out = (model for model in self.left_out if model.scale == scale)
         return [f"{model.label}: no row at x{scale}, since {model.left_out}" for model in left_out]
 
@@ -148,7 +149,7 @@ class Plan:
 
     @property
     def training_sets(self) -> list[TrainingSet]:
-        """The training set of every trained network, each once; UserError where a data set has no split for it."""
+        """The training set of every trained network, each once; UserError if a data set lacks a split that it needs."""
         found = {}
         for artifact in self.all_weights:
             dataset, name = artifact.dataset, artifact.model
@@ -172,7 +173,7 @@ class Plan:
         return [test for test in self.test_sets if test.scale == scale]
 
     def source_images(self, dataset: str, split: str) -> list[str]:
-        """What HR images are cut from: the record of what was fetched, or the files of a folder."""
+        """The inputs of `prepare_images`: the download record, or the files of a local folder."""
         if self.config.datasets[dataset].images is None:
             return [f"downloads/{dataset}/fetched.json"]
         data_set = self.data_sets[dataset]
@@ -180,7 +181,7 @@ class Plan:
 
     @cached_property
     def literature_sets(self) -> list[TestSet]:
-        """The test sets that papers print values of."""
+        """The test sets for which the literature reports values."""
         values = load_literature()
         return [test for test in self.test_sets if any(value.is_of(test.module, test.scale) for value in values)]
 
@@ -188,7 +189,7 @@ class Plan:
 
     @property
     def audited(self) -> list[tuple[TestSet, ModelPlan]]:
-        """What the measuring protocol is audited on: test sets at the first scale, with each model of the audit."""
+        """The audits of the measuring protocol: each test set, at the first scale, with each model of the audit."""
         if self.config.audit is None:
             return []
         return [
@@ -232,7 +233,7 @@ class Plan:
         """Whether the images of all test sets may be passed on."""
         return all(test.redistributable for test in self.test_sets)
 
-    # How objects are made.
+    # Construction.
 
     def _model(self, name: str, scale: int) -> ModelPlan:
         entry = self.config.models[name]
@@ -260,7 +261,8 @@ class Plan:
             unit=entry.unit or images.unit,
             protocol={
                 "scale": scale,
-                "degradation": known[0] if known else describe(steps),  # whatever a configuration calls it
+                # The canonical name, whatever the configuration calls it.
+                "degradation": known[0] if known else describe(steps),
                 "rounding": "8 bit",
                 "crop": crop,
                 "split": images.split if entry.tile is None else "own",
@@ -270,7 +272,7 @@ class Plan:
         )
 
     def _present(self, names: Sequence[str], scale: int) -> list[str]:
-        """Models that a block of the configuration names, without those whose weights cannot be had."""
+        """Models that a block of the configuration names, without those whose weights cannot be obtained."""
         absent = {model.name for model in self.left_out if model.unavailable and model.scale == scale}
         return [name for name in names if name not in absent]
 

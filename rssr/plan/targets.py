@@ -6,7 +6,7 @@ from rssr.base import ROOT
 from rssr.plan.artifacts import KINDS, MEASURED, TABLES, Artifact
 from rssr.plan.plan import Plan
 
-# Kinds that are of a test set, and those that are of a test set and a model.
+# Kinds with one artifact per test set, and kinds with one per test set and model.
 _OF_TEST = ("quality", "significance", "qualitative", "quality_cost", "distributions", "win_rate", "spectra")
 _OF_TEST_AND_MODEL = ("sr", "scores", "spectrum")
 
@@ -36,12 +36,12 @@ def all_data(plan: Plan) -> list[str]:
 
 
 def all_weights(plan: Plan) -> list[str]:
-    """The weights of every network for every data set that it is tested on or learns from."""
+    """The weights of every network, with their training curves, and the images that networks are trained on."""
     return _paths(weights(plan))
 
 
 def weights(plan: Plan) -> list[Artifact]:
-    """The weights of every network, with the curve of its training and what it is trained on."""
+    """The weights of every network, with its training curve and training images."""
     trained = {model.name for model in plan.models if model.is_trained}
     curves = [artifact.beside("training_curve") for artifact in plan.all_weights if artifact.model in trained]
     images = [artifact for training in plan.training_sets for artifact in (training.hr, training.lr)]
@@ -51,7 +51,7 @@ def weights(plan: Plan) -> list[Artifact]:
 def redistributable(plan: Plan) -> list[str]:
     """What the repository keeps of a run besides its report; figures only where their images may be redistributed.
 
-    Of images and weights it keeps checksums and records, which tell why another run has other scores.
+    Of images and weights only checksums and records are kept: they show why the scores of another run differ.
     """
     manifests = {"hr", "lr", "sr"}
     kept = {*TABLES, *manifests, "scores", "profile", "audit"}

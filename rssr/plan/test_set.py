@@ -1,4 +1,4 @@
-"""A test set: a data set at a scale and a degradation, what it is called, and how scores on it are measured."""
+"""A test set: a data set at a scale and a degradation, with its names and how scores on it are measured."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,26 +9,27 @@ from rssr.plan.artifacts import Artifact
 
 @dataclass(frozen=True)
 class TestSet:
-    """A data set's test split at one scale and one degradation; what a quality table is of.
+    """A data set's test split at one scale and one degradation. Each has one quality table.
 
     Attributes:
         dataset: name of the data set in the configuration.
         scale: upscaling factor.
         degradation: name of the degradation in the configuration.
-        label: the data set's name in tables, with the part of it that is tested where it is a part.
-        name: the label, with scale and degradation where a run has several of them.
+        label: the data set's name in tables, and in brackets the part that is tested, if not all of it.
+        name: the label, with scale and degradation if the run has several of them.
         steps: the degradation's steps.
         conditions: scale, degradation and crop in words.
         crop: border pixels that metrics leave out.
         classes: regular expression whose group is the class in an image's name; empty without classes.
-        unit: regular expression whose group names the unit of statistics in a source image's name; empty: the source.
+        unit: regular expression whose group is the unit of statistics in a source image's name; empty: each source
+            image is a unit.
         protocol: how scores are measured, as literature values state it: `scale`, `degradation`, `rounding`,
             `crop`, `split`.
         module: module of datasets/, "folder" for images of the user's own.
         redistributable: whether the licence of its images lets everyone redistribute them.
     """
 
-    __test__ = False  # no class of tests, whatever pytest makes of the name
+    __test__ = False  # keeps pytest from collecting it
 
     dataset: str
     scale: int
@@ -46,28 +47,28 @@ class TestSet:
 
     @property
     def title(self) -> str:
-        """The beginning of captions: what was upscaled, and how it was made."""
+        """The beginning of captions: the data set, and how its LR images were made."""
         return f"{self.label}, {self.conditions}"
 
     @property
     def subject(self) -> str:
-        """What titles of tables and figures call it."""
+        """The part of a table's or figure's title that names the test set."""
         return f"{self.label}, x{self.scale}, {self.degradation}"
 
     @property
     def key(self) -> str:
-        """Its folder in paths, which no other test set has."""
+        """Its unique path component."""
         return f"{self.dataset}/x{self.scale}-{self.degradation}"
 
     @property
     def identity(self) -> tuple[str, int, str]:
-        """Data set, scale and degradation, as Artifact.test has them."""
+        """Data set, scale and degradation, in the order of Artifact.test."""
         return self.dataset, self.scale, self.degradation
 
     def artifact(self, kind: str, suffix: str = "", model: str | None = None) -> Artifact:
-        """An artifact of this test set, and of a model where the kind is of one."""
+        """An artifact of this test set, and of a model if there is one per model."""
         return Artifact(kind, suffix, self.dataset, "test", self.scale, self.degradation, model)
 
     def holds(self, artifact: Artifact) -> bool:
-        """Whether an artifact is of this test set."""
+        """Whether an artifact belongs to this test set."""
         return artifact.test == self.identity

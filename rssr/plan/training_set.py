@@ -31,5 +31,5 @@ class TrainingSet:
 
     @property
     def validation(self) -> list[Artifact]:
-        """The manifests of HR and LR images of the val split beside it."""
+        """The manifests of the HR and LR images of its data set's val split."""
         return [replace(artifact, split="val") for artifact in (self.hr, self.lr)]
