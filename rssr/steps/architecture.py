@@ -8,13 +8,18 @@ from rssr.models.lstmconvsr.network import LSTMConvSR
 from rssr.models.lstmconvsr.vil import HEADS, HaarDown
 
 CONV = "Conv 3×3"
+_ORDERS = {  # traversal.TRAVERSALS -> label
+    "rowwise_from_top_left": "rowwise from top left",
+    "rowwise_from_bottom_right": "rowwise from bottom right",
+    "hilbert": "hilbert",
+}
 
 
 def describe(network: LSTMConvSR) -> Diagram:
     """The network from the whole to its smallest block, with parameters; with any of its switches."""
     vilg = network.body[0].blocks[0].vilg
     blocks = [] if isinstance(vilg, nn.Identity) else vilg.blocks
-    return Diagram(_levels(network), [block.traversal.replace("_", " ") for block in blocks])
+    return Diagram(_levels(network), [_ORDERS[block.traversal] for block in blocks])
 
 
 def _levels(network: LSTMConvSR) -> list[Level]:

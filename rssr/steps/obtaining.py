@@ -1,4 +1,4 @@
-"""Files of weights that are looked for before the DAG is built, so that a model without its file stops no other."""
+"""Looks for weights files before the DAG is built, so that a missing optional file costs only its own row."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,11 +16,11 @@ DOWNLOADS = Path("downloads/weights")
 
 
 def obtain(models: Sequence[ModelPlan], fetch: bool, downloads: Path = DOWNLOADS) -> list[ModelPlan]:
-    """Models with what is known of their files: why one cannot be had, and the checksum that a run has recorded.
+    """The models, each with why its file cannot be obtained, if so, and the checksum recorded at first use.
 
-    Looked for are the files of models that are not required, and those whose checksum is not known. A real run
-    downloads and checks them, at every start again, and lists in downloads/missing.json what it did not get. Whoever
-    may change nothing (a dry run, a cluster's job) takes the last run's word for a file that is still not there.
+    Only files of models that are not required, and files without a known checksum, are looked for. Every real run
+    downloads and checks them at its start, and lists those that it could not obtain in missing.json of `downloads`.
+    Read-only processes (dry runs, cluster jobs) reuse the last run's result for a file that is still missing.
 
     Args:
         models: the models, in any order.
@@ -28,7 +28,7 @@ def obtain(models: Sequence[ModelPlan], fetch: bool, downloads: Path = DOWNLOADS
         downloads: folder for downloaded files.
 
     Raises:
-        UserError: for the file of a required model that cannot be had.
+        UserError: if the file of a required model cannot be obtained.
     """
     note = downloads / "missing.json"
     noted = read_json(note) if note.exists() else {}
@@ -57,7 +57,7 @@ def _looked_for(model: ModelPlan, fetch: bool, downloads: Path, noted: Mapping[s
 
 
 def _reason(file: Mapping[str, Any], path: Path, downloads: Path, fetch: bool, last: str) -> str:
-    """Why a file cannot be had; empty where it can, or where no run has tried."""
+    """Why a file cannot be obtained; empty if it can, or if no run has tried yet."""
     if not fetch and "url" in file and not path.exists():
         return last
     if not fetch and path.exists() and not (last and file.get("sha256")):

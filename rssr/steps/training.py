@@ -26,7 +26,7 @@ _LOSSES = {
     "charbonnier": lambda sr, hr: ((sr - hr).square() + 1e-6).sqrt().mean(),
 }
 _OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-# Attributes that are part of a state.
+# The attributes that a checkpoint stores.
 _KEPT = ("done", "curve", "seconds", "peak_memory_mib", "weights", "average", "best", "best_psnr")
 
 
@@ -54,7 +54,7 @@ class Trainer:
         patches: where batches come from.
         checkpoints: where states are kept.
         device: where to train.
-        validation: what a recipe with `validate_every` measures by.
+        validation: measures PSNR-Y on validation images, for a recipe with `validate_every`.
     """
 
     def __init__(
@@ -86,13 +86,15 @@ class Trainer:
         self._resume()
 
     def run(self) -> dict[str, Tensor]:
-        """Train to the last iteration; the averaged weights, or plain ones where the recipe keeps no average.
+        """Train to the last iteration.
 
-        They are the last, or those of the best validation, as the recipe's `keep` says.
+        Returns:
+            The weights of the last iteration or of the best validation, as the recipe's `keep` says; their moving
+            average if the recipe has `ema`.
 
         Raises:
-            UserError: for a loss or a weight that is not finite; the last state that was saved is.
-            SystemExit: after SIGTERM or SIGUSR1, with the state of that moment saved.
+            UserError: for a loss or a weight that is not finite; the last checkpoint, which is finite, is kept.
+            SystemExit: after SIGTERM or SIGUSR1, once the current state is saved.
         """
         started = time.monotonic() - self.seconds
         precision = products(self.recipe["precision"], self.device)
@@ -113,7 +115,7 @@ class Trainer:
         return self.best or self.average or self.weights
 
     def _step(self) -> Tensor:
-        # Of the iteration alone, as the patches are: what a network draws (dropout) is the same after a resume.
+        # Like the patches, the seed depends on the iteration alone, so that dropout is the same after a resume.
         torch.manual_seed(np.random.SeedSequence([self.recipe["seed"], self.done]).generate_state(1)[0].item())
         lr, hr = (side.contiguous(memory_format=self.order) for side in self.batches(self.done))
         for group in self.optimiser.param_groups:
@@ -147,7 +149,7 @@ class Trainer:
         self.losses = []
 
     def _validate(self) -> float | None:
-        """PSNR-Y of the weights that would be kept now; None where it is not the turn."""
+        """PSNR-Y of the weights that would be kept now; None if no validation is due."""
         if self.done % self.recipe["validate_every"] and self.done < self.total:
             return None
         weights = self.average or self.weights
@@ -192,14 +194,14 @@ class Trainer:
         tqdm.write(f"resumed after iteration {self.done} of {self.total}")
 
     def write_curve(self, path: Path) -> None:
-        """Write the loss curve: iteration, mean loss since the last row, learning rate; PSNR-Y where it validates."""
+        """Write the loss curve: iteration, mean loss since the last row, learning rate; PSNR-Y if validated."""
         write_csv(path, self.curve)
 
 
 def _peak_memory_mib(device: torch.device, before: float | None) -> float | None:
-    """Peak memory until now in MiB, at least that of the runs before: allocated on a GPU, else the process's resident.
+    """Peak memory in MiB: allocated memory on a GPU, otherwise the resident memory of the process.
 
-    None where the system does not keep the peak of a process.
+    At least `before`, the peak at the last checkpoint. None if the system does not record the peak of a process.
     """
     if device.type == "cuda":
         peak = torch.cuda.max_memory_allocated(device) / 2**20
@@ -211,5 +213,5 @@ def _peak_memory_mib(device: torch.device, before: float | None) -> float | None
 
 
 def manifest_checksums(hr_dir: Path, lr_dir: Path) -> dict[str, str]:
-    """What a training run depends on in its images: the checksums of both manifests."""
+    """The checksums of both manifests, which identify the images of a training run."""
     return {"hr": sha256(hr_dir / "manifest.csv"), "lr": sha256(lr_dir / "manifest.csv")}

@@ -1,4 +1,4 @@
-"""The weights of a model: trained, or loaded from a file or an address, with the record of it beside them."""
+"""The weights of a model: trained, or loaded from a file or a URL, with a provenance record."""
 
 import json
 import os
@@ -31,7 +31,7 @@ def train(
     device: torch.device,
     validate_on: Sequence[Path] = (),
 ) -> None:
-    """Train a network and write its weights, with .csv (the loss curve) and .json (the record) beside them.
+    """Train a network and write its weights, with .csv (the loss curve) and .json (the provenance record) beside them.
 
     Args:
         entry: the model's entry in the configuration.
@@ -42,7 +42,7 @@ def train(
         device: where to train.
         validate_on: the folders of HR and LR images of the val split, for a recipe with `validate_every`.
     """
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic with it alone
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # required for deterministic cuBLAS
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # it costs time, and nothing reads such memory
     torch.manual_seed(recipe["seed"])
@@ -77,11 +77,11 @@ def train(
 
 
 def load(entry: Mapping[str, Any], downloads: Path, path: Path) -> None:
-    """Bring weights from a file or an address into the one format of all weights, with the record beside them.
+    """Convert weights from a file or a URL to this project's format, with a provenance record beside them.
 
     Args:
         entry: the model's entry in the configuration, with `weights` or `checkpoint`.
-        downloads: folder for files that come from an address.
+        downloads: folder for downloaded files.
         path: safetensors file.
 
     Raises:
