@@ -1,4 +1,4 @@
-"""Titles of tables and figures: what kind they are, and what they are of."""
+"""Titles of tables and figures: their kind and their subject."""
 
 from collections.abc import Iterable, Mapping
 
@@ -34,7 +34,7 @@ def title(kind: str, *subjects: str) -> str:
 
     Args:
         kind: a key of artifacts.TABLES or artifacts.FIGURES.
-        subjects: what it is of, in words.
+        subjects: what it shows, such as model, data set and scale.
     """
     return f"{_KINDS[kind]}: {', '.join(subjects)}" if subjects else _KINDS[kind]
 

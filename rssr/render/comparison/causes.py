@@ -1,8 +1,8 @@
-"""Why two runs have other scores: what their records say differently, the likeliest cause first.
+"""Why the scores of two runs differ: the differences between their records, likeliest cause first.
 
-An image or a file of weights that differs is a cause where it came from outside, and a consequence where a step of the
-run made it. So each model is followed from the images to its scores up to the first step whose results differ, and
-only what decides that step can be the cause.
+A differing image or weights file is a cause if it came from outside the run, and a consequence if a step of the run
+made it. So each model is traced from the training images to its scores up to the first step whose results differ, and
+only the inputs of that step can be the cause.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,25 +16,25 @@ from rssr.plan.artifacts import Artifact
 from rssr.render.comparison.folder import Folder
 
 KINDS = ("configuration", "data", "weights", "code", "library", "device", "threads", "unexplained")
-_BLOCKS = ("datasets", "models", "degradations", "training", "crop")  # of the configuration, that decide scores
-# Keys that decide none: names in tables, and places, whose content has checksums.
+_BLOCKS = ("datasets", "models", "degradations", "training", "crop")  # blocks of the configuration that affect scores
+# Keys that never affect scores: texts shown in tables, and locations, whose content is compared by checksum.
 _SAYING = {"label", "note", "notes", "required", "ablates", "licence", "citation", "literature"}
 _PLACES = {"images", "root", "path", "url"}
-# Of records, what is measured, and what follows from the rest.
+# Keys of records that hold measurements, or that follow from other keys.
 _MEASURED = {"seconds", "final_loss", "peak_memory_mib", "parameters", "iterations", "training", "loaded_from"}
 _MEASURED |= {"misfits", "absent", "code", "configuration", "test_sets", "merged"}
-_FEW = 0.5  # of the images: code or a library that changes images changes more of them
+_FEW = 0.5  # fraction of the images: fewer differ if single files were edited, more if code or a library changed
 
 
 @dataclass(frozen=True)
 class Cause:
-    """Something that two runs do not have in common.
+    """A difference between two runs.
 
     Attributes:
-        kind: one of KINDS, the likelier ones first.
-        what: a dotted key, an image, a file, a library.
-        a: what the first run says of it.
-        b: what the second says.
+        kind: one of KINDS, which are ordered from the likeliest.
+        what: what differs: a dotted key, an image, a file or a library.
+        a: its value in the first run.
+        b: its value in the second.
     """
 
     kind: str
@@ -48,14 +48,14 @@ class Cause:
 
 @dataclass(frozen=True)
 class Step:
-    """What one step made in both runs.
+    """The results of one step in both runs.
 
     Attributes:
-        name: of what it made.
-        same: whether both made the same; None where that is not known.
-        records: how each was made.
-        causes: what differs that came from outside.
-        otherwise: the cause where nothing recorded differs.
+        name: of its results.
+        same: whether the results are equal; None if unknown.
+        records: the provenance record of the step in each run.
+        causes: differing files that came from outside the run.
+        otherwise: the cause to report if the records do not differ.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Step:
 
 
 def causes(a: Folder, b: Folder, differing: Iterable[Artifact]) -> tuple[list[Cause], list[str]]:
-    """The causes for files of scores to differ, the likeliest first, and for each model where the runs part."""
+    """The causes of differing score files, likeliest first, and for each model the step where the runs diverge."""
     differing = list(dict.fromkeys(differing))
     found, parts = _configured(a, b, differing), {}
     configured = bool(found)
@@ -90,7 +90,7 @@ def _likelihood(cause: Cause) -> tuple[int, int]:
 
 
 def _configured(a: Folder, b: Folder, differing: Sequence[Artifact]) -> list[Cause]:
-    """The keys of the configuration that differ and that decide some of these scores."""
+    """The differing keys of the configuration that affect these scores."""
     sides = _configurations(a, b)
     if not all(sides):
         return []
@@ -108,12 +108,12 @@ def _configured(a: Folder, b: Folder, differing: Sequence[Artifact]) -> list[Cau
 
 
 def _cause(kind: str, what: str, a: Any, b: Any) -> Cause:
-    """A cause with two values as they are shown."""
+    """A cause whose two values are converted to text."""
     return Cause(kind, what, *("not set" if value is None else str(value) for value in (a, b)))
 
 
 def _configurations(*folders: Folder) -> list[dict[str, Any]]:
-    """The configurations of runs, with their defaults where this version of the suite knows all of their keys."""
+    """The configurations of runs, with defaults filled in if this version of the suite knows all of their keys."""
     given = [folder.record.get("configuration", {}) for folder in folders]
     try:
         return [validate(each, "provenance.json").model_dump(mode="json") if each else {} for each in given]
@@ -122,7 +122,7 @@ def _configurations(*folders: Folder) -> list[dict[str, Any]]:
 
 
 def differences(a: Any, b: Any, key: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
-    """(keys, value, other value) of what differs in nested mappings; "not set" where a key is missing."""
+    """Yield (keys, value, other value) for each difference of nested mappings; "not set" if a key is missing."""
     if isinstance(a, Mapping) and isinstance(b, Mapping):
         for name in dict.fromkeys([*a, *b]):
             yield from differences(a.get(name, "not set"), b.get(name, "not set"), (*key, str(name)))
@@ -131,7 +131,7 @@ def differences(a: Any, b: Any, key: tuple[str, ...] = ()) -> Iterator[tuple[tup
 
 
 def _steps(a: Folder, b: Folder, scores: Artifact) -> Iterator[Step]:
-    """From the training images to the scores of a model."""
+    """The steps of a model, from its training images to its scores."""
     records = a.json(scores.beside(suffix="json")), b.json(scores.beside(suffix="json"))
     test = Artifact("hr", "csv", scores.dataset, "test", scores.scale, scores.degradation)
     upscaled = a.json(scores.beside("sr_record")), b.json(scores.beside("sr_record"))
@@ -143,12 +143,12 @@ def _steps(a: Folder, b: Folder, scores: Artifact) -> Iterator[Step]:
 
 
 def _weights(a: Folder, b: Folder, scores: Artifact) -> Iterator[Step]:
-    """The weights of a model, after what they were trained on."""
+    """The steps that make the weights of a model: its training images first."""
     files = [
         [w for w in folder.of_kind("weights", "json") if (w.model, w.scale) == (scores.model, scores.scale)]
         for folder in (a, b)
     ]
-    shared = set(files[0]) & set(files[1])  # none where the seeds are others
+    shared = set(files[0]) & set(files[1])  # empty if the seeds differ
     for left, right in zip(*(sorted(shared, key=str) or found for found in files), strict=False):
         records = a.json(left), b.json(right)
         trained = "recipe" in records[0]
@@ -166,7 +166,7 @@ def _weights(a: Folder, b: Folder, scores: Artifact) -> Iterator[Step]:
 
 
 def _images(a: Folder, b: Folder, manifest: Artifact, unseen: bool | None = None) -> Step:
-    """The images of a manifest; `unseen`: whether they are the same, where a folder lacks the manifest."""
+    """The step that made the images of a manifest; `unseen`: its `same` if a folder lacks the manifest."""
     records = tuple(folder.json(manifest.beside(f"{manifest.kind}_record")) for folder in (a, b))
     name = f"{manifest.kind.upper()} images of {manifest.split}" if manifest.kind != "sr" else "SR images"
     left, right = a.images(manifest), b.images(manifest)
@@ -183,13 +183,13 @@ def _images(a: Folder, b: Folder, manifest: Artifact, unseen: bool | None = None
 
 
 def _image(name: str, images: Sequence[str], *digests: Mapping[str, Sequence[str]]) -> Cause:
-    """Images as a cause: the first of them, and how many more there are."""
+    """The cause that names the first of some images, and counts the others."""
     more = f" and {len(images) - 1} more" if len(images) > 1 else ""
     return Cause("data", f"{name}, {images[0]}{more}", *(of.get(images[0], ("absent",))[0][:12] for of in digests))
 
 
 def _sources(a: Folder, b: Folder, manifest: Artifact) -> set[str]:
-    """The images whose source image is another one."""
+    """The images whose source image has a different checksum."""
     digests = [{row["image"]: row.get("source_sha256") for row in of.rows(manifest)} for of in (a, b)]
     return {image for image in digests[0] if digests[0][image] != digests[1].get(image, digests[0][image])}
 
@@ -200,7 +200,7 @@ def _touched(folder: Folder, manifest: Artifact, row: Mapping[str, str]) -> bool
 
 
 def _recorded(a: Mapping[str, Any], b: Mapping[str, Any], configured: bool) -> list[Cause]:
-    """What two records of one step say differently; keys of entries only where the configuration said nothing."""
+    """The differences between two records of one step; entries only if the configurations do not differ."""
     if not a or not b:
         return []
     found = []
@@ -220,11 +220,11 @@ def _recorded(a: Mapping[str, Any], b: Mapping[str, Any], configured: bool) -> l
 
 
 def _decides(key: tuple[str, ...]) -> bool:
-    """Whether an entry of a record can change a result: no measurement, name, place or checksum."""
+    """Whether an entry of a record can affect a result: it is no measurement, shown text, location or checksum."""
     return key[0] not in _MEASURED and not set(key) & (_SAYING | _PLACES) and not any("sha256" in part for part in key)
 
 
 def _same(records: Sequence[Mapping[str, Any]], key: str) -> bool | None:
-    """Whether two records have the same checksum; None where one does not have it."""
+    """Whether a checksum is equal in two records; None if one lacks it."""
     left, right = (record.get(key) for record in records)
     return left == right if left and right else None

@@ -1,4 +1,4 @@
-"""A folder of results, wherever it lies: a run's own, or a copy of a part of it."""
+"""A folder of results: that of a run, or a full or partial copy of it."""
 
 from functools import cache
 from pathlib import Path
@@ -12,14 +12,14 @@ _SUFFIXES = ("csv", "json", "html", "safetensors")
 
 
 class Folder:
-    """The artifacts that lie in a folder.
+    """The artifacts in a folder of results.
 
     Args:
         path: a run's `results`, the folder above it, or a copy such as results/reference/default.
 
     Attributes:
         path: the folder that stands for results/.
-        record: its provenance.json; empty without one.
+        record: the content of its provenance.json; empty if it has none.
     """
 
     def __init__(self, path: Path) -> None:
@@ -44,15 +44,15 @@ class Folder:
         return self.path / Path(artifact.path).relative_to("results")
 
     def json(self, artifact: Artifact) -> dict[str, Any]:
-        """The content of a JSON file; empty where there is none."""
+        """The content of a JSON file; empty if the file is missing."""
         return read_json(self.file(artifact)) if artifact in self else {}
 
     def rows(self, artifact: Artifact) -> list[dict[str, str]]:
-        """The rows of a CSV file; none where there is none."""
+        """The rows of a CSV file; empty if the file is missing."""
         return read_csv(self.file(artifact)) if artifact in self else []
 
     def _images(self, manifest: Artifact) -> dict[str, tuple[str, ...]]:
-        """Image -> checksums, one per replicate: of the file where it is there, otherwise the manifest's."""
+        """Image -> checksums, one per replicate: of the file, or from the manifest if the file is missing."""
         found: dict[str, tuple[str, ...]] = {}
         for row in self.rows(manifest):
             file = self.file(manifest).parent / row.get("replicate", "") / f"{row['image']}.png"

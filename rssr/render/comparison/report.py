@@ -1,4 +1,4 @@
-"""A comparison as people read it: lines for the terminal, and a page with the tables side by side."""
+"""Renders a comparison: lines for the terminal, and a page with the tables side by side."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,9 +28,9 @@ class Report:
         tolerance: see Comparison.
 
     Attributes:
-        comparison: of their scores.
-        causes: why scores differ, the likeliest first.
-        parts: for each model whose scores differ, what differs first.
+        comparison: the compared scores.
+        causes: why scores differ, likeliest first.
+        parts: for each model whose scores differ, the first step whose results differ.
     """
 
     def __init__(self, a: Folder, b: Folder, tolerance: float) -> None:
@@ -39,7 +39,7 @@ class Report:
         self.causes, self.parts = causes(a, b, (score.of for score in self.comparison.beyond))
 
     def lines(self) -> Iterator[str]:
-        """The verdict, and what there is to say of it."""
+        """The verdict, and the sections that are not empty."""
         yield self.comparison.verdict
         for title, found in self.sections():
             if found:
@@ -55,11 +55,11 @@ class Report:
             if places
         ]
         return [
-            ("Likeliest causes, the first one first (A | B)", list(map(str, self.causes))),
-            ("Where the runs part", self.parts),
+            ("Causes, likeliest first (A | B)", list(map(str, self.causes))),
+            ("Where the runs diverge", self.parts),
             (f"Scores beyond the tolerance ({self.tolerances()})", self.moved()),
-            ("Scores that one side has", only),
-            ("Latency, B / A with its 95 % interval over calls; no part of the verdict", self.latencies()),
+            ("Scores on one side only", only),
+            ("Latency, B / A with its 95 % interval over calls; not part of the verdict", self.latencies()),
             ("Compared", [f"{name}: {self.origin(folder)}" for name, folder in self.sides.items()]),
         ]
 
@@ -70,7 +70,7 @@ class Report:
         return ", ".join(f"{METRICS[name].label} {units / 10 ** METRICS[name].digits:.2g}" for name in metrics)
 
     def moved(self) -> list[str]:
-        """For each model and metric how many scores differ beyond the tolerance."""
+        """For each model and metric, the number of scores that differ by more than the tolerance."""
         found: dict[tuple, list] = {}
         for score in self.comparison.beyond:
             found.setdefault((score.of, score.metric), []).append(score)
@@ -81,7 +81,7 @@ class Report:
         ]
 
     def latencies(self) -> list[str]:
-        """For each model that both sides have measured, how many times as long B takes."""
+        """For each model that both sides have measured, the latency ratio B / A."""
         a, b = self.sides.values()
         found = []
         for of in (of for of in a.of_kind("profile", "json") if of in b):
@@ -93,7 +93,7 @@ class Report:
 
     @staticmethod
     def origin(folder: Folder) -> str:
-        """Where a folder is from."""
+        """The path of a folder, and the code and processor of its run."""
         record = folder.record
         made = (
             f", code {record['code']}, on {record['machine']['processor']}" if record else ", without provenance.json"
@@ -101,7 +101,7 @@ class Report:
         return f"{folder.path}{made}"
 
     def tables(self) -> Iterator[tuple[str, list[tuple[str, Markup]]]]:
-        """Test set -> for each side the quality table, as it was rendered there."""
+        """Yield (test set, quality tables): for each side that has one, its name and the table as rendered there."""
         for test in dict.fromkeys(score.of.test for score in self.comparison.scores):
             score = next(score for score in self.comparison.scores if score.of.test == test)
             table = score.of.beside("quality", "html")
@@ -114,13 +114,13 @@ class Report:
 
 
 def measured_on(profile: dict[str, Any]) -> str:
-    """The device of a profile."""
+    """The device that a profile was measured on."""
     latency = profile["latency"]
     return profile["machine"]["processor"] if latency["device_type"] == "cpu" else latency["device"]
 
 
 def write_page(path: Path, template: str, **values: Any) -> None:
-    """Write a page of one file in the report's style."""
+    """Write a self-contained page in the style of the report."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )

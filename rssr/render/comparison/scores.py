@@ -1,4 +1,4 @@
-"""The scores that two folders of results have of the same images, and the verdict on them."""
+"""Compares the scores of the same images in two folders of results, and gives a verdict."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -14,10 +14,10 @@ TOLERANCE = 0.005  # dB of PSNR: half a unit of the last digit that tables print
 
 @dataclass(frozen=True)
 class Score:
-    """A score as it stands in both folders.
+    """A score in both folders.
 
     Attributes:
-        of: the file of scores.
+        of: the score file.
         image: name.
         metric: name.
         a: text in the first folder.
@@ -32,7 +32,7 @@ class Score:
 
     @property
     def moved(self) -> float:
-        """By how much the two differ, in the metric's unit; infinite where only one is a number."""
+        """By how much the two differ, in the metric's unit; infinite if only one is finite."""
         a, b = float(self.a), float(self.b)
         if a == b or (math.isnan(a) and math.isnan(b)):
             return 0.0
@@ -40,12 +40,12 @@ class Score:
 
     @property
     def units(self) -> float:
-        """The same in units of the last digit that tables print."""
+        """The difference in units of the last digit that tables print."""
         return self.moved * 10 ** METRICS[self.metric].digits
 
     @property
     def amount(self) -> str:
-        """The same in words."""
+        """The difference as text, such as 0.01 dB."""
         card = METRICS[self.metric]
         return " ".join(filter(None, (f"{self.moved:.2g}", card.unit if card.unit == "dB" else card.label)))
 
@@ -60,9 +60,9 @@ class Comparison:
     """All scores of two folders.
 
     Attributes:
-        scores: those that both have.
-        only: how many only the first has, and how many only the second; each with examples of where.
-        tolerance: in dB of PSNR; of another metric the same multiple of its last printed digit.
+        scores: those in both folders.
+        only: the scores in only the first and only the second folder, each as its test set, model and metric.
+        tolerance: in dB of PSNR; for other metrics, the same multiple of the last printed digit.
     """
 
     scores: Sequence[Score]
@@ -76,12 +76,12 @@ class Comparison:
 
     @property
     def reproduced(self) -> bool:
-        """Whether there are none of these."""
+        """Whether no score differs by more than the tolerance."""
         return not self.beyond
 
     @property
     def verdict(self) -> str:
-        """One sentence."""
+        """The result of the comparison in one sentence."""
         equal = sum(score.a == score.b for score in self.scores)
         said = f"{equal} of {len(self.scores)} scores equal to the byte"
         if beyond := self.beyond:
@@ -95,11 +95,11 @@ class Comparison:
 def compare_scores(a: Folder, b: Folder, tolerance: float = TOLERANCE) -> Comparison:
     """Compare the scores of two folders, keyed by test set, model, image, replicate and metric.
 
-    Where a model's replicates have other names in the two folders, such as other training seeds, they are compared in
-    their order.
+    If a model has no replicate name in common in the two folders, but equally many replicates, such as after training
+    with other seeds, these are compared in order.
 
     Raises:
-        UserError: where there is nothing to compare.
+        UserError: if the folders have no score in common.
     """
     scores: list[Score] = []
     only: tuple[list[str], list[str]] = ([], [])
@@ -120,17 +120,17 @@ def compare_scores(a: Folder, b: Folder, tolerance: float = TOLERANCE) -> Compar
 
 
 def units_of(tolerance: float) -> float:
-    """A tolerance in dB of PSNR as units of the last printed digit of any metric; a hair more, for rounding."""
-    return tolerance * 10 ** METRICS["psnr_y"].digits * (1 + 1e-9)
+    """A tolerance in dB of PSNR as units of the last printed digit of any metric."""
+    return tolerance * 10 ** METRICS["psnr_y"].digits * (1 + 1e-9)  # the factor absorbs rounding
 
 
 def counted(scores: int) -> str:
-    """A number of scores in words."""
+    """A number of scores as text: "1 score", "2 scores"."""
     return f"{scores} score{'' if scores == 1 else 's'}"
 
 
 def set_of(artifact: Artifact) -> str:
-    """What a test set is called in paths."""
+    """The test set of an artifact, as in paths."""
     return f"{artifact.dataset}/x{artifact.scale}-{artifact.degradation}"
 
 
@@ -142,6 +142,6 @@ def _values(folder: Folder, of: Artifact) -> Iterator[tuple[tuple[str, str, str]
 
 
 def _paired(left: Sequence[str], right: Sequence[str]) -> dict[str, str]:
-    """The second folder's names of replicates -> the first's, where they share none and have as many."""
+    """Replicate in the second folder -> that in the first, if the two have equally many and no name in common."""
     left, right = list(dict.fromkeys(left)), list(dict.fromkeys(right))
     return dict(zip(right, left, strict=True)) if len(left) == len(right) and not set(left) & set(right) else {}

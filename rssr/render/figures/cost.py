@@ -12,6 +12,7 @@ from rssr.metrics.samples import spread
 from rssr.render.figures.style import STYLE, WIDTH, legend_above, logarithmic, style_of, wrapped
 
 _BUBBLE = 400  # square points, of the network with the most parameters
+_PASSES = (("forward", "forward", "-"), ("forward_backward", "forward + backward", "--"))  # column, label, line
 
 
 def quality_cost(
@@ -20,11 +21,11 @@ def quality_cost(
     """Quality with its interval against parameters, against MACs and against latency, one point per method.
 
     Latency is the median with its 5 % and 95 % quantiles. A cost of 0 stands before a dotted line. The area of the
-    bubbles is the number of parameters, as parts of the largest.
+    bubbles is the number of parameters, relative to the largest.
 
     Args:
         quality: the numbers of the quality table.
-        profiles: model -> results/profile/{model}.json.
+        profiles: model -> results/profile/x{scale}/{model}.json.
         models: model -> `label`, in the order of the configuration.
         metric: the column of quality to draw.
     """
@@ -66,10 +67,9 @@ def mlstm_growth(measured: pd.DataFrame) -> plt.Figure:
         figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 2.8))
         for axis, quantity, unit in zip(axes, ("Time (s)", "Peak memory (MiB)"), ("s", "peak_mib"), strict=True):
             for index, (form, rows) in enumerate(measured.groupby("form", sort=True)):
-                for passes, line in (("forward", "-"), ("forward_backward", "--")):
-                    label = f"{form}, {passes.replace('_', ' + ')}"
+                for passes, label, line in _PASSES:
                     look = style_of(index) | {"linestyle": line}
-                    axis.plot(rows["tokens"], rows[f"{passes}_{unit}"], label=label, **look)
+                    axis.plot(rows["tokens"], rows[f"{passes}_{unit}"], label=f"{form}, {label}", **look)
             axis.set(xlabel="Tokens", ylabel=quantity)
             logarithmic(axis.xaxis, measured["tokens"])
             axis.set_xticks(sorted(set(measured["tokens"])))

@@ -11,10 +11,10 @@ from rssr.render.figures.style import HR_STYLE, STYLE, WIDTH, legend_above, loga
 
 
 def spectra(measured: Mapping[str, pd.DataFrame], models: Mapping[str, Mapping], scale: int) -> plt.Figure:
-    """Radial power spectra of HR and of every method, and the methods' as a part of HR's.
+    """Radial power spectra of HR and of every method, and those of the methods relative to HR.
 
     Args:
-        measured: model -> results/spectra/{dataset}/{degradation}/{model}.csv.
+        measured: model -> results/spectra/{dataset}/x{scale}-{degradation}/{model}.csv.
         models: model -> `label`, in the order of the configuration.
         scale: upscaling factor; frequencies above 0.5 / scale are not in LR.
     """

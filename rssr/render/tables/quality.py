@@ -45,7 +45,7 @@ def quality(
         test: the test set.
         settings: `statistics` of the configuration.
         replicates: model -> the scores of each of its replicates, see scores.read_replicates().
-        literature: what papers print of this test set, see literature.for_test_set().
+        literature: values reported for this test set, see literature.for_test_set().
     """
     numbers = _means(scores, models, settings, replicates)
     metrics = metrics_of(numbers)
@@ -60,7 +60,7 @@ def quality(
         caption += " Methods that cannot be told apart share a rank."
     below = rows_of_literature(literature, models, metrics)
     if below:
-        caption += " Below the rule: what others print, under the protocols below; it is never marked."
+        caption += " Below the rule: values from the literature, with protocols noted below; they are not ranked."
     return Table(
         numbers,
         columns,
@@ -111,7 +111,7 @@ def side_by_side(
     """The means on all test sets side by side, scale by scale and degradation by degradation.
 
     Args:
-        qualities: what a test set is (dataset, scale, degradation) -> numbers of its quality table.
+        qualities: (dataset, scale, degradation) of a test set -> the numbers of its quality table.
         tests: the test sets, in the order of the columns.
         models: model -> `label` and `notes`, a list.
     """
@@ -156,9 +156,9 @@ def _means(
     settings: Mapping[str, Any],
     replicates: Replicates,
 ) -> pd.DataFrame:
-    """One row per model: `model`, `label`, `images`, and of each metric the mean and the ends of its interval.
+    """One row per model: `model`, `label`, `images`, and for each metric the mean and the bounds of its interval.
 
-    Where a model has replicates, also how far their means are apart.
+    If a model has replicates, also the range of their means.
     """
     rows, metrics = [], computed(scores)
     for name, frame in scores.items():
