@@ -12,7 +12,7 @@ class Metric(Block):
 
     required: bool = Field(
         True,
-        description="false: where its weights are unavailable, the metric is no column, and a note below "
+        description="false: if its weights are unavailable, the metric's column is left out, and a note below "
         "the table says why",
     )
 
@@ -23,11 +23,11 @@ class Profile(Block):
     size: tuple[int, int] = Field((128, 128), description="height and width of the LR input that the tables show")
     further_sizes: tuple[tuple[int, int], ...] = Field((), description="further LR input sizes to measure latency at")
     batch: int = Field(1, ge=1, description="images per call")
-    warmup: int = Field(20, ge=0, description="most calls that are not counted; fewer where their times are steady")
-    samples: int = Field(50, ge=3, description="timed calls, or as many as fit in `seconds`")
-    seconds: float = Field(10, gt=0, description="time after which no further call is timed; three are in any case")
+    warmup: int = Field(20, ge=0, description="most untimed calls at the start; fewer if their times are steady")
+    samples: int = Field(50, ge=3, description="timed calls; fewer if `seconds` run out")
+    seconds: float = Field(10, gt=0, description="time after which no further call is timed; at least three always are")
     precision: Literal["fp32", "tf32", "bf16", "fp16"] = Field(
-        "fp32", description="bf16 and fp16 by autocast; tf32 needs a GPU, where fp32 does without it"
+        "fp32", description="bf16 and fp16 by autocast; tf32 needs a GPU; fp32 never uses it"
     )
     compile: Literal["default", "reduce-overhead", "max-autotune"] | None = Field(
         None, description="mode of torch.compile; by default nothing is compiled"
@@ -39,11 +39,11 @@ class Statistics(Block):
 
     resamples: int = Field(10000, ge=100, description="bootstrap resamples of the source images")
     confidence: float = Field(0.95, gt=0, lt=1, description="level of the intervals")
-    seed: int = Field(0, description="of the resampling")
+    seed: int = Field(0, description="seed of the resampling")
     reference: str | None = Field(
         None,
         description="model that the table `significance` compares the others with; by default all pairs, "
-        "of more than six methods each with the best",
+        "or, with more than six methods, each with the best",
     )
 
 
@@ -52,7 +52,7 @@ class Audit(Block):
 
     datasets: tuple[str, ...] = Field(min_length=1, description="test sets, by name")
     models: tuple[str, ...] = Field(min_length=1, description="models, by name")
-    images: int = Field(100, ge=1, description="how many of a test set, taken evenly")
+    images: int = Field(100, ge=1, description="number of images of a test set, evenly spaced")
 
 
 class Analysis(Block):
@@ -66,17 +66,17 @@ class Analysis(Block):
         "each LSTMConvSR",
     )
     image: str | None = Field(
-        None, description="its name in results/data/{dataset}/test/manifest.csv; the first by default"
+        None, description="its name in results/data/{dataset}/test/HR-x{scale}/manifest.csv; the first by default"
     )
     square: tuple[NonNegativeInt, NonNegativeInt, PositiveInt] | None = Field(
         None,
-        description="left, top and side, in SR pixels, of what is attributed; by default 4 LR pixels in the middle",
+        description="left, top and side, in SR pixels, of what is attributed; by default the middle 4x4 LR pixels",
     )
-    side: int = Field(64, ge=8, description="of the part of the LR image that it is attributed to, in LR pixels")
-    steps: int = Field(25, ge=1, description="of the path that local attribution integrates over")
-    images: int = Field(8, ge=1, description="how many receptive fields are the mean over, images taken evenly")
+    side: int = Field(64, ge=8, description="side, in LR pixels, of the patch around it that local attribution covers")
+    steps: int = Field(25, ge=1, description="steps of the path that local attribution integrates over")
+    images: int = Field(8, ge=1, description="number of images, evenly spaced, that receptive fields are averaged over")
     channels: tuple[NonNegativeInt, ...] = Field(
-        (0, 1, 2, 3), min_length=1, max_length=8, description="whose feature maps are shown"
+        (0, 1, 2, 3), min_length=1, max_length=8, description="channels whose feature maps are shown"
     )
 
 
@@ -84,7 +84,7 @@ class Crop(Block):
     """A crop of the qualitative page of a test set."""
 
     dataset: str = Field(description="test set, by name")
-    image: str = Field(description="its name in results/data/{dataset}/test/manifest.csv")
+    image: str = Field(description="its name in results/data/{dataset}/test/HR-x{scale}/manifest.csv")
     square: tuple[NonNegativeInt, NonNegativeInt, PositiveInt] = Field(description="left, top and side, in HR pixels")
 
 
@@ -94,8 +94,8 @@ class Figures(Block):
     images: int = Field(
         3,
         ge=1,
-        description="images of a qualitative page: those where methods differ most, of different source images first; "
-        "fewer where a page has no room",
+        description="images of a qualitative page: those where methods differ most, different source images first; "
+        "fewer if the page has no room for them",
     )
     side: int = Field(96, ge=16, description="side of their crops in HR pixels")
     crops: tuple[Crop, ...] = Field((), description="crops that the page of a test set shows instead")
@@ -105,7 +105,7 @@ class Report(Block):
     """What results/report shows in addition to tables and figures."""
 
     images: int = Field(
-        24, ge=1, description="images of a test set: those where methods differ most, and others evenly"
+        24, ge=1, description="images of a test set: those where methods differ most, and others, evenly spaced"
     )
     lossless: bool | None = Field(
         None,

@@ -11,13 +11,13 @@ from rssr.models.names import INTERPOLATIONS, NETWORKS
 
 
 class Literature(Block):
-    """What a paper says of a network, to compare with."""
+    """What a paper states about a network, for comparison."""
 
     parameters_m: Annotated[str, Field(pattern=r"^\d+(\.\d+)?$")] = Field(
         description="millions of parameters at x4, with the digits that are printed, as a string"
     )
-    citation: str = Field(description="where it is printed")
-    without: tuple[str, ...] = Field((), description="parts of parameter names that the paper leaves out of the count")
+    citation: str = Field(description="publication that states it")
+    without: tuple[str, ...] = Field((), description="parts of the names of parameters that the paper does not count")
 
 
 class Model(Network):
@@ -26,11 +26,11 @@ class Model(Network):
     label: str = Field(description="name in tables and figures")
     note: str | None = Field(None, description="remark shown below the tables, such as where the weights come from")
     required: bool = Field(
-        True, description="false: where its weights cannot be had, it has no row and the tables say why; as for metrics"
+        True, description="false: if its weights are unavailable, its row is left out, and the tables say why"
     )
     train: str | None = Field(None, description="a recipe of `training`, instead of `weights`")
-    train_on: str | None = Field(None, description="data set to learn from; the tested one by default")
-    ablates: str | None = Field(None, description="model that this is a variant of, for its table of ablations")
+    train_on: str | None = Field(None, description="data set to train on; the tested one by default")
+    ablates: str | None = Field(None, description="full model that this is an ablation of, for its table of ablations")
     licence: str | None = Field(None, description="licence of code and weights, for `python -m rssr models`")
     citation: str | None = Field(None, description="paper or repository, for `python -m rssr models`")
     literature: Literature | None = Field(
@@ -55,10 +55,10 @@ class Model(Network):
 
 
 class Optimiser(Block):
-    """How the weights move."""
+    """The optimiser."""
 
     name: Literal["adam", "adamw"] = Field("adam", description="torch.optim's Adam or AdamW")
-    lr: float = Field(gt=0, description="learning rate at its highest")
+    lr: float = Field(gt=0, description="peak learning rate")
     betas: tuple[float, float] = Field((0.9, 0.99), description="decay of the first and second moment")
     weight_decay: float = Field(0.0, ge=0, description="weight decay")
 
@@ -82,19 +82,19 @@ class Recipe(Block):
     batch: int = Field(16, ge=1, description="patches per step")
     patch: int = Field(32, ge=8, description="side of the LR patches in pixels")
     loss: Literal["l1", "l2", "charbonnier"] = Field("l1", description="pixel loss on [0, 1]")
-    optimiser: Optimiser = Field(description="how the weights move")
+    optimiser: Optimiser = Field(description="optimiser")
     schedule: Schedule = Field(Schedule(), description="learning rate over the iterations")
     ema: float = Field(0.0, ge=0, lt=1, description="decay of the averaged weights that are kept; 0: the last weights")
     clip: float | None = Field(None, gt=0, description="largest norm of the gradient")
     precision: Literal["fp32", "tf32", "bf16"] = Field(
-        "fp32", description="bf16 by autocast; tf32 needs a GPU, where fp32 does without it"
+        "fp32", description="bf16 by autocast; tf32 needs a GPU; fp32 never uses it"
     )
     channels_last: bool = Field(False, description="memory order of pixels; faster for networks of plain convolutions")
     compile: Literal["default", "reduce-overhead", "max-autotune"] | None = Field(
         None, description="mode of torch.compile; by default nothing is compiled"
     )
     seeds: tuple[NonNegativeInt, ...] = Field(
-        (10,), min_length=1, description="of the initial weights and of every patch; each trains a replicate"
+        (10,), min_length=1, description="seeds of the initial weights and of the patches; each trains a replicate"
     )
     checkpoint_every: int = Field(200, ge=1, description="iterations between checkpoints to resume from")
     log_every: int = Field(10, ge=1, description="iterations that a row of the loss curve averages")
