@@ -1,4 +1,4 @@
-"""From the argument and weight names of authors' released code to ours, and back."""
+"""Translates argument and weight names between authors' released code and this project."""
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -13,16 +13,16 @@ Tensors = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class Released:
-    """How the authors' code names and stores the weights of a network: what the network's method `released` returns.
+    """How the authors' code names and stores the weights of a network. A network's method `released` returns it.
 
     Args:
-        keys: patterns of our names and what they are in theirs, applied one after the other to every name.
-        join: from our tensors, renamed, to what their code has.
-        split: the inverse; it leaves what it does not know as it is.
-        constants: what their files carry besides weights, and the values that each may have. A file may lack them; the
-            first values are written, because their code loads strictly.
-        constant: what those values are, for errors.
-        note: how the function that their code computes from these weights may differ from the network's.
+        keys: (pattern, replacement) pairs, applied in order to every name of this project, giving the authors' name.
+        join: converts tensors of this project, already renamed, to the authors' tensors.
+        split: the inverse; it keeps unknown tensors unchanged.
+        constants: tensors in the authors' files besides weights, each with its permitted values. A file may lack
+            them; the first values are written on export, because the authors' code loads strictly.
+        constant: description of these values, for errors.
+        note: how the output of the authors' code with these weights may differ from that of this project's network.
     """
 
     keys: Keys
@@ -33,21 +33,26 @@ class Released:
     note: str = ""
 
     def theirs(self, tensors: Tensors) -> dict[str, Tensor]:
-        """Weights under our names as their code has them, without constants."""
+        """The weights of this project in the authors' names and layout, without constants."""
         return self.join({self._name(name): value for name, value in tensors.items()})
 
     def ours(self, tensors: Tensors, names: Iterable[str]) -> dict[str, Tensor]:
-        """Their weights under ours of these names, without constants; what is unknown keeps its name."""
+        """The authors' weights in this project's names and layout, without constants.
+
+        Args:
+            tensors: weights under the authors' names.
+            names: names of this project to translate to; a tensor that matches none keeps its name.
+        """
         known = {self._name(name): name for name in names}
         apart = self.split(tensors)
         return {known.get(name, name): value for name, value in apart.items() if name not in self.constants}
 
     def odd(self, tensors: Tensors) -> list[str]:
-        """The constants that have another value, in any shape; repeated ones count as one."""
+        """The names of constants with a value that is not permitted. Shapes do not matter, nor do repeated values."""
         return [name for name in self.constants if name in tensors and not self._allowed(name, tensors[name])]
 
     def _allowed(self, name: str, value: Tensor) -> bool:
-        # Rounded as the file is: codes that store in half precision also convert what is constant.
+        # Compared in the dtype of the file: code that stores half precision also converts the constants.
         choices = [choice.flatten().to(value.dtype).double() for choice in self.constants[name]]
         if value.numel() == 0 or value.numel() % len(choices[0]):
             return False
@@ -61,7 +66,7 @@ class Released:
 
 
 def counted(template: str, offset: int) -> Callable[[re.Match], str]:
-    """A replacement: the groups of a match in a template, the last one a number to which `offset` is added."""
+    """A replacement that fills a template with the groups of a match; `offset` is added to the last, a number."""
     return lambda match: template.format(*match.groups()[:-1], int(match.groups()[-1]) + offset)
 
 
@@ -72,14 +77,14 @@ def translate_arguments(
     fixed: Mapping[str, Any],
     unused: Collection[str] = (),
 ) -> dict[str, Any]:
-    """The authors' keyword arguments as those of this project.
+    """Translate the authors' keyword arguments to those of this project.
 
     Args:
-        network: its name, for the error.
+        network: name of the network, for the error.
         config: the authors' arguments.
-        names: their arguments that have a counterpart, with its name; a scale may be a list of one.
-        fixed: their arguments that have one value here, because the released networks have no other.
-        unused: their arguments that change nothing.
+        names: the authors' name of an argument -> its name in this project; a scale may be a list of one.
+        fixed: the authors' arguments that are supported with one value only, the value in all released networks.
+        unused: the authors' arguments that have no effect.
 
     Raises:
         ValueError: for an argument that has no counterpart.
@@ -96,18 +101,18 @@ def translate_arguments(
 
 
 def load_released(model: nn.Module, state_dict: Tensors) -> nn.Module:
-    """Load the authors' weights, all of them and in their dtype.
+    """Load the authors' weights strictly, and convert the network to their dtype.
 
     Args:
-        model: the network, which is changed; its method `released` knows the names.
-        state_dict: weights under the authors' keys.
+        model: the network, changed in place; its method `released` returns the translation.
+        state_dict: weights under the authors' names.
 
     Returns:
         The model, in eval mode.
 
     Raises:
-        ValueError: for a constant of another value, by name.
-        RuntimeError: for keys or shapes that do not fit, by name.
+        ValueError: for a constant whose value is not permitted; names it.
+        RuntimeError: for names or shapes that do not fit; lists them.
     """
     released = model.released()
     if odd := released.odd(state_dict):
