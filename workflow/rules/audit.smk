@@ -1,4 +1,4 @@
-"""How far the measuring protocol alone moves the scores: the same weights under every combination of it."""
+"""How much scores depend on the measuring protocol: the same weights under every combination of its settings."""
 
 
 rule audit_protocol:

@@ -1,4 +1,4 @@
-"""The validated configuration as objects, and what the rules share."""
+"""The plan of the run, made from the validated configuration, and functions that the rules share."""
 
 import os
 import sys
@@ -18,7 +18,7 @@ from rssr.plan.manifests import lost_images
 from rssr.plan.plan import Plan
 from rssr.steps.obtaining import obtain
 
-# More threads than any machine has: Snakemake gives such a job all cores, and nothing else runs meanwhile.
+# More threads than any machine has: Snakemake gives such a job all cores, so no other job runs at the same time.
 ALL_CORES = 256
 LITERATURE = os.path.relpath(ROOT / "config" / "literature.yaml")
 
@@ -56,9 +56,9 @@ onstart:
 
 
 def remade_if_incomplete(manifest):
-    """No input, but the job of a manifest runs again if an image that it lists no longer exists; no file is changed.
+    """Returns no input, but makes the job of a manifest run again if an image that it lists no longer exists.
 
-    Called while Snakemake looks for the inputs of the job, which is before it decides which jobs run.
+    Changes no file. Snakemake calls it while it collects the inputs of the job, before it decides which jobs run.
     """
     if lost := lost_images(manifest):
         logger.info(
@@ -69,7 +69,7 @@ def remade_if_incomplete(manifest):
 
 
 def of_models(kind, test, suffix=""):
-    """The artifacts of a kind of all models on a test set."""
+    """The paths of the artifacts of one kind on a test set, one per model."""
     return paths(test.artifact(kind, suffix, model.name) for model in plan.models_at(test.scale))
 
 
@@ -86,12 +86,12 @@ def training_curves(wildcards):
 
 
 def profiles(models):
-    """The costs of models."""
+    """The cost profiles of models."""
     return paths(Artifact("profile", scale=model.scale, model=model.name) for model in models)
 
 
 def weights_option(wildcards, input):
-    """How a script is given the weights of a model; nothing for an interpolation."""
+    """The option that passes the weights of a model to a script; empty for an interpolation."""
     return f"--weights {' '.join(input.weights)}" if input.weights else ""
 
 

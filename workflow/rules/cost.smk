@@ -1,4 +1,4 @@
-"""Costs and records of training -> tables."""
+"""Cost profiles, and the provenance records of weights -> tables."""
 
 
 rule render_complexity:
@@ -27,7 +27,7 @@ rule render_complexity:
         " --reference {params.reference} --notes {params.notes:q} --out {params.out} > {log} 2>&1"
 
 
-# The first two metrics only: with all of them it would be wider than a page.
+# Only the first two metrics: with all of them the table would be wider than a page.
 rule render_ablation:
     input:
         profiles=lambda wildcards: profiles(plan.ablation(wildcards.model, int(wildcards.scale))),

@@ -1,6 +1,6 @@
 """A finished run -> a page that opens from disk; the copy of a run that the repository keeps."""
 
-# The options by which a command, given in the checkout, names this run's folder and configuration; none by default.
+# Command-line options that, in the checkout, select this run's folder and configuration; empty by default.
 _files = [os.path.relpath(path, ROOT) for path in workflow.configfiles]
 _settings = workflow.config_settings.config_args or []
 CONFIGURED = [

@@ -76,7 +76,7 @@ rule score_images:
         " --crop {params.crop} --scores {output.scores} > {log} 2>&1"
 
 
-# All cores and the GPU, so that nothing else runs while time is taken.
+# All cores and the GPU, so that no other job runs during timing.
 rule profile_model:
     input:
         weights=lambda wildcards: paths(plan.weights_for_profile(plan.model(wildcards))),

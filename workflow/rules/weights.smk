@@ -1,4 +1,4 @@
-"""Weights: trained here or loaded, in one place and one format."""
+"""Weights, trained here or loaded from a file or a URL, in one folder and one format."""
 
 
 rule train_model:
@@ -51,6 +51,7 @@ rule load_weights:
         "../../environment.yml"
     params:
         model=lambda wildcards: jobs.network(plan.model(wildcards)),
+        # Not passed to the script, only tracked: a new checksum re-makes the weights.
         recorded=lambda wildcards: plan.model(wildcards).recorded,
     shell:
         "python {input.script} --model {params.model:q} --downloads downloads/weights"
