@@ -1,5 +1,6 @@
 """The report: what it says of a small run, and how its page behaves in a browser."""
 
+import io
 import json
 import shutil
 from pathlib import Path
@@ -387,6 +388,9 @@ def test_tables_are_sorted_and_filtered(opened):
         title.get_by_role("button").click()
         assert title.get_attribute("aria-sort") == direction
         assert column(page, LEADERBOARD, 1) == expected
+    title.get_by_role("button").click()
+    assert title.get_attribute("aria-sort") is None
+    assert column(page, LEADERBOARD, 1) == list(MODELS.values())
     page.locator("#image-filter").fill("WOOD")
     assert len(column(page, "#image-table", 1)) == 30
     assert all(name.startswith("aWood") for name in column(page, "#image-table", 1))
@@ -409,6 +413,11 @@ def test_images_are_sorted_by_the_difference_of_two_methods(opened):
     assert column(page, "#image-table", 1) == NAMES[::-1]
     page.locator("#image-table thead button").nth(1).click()
     assert column(page, "#image-table", 1) == NAMES
+    page.locator("#image-table thead button").nth(1).click()
+    for expected in (NAMES, NAMES[::-1], NAMES[::-1]):
+        page.locator("#image-table thead button").first.click()
+        assert column(page, "#image-table", 1) == expected
+    page.locator("#image-table thead button").nth(1).click()
     page.select_option("#subtrahend", "other")
     assert column(page, "#image-table", 2)[0] == "+1.50"
     page.locator("#image-table tbody tr.opens").first.click()
@@ -453,12 +462,12 @@ def test_zoom_and_pan_are_the_same_for_every_method(opened):
 
     def transforms() -> set[str]:
         # Of images of different sizes: in parts of their own.
-        script = """[...document.querySelectorAll('#stage img, #contact img')].map((image) => {
+        script = """[...document.querySelectorAll('#stage img, #difference img, #contact img')].map((image) => {
           const {a, e, f} = new DOMMatrix(getComputedStyle(image).transform);
           return [a, e / image.offsetWidth, f / image.offsetHeight].map((x) => x.toFixed(2)).join(' ');
         })"""
         found = page.evaluate(script)
-        assert len(found) == 2 + len(MODELS) + 2
+        assert len(found) == 2 + 2 + len(MODELS) + 2
         return set(found)
 
     assert transforms() == {"1.00 0.00 0.00"}
@@ -501,6 +510,67 @@ def test_any_pair_can_be_compared(opened):
     assert page.locator("#figures figure:visible").count() == 0
 
 
+def test_the_difference_of_both_sides_is_drawn(opened, rendered):
+    page = opened()
+    frame = page.locator("#difference .frame")
+
+    def drawn() -> float:
+        page.wait_for_function("[...document.querySelectorAll('#difference img')].every((image) => image.complete)")
+        pixels = np.asarray(Image.open(io.BytesIO(frame.screenshot())).convert("RGB"), float)
+        return float(pixels[9:-9, 9:-9].mean())  # without the round corners
+
+    assert drawn() == 0  # every method has the same images
+    page.select_option("#right", "HR")
+    page.select_option("#gain", "1")
+    name = page.locator("#image").input_value()
+    hr = read_image(rendered / f"results/data/tiny/test/HR-x4/{name}.png").astype(float)
+    expected = (hr - hr // 2).mean()
+    assert drawn() == pytest.approx(expected, abs=3)
+    page.select_option("#gain", "4")
+    assert drawn() > 2.5 * expected
+
+
+def test_an_address_opens_the_same_view(opened):
+    page = opened()
+    assert "#" not in page.url
+    page.select_option("#set", "tiny/x4-hard")
+    for choice, value in (("image", NAMES[0]), ("left", "HR"), ("right", "other"), ("gain", "16")):
+        page.select_option(f"#{choice}", value)
+    page.locator("#zoom-in").click()
+    page.get_by_role("slider").focus()
+    page.keyboard.press("PageUp")
+    page.wait_for_function("location.hash.includes('divider=60')")
+
+    def state(of) -> list:
+        values = of.locator("#set, #viewer select").evaluate_all("all => all.map((choice) => choice.value)")
+        transform = of.locator("#left-image").evaluate("image => getComputedStyle(image).transform")
+        return [values, transform, of.get_by_role("slider").get_attribute("aria-valuenow")]
+
+    again = opened()
+    again.goto(page.url)
+    again.wait_for_function("document.getElementById('left').value === 'HR'")
+    assert state(again) == state(page)
+    again.reload()
+    assert state(again) == state(page)
+    again.evaluate("location.hash = 'set=nothing&image=nothing&left=LR&zoom=x'")
+    again.wait_for_function("document.getElementById('left').value === 'LR'")
+    assert again.locator("#image").input_value() and again.locator("#set").input_value() == "tiny/x4-hard"
+
+
+def test_what_is_cut_has_a_hint(opened):
+    page = opened(390)
+    page.locator("details").evaluate_all("all => all.forEach((details) => (details.open = true))")
+    cut = page.evaluate("""[...document.querySelectorAll('main *, nav *')].filter((element) => {
+        const pictured = element.closest('#stage, .frame, .clip, select, input');
+        const style = getComputedStyle(element);
+        return !pictured && style.overflowX !== 'visible' && element.scrollWidth > element.clientWidth + 1;
+      }).map((element) => [element, getComputedStyle(element)])
+      .map(([element, style]) => [element.className, style.overflowX, style.backgroundImage])
+    """)
+    assert len(cut) > 3 and all({"sections", "scroll"} & set(name.split()) for name, *_ in cut)
+    assert all(overflow == "auto" and hint.count("linear-gradient") == 4 for _, overflow, hint in cut)
+
+
 @pytest.mark.parametrize("clipboard", [True, False])
 def test_a_command_is_copied(opened, clipboard):
     page = opened()
@@ -520,9 +590,9 @@ def test_theme_is_switched_and_remembered(opened):
     page = opened(theme="dark")
     paper = lambda: page.evaluate("getComputedStyle(document.body).backgroundColor")  # noqa: E731
     dark, switch = paper(), page.locator("#theme")
-    assert switch.get_attribute("aria-pressed") == "true"
+    assert switch.inner_text() == "Light colours"
     switch.click()
-    assert paper() != dark and switch.get_attribute("aria-pressed") == "false"
+    assert paper() != dark and switch.inner_text() == "Dark colours"
     light = paper()
     page.reload()
     assert paper() == light
