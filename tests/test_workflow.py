@@ -313,6 +313,14 @@ def test_several_scales_run_the_chain_for_each_and_keep_what_there_is(project):
     assert before and all(sha256(path) == digest for path, digest in before.items())
 
 
+def test_a_run_ends_with_the_place_of_its_report(project):
+    page, said = project.folder / "results/report/index.html", "open results/report/index.html"
+    page.unlink()
+    assert said not in project.dry_run()[1]
+    assert project.run().splitlines()[-1] == said
+    assert said not in project.run("--force", "--", "results/tables/x4/complexity.csv")
+
+
 def test_a_dry_run_changes_no_file(project):
     image = project.folder / "results/data/synthetic/test/HR-x4/test_0_x0_y0.png"
     image.unlink()

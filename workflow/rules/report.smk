@@ -1,5 +1,7 @@
 """A finished run -> a page that opens from disk; the copy of a run that the repository keeps."""
 
+import atexit
+
 # Command-line options that, in the checkout, select this run's folder and configuration; empty by default.
 _files = [os.path.relpath(path, ROOT) for path in workflow.configfiles]
 _settings = workflow.config_settings.config_args or []
@@ -32,6 +34,13 @@ rule render_report:
     shell:
         "python {input.script} --record {input.record} --test-sets {params.tests:q} --captions {input.captions}"
         " --options {params.options:q} --out {params.out} > {log} 2>&1"
+
+
+# The last line of a run with the report among its files, below the last words of Snakemake.
+onsuccess:
+    if REAL_RUN and any(job.rule.name == "render_report" for job in workflow.dag.jobs):
+        page = Path(rules.render_report.output.page)
+        atexit.register(print, "open", page if Path().samefile(ROOT) else page.resolve(), file=sys.stderr)
 
 
 # Not part of the default run: `snakemake --cores all results/reference/default`.
