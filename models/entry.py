@@ -1,4 +1,4 @@
-"""What decides a network: the keys of its configuration entry, their defaults and what fits together."""
+"""The keys of a configuration entry that determine a network, with their defaults and constraints."""
 
 from typing import Annotated, Any, Literal
 
@@ -17,8 +17,8 @@ class File(Block):
     url: str | tuple[str, ...] | None = Field(None, description="https address, or mirrors; a sha256 is then required")
     sha256: Sha256 | None = Field(
         None,
-        description="hex digest that the file must have; null for a `url` whose digest is not known: it is recorded at "
-        "first use, and tables say so",
+        description="hex digest that the file must have; null for a `url` whose digest is unknown: it is recorded at "
+        "first use, and tables state it",
     )
 
     @model_validator(mode="after")
@@ -26,17 +26,17 @@ class File(Block):
         if (self.path is None) == (self.url is None):
             raise ValueError("give either `path` or `url`")
         if self.url is not None and "sha256" not in self.model_fields_set:
-            raise ValueError("a `url` needs the `sha256` of its file, or `sha256: null` where it is not known")
+            raise ValueError("a `url` needs the `sha256` of its file, or `sha256: null` if it is unknown")
         return self
 
     @model_serializer(mode="wrap")
     def _keep_null(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """With the null of an unknown digest, which is no default: it was asked for."""
+        """Keep an explicit `sha256: null`, which would otherwise be dropped as the default."""
         return serialise(self) | ({"sha256": None} if self.url and self.sha256 is None else {})
 
 
 class Tile(Block):
-    """Tiles that an image is upscaled in, blended where they overlap."""
+    """Upscaling in tiles, which are blended where they overlap."""
 
     size: int = Field(ge=16, description="side in LR pixels")
     overlap: int = Field(ge=0, description="LR pixels that neighbouring tiles share, at most half of the size")
@@ -65,8 +65,8 @@ class Network(Block):
     range: Literal[1, 255] = Field(1, description="the network's input and output span 0 to this")
     multiple_of: int = Field(1, ge=1, description="input sides are reflected up to a multiple of this, then cropped")
     strict: bool = Field(True, description="false: weights that do not fit are left out, and listed in the record")
-    self_ensemble: bool = Field(False, description="mean over the eight flips and turns of the image, at eight times")
-    tile: Tile | None = Field(None, description="upscale in tiles: the network needs the memory of one of them")
+    self_ensemble: bool = Field(False, description="mean over the eight flips and turns, at eight times the cost")
+    tile: Tile | None = Field(None, description="upscale in tiles, which needs the memory of one tile")
 
     @model_validator(mode="after")
     def _one_kind(self) -> "Network":
@@ -83,11 +83,11 @@ class Network(Block):
         return self
 
 
-# Keys of a model's entry in the configuration that decide nothing of the network, see config.models.Model.
+# Keys of a model's entry that do not affect the network, see config.models.Model.
 DESCRIPTIVE = ("label", "note", "required", "train", "train_on", "ablates", "licence", "citation", "literature")
 
 
 class Entry(Network):
-    """A network at one scale, as registry.build() takes it."""
+    """A network at one scale, the input of registry.build()."""
 
     scale: int = Field(4, ge=1, description="upscaling factor")

@@ -308,7 +308,7 @@ def test_ablation_is_the_difference_from_the_full_network():
     assert made.numbers["model"].tolist() == ["b", "a"]
     assert made.numbers["s/x4-bicubic/psnr_y_difference"].tolist() == [0, -0.5]
     text = made.markdown()
-    assert "Ablation of B" in text and "minus that of B" in text and "-0.50" in text and "**1.0**" in text
+    assert "Ablation of B" in text and "difference from B." in text and "-0.50" in text and "**1.0**" in text
     assert "C" not in made.numbers["label"].tolist()
 
 
@@ -512,7 +512,7 @@ def test_complexity_table():
     assert made.title == "Complexity: x4"
     text = made.markdown()
     assert "In the literature (M)" in text and "| 0.0 |" in " ".join(text.split())
-    assert "A: parameters as printed in a paper" in text
+    assert "A: parameters as stated in a paper" in text
     assert "1x3x16x16, float32, on A chip, 2 threads, PyTorch 2.14.1" in text
     assert "0.004" in text and "**1.1** [1.0, 1.9]" in text and "<u>3.0</u>" in text
     assert "C was measured at" in text and "1 threads" in text and "not comparable" in text

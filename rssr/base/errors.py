@@ -9,7 +9,7 @@ class UserError(Exception):
 
     Args:
         problem: what is wrong: the file or key, what was found and what was expected.
-        remedy: what to do, where the problem does not say it.
+        remedy: what to do, unless the problem says it.
     """
 
     def __init__(self, problem: str, remedy: str = "") -> None:

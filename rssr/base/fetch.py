@@ -37,7 +37,7 @@ def download(
         url: http or https address.
         path: where the file goes.
         digest: the first digits of its sha256, or "md5:" and those of its md5; empty: not checked.
-        size: its length in bytes, where known.
+        size: its length in bytes, if known.
         password: of a Seafile share that `url` leads to.
         room: bytes that the disk must have free beyond the file itself.
 
@@ -170,7 +170,7 @@ def _open(url: str, start: int, password: str | None) -> http.client.HTTPRespons
 
 
 def _append(response: http.client.HTTPResponse, part: Path, start: int, path: Path, room: int) -> int | None:
-    """Append what a server sends; the length of the whole file, or None where the server does not say."""
+    """Append what a server sends; the length of the whole file, or None if the server does not state it."""
     if "Content-Length" not in response.headers:
         total = None
     elif response.status == 206:

@@ -2,6 +2,6 @@
 
 
 def parts(target: str) -> tuple[str, str]:
-    """(module, name); the name is empty where there is no colon."""
+    """(module, name); the name is empty without a colon."""
     module, _, name = target.partition(":")
     return module, name

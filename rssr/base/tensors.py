@@ -75,7 +75,7 @@ def _is_state_dict(content: Any) -> bool:
 
 
 def scale_of(path: Path) -> int | None:
-    """The upscaling factor that a safetensors file records, read from its header alone; None where it records none."""
+    """The upscaling factor that a safetensors file records, read from its header alone; None if it records none."""
     if path.suffix != ".safetensors" or not path.is_file():
         return None
     with path.open("rb") as file:

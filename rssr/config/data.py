@@ -18,21 +18,21 @@ class Dataset(Block):
     images: str | None = Field(None, description="a folder of your own images, instead of `module`")
     root: str | None = Field(
         None,
-        description="folder that has the images of an external data set, in any known layout; they are downloaded "
-        "where neither this nor the environment's RSSR_ROOT_{MODULE} names one",
+        description="folder with the images of an external data set, in any known layout; they are downloaded "
+        "if neither this nor the environment variable RSSR_ROOT_{MODULE} names one",
     )
-    subset: bool = Field(False, description="take the part of an external data set that `root` has; titles say so")
+    subset: bool = Field(False, description="take the part of an external data set that is in `root`; titles say so")
     split: dict[Literal["train", "val", "test"], str | tuple[str, ...]] | str | None = Field(
         None,
         description="the name of a split of an external data set: paper; of RSSCN7 seed_2745, the default, or fahrnet. "
         "Or split -> glob pattern, or several: below the folder of `images`, or of the source names of an external "
-        "data set; val is prepared and not used yet",
+        "data set; val is for recipes with `validate_every`",
     )
     tile: int | None = Field(None, ge=16, description="side of the HR tiles in pixels; the data set's own by default")
 
     unit: str | None = Field(
         None,
-        description="regular expression whose group, in the name of a source image, names the unit of intervals and "
+        description="regular expression whose group, in the name of a source image, is the unit of intervals and "
         'tests, such as "(seq\\d+)" where several images show one place; by default each source image is a unit',
     )
 

@@ -1,4 +1,4 @@
-"""Literature values: what papers print of a method on a data set, each with its citation and its protocol."""
+"""Literature values: values reported for a method on a data set, each with its citation and its protocol."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,20 +15,20 @@ FILE = ROOT / "config" / "literature.yaml"
 
 
 class Value(BaseModel):
-    """One number that a paper prints."""
+    """One value from the literature."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     dataset: Literal[MODULES] = Field(description="module of datasets/")
-    label: str = Field(min_length=1, description="what the method is called")
-    model: str | None = Field(None, description="name of the entry in `models` that is the same method, if one is")
-    metric: Literal[tuple(METRICS)] = Field(description="what it is a value of")
-    value: str = Field(pattern=r"^\d+(\.\d+)?$", description="with the digits that are printed")
+    label: str = Field(min_length=1, description="name of the method")
+    model: str | None = Field(None, description="name of the entry in `models` for the same method, if any")
+    metric: Literal[tuple(METRICS)] = Field(description="metric of the value")
+    value: str = Field(pattern=r"^\d+(\.\d+)?$", description="with the digits of the publication")
     citation: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(
-        min_length=10, description="where it is printed; nothing is entered without"
+        min_length=10, description="publication that states it"
     )
     protocol: dict[Literal["scale", "degradation", "rounding", "crop", "images", "split"], int | str | None] = Field(
-        description="what was stated of the measurement; null where it was not"
+        description="the stated protocol; null for what is not stated"
     )
 
     def is_of(self, module: str, scale: int) -> bool:

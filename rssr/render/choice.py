@@ -6,25 +6,25 @@ import numpy as np
 
 
 def spread(scores: np.ndarray) -> np.ndarray:
-    """How far apart the methods are on each image, (images,): -1 where a score is missing, so that it comes last.
+    """The range of the methods' scores on each image, (images,); -1 if a score is missing, so that it sorts last.
 
     Args:
-        scores: of one metric, (methods, images).
+        scores: scores by one metric, (methods, images).
     """
     with np.errstate(invalid="ignore"):  # infinity minus itself
         return np.nan_to_num(np.ptp(scores, axis=0), nan=-1.0)
 
 
 def differing(scores: np.ndarray, sources: Sequence[str], count: int) -> list[int]:
-    """The images on which the methods' scores differ most, the first ones of different source images.
+    """The images on which the methods' scores differ most, different source images first.
 
     Args:
-        scores: of one metric, (methods, images).
+        scores: scores by one metric, (methods, images).
         sources: the source image of each image.
-        count: how many.
+        count: number of images.
 
     Returns:
-        Their indices, the one with the largest difference first.
+        Their indices, largest difference first.
     """
     order = np.argsort(-spread(scores), kind="stable").tolist()
     first = list({sources[index]: index for index in reversed(order)}.values())
@@ -32,11 +32,11 @@ def differing(scores: np.ndarray, sources: Sequence[str], count: int) -> list[in
 
 
 def differing_and_even(scores: np.ndarray, count: int) -> list[int]:
-    """Images of which half are those where the methods differ most, the other half spread evenly over the rest.
+    """Half of the images by largest difference between the methods, the other half evenly spaced over the rest.
 
     Args:
-        scores: of one metric, (methods, images).
-        count: how many; all where there are no more.
+        scores: scores by one metric, (methods, images).
+        count: number of images; all if there are fewer.
 
     Returns:
         Their indices in ascending order.

@@ -16,8 +16,8 @@ def compare(stated: Protocol, measured: Protocol) -> tuple[str, str]:
     """Whether two protocols agree: "yes", "no" or "not known", and why.
 
     Args:
-        stated: what is stated of the literature value, None where it is not.
-        measured: the same keys, and no unknown ones.
+        stated: the protocol of the literature value; None for what is not stated.
+        measured: the protocol of this run, with the same keys, all of them known.
     """
     differing = [
         f"{key} {value} there, {measured[key]} here"
@@ -36,7 +36,7 @@ def for_test_set(path: Path, test: TestSet, images: int) -> list[dict[str, Any]]
     Args:
         path: the file of literature values.
         test: the test set of the table.
-        images: how many images of it were measured.
+        images: number of measured images.
     """
     rows = []
     for value in load(path):
@@ -48,12 +48,12 @@ def for_test_set(path: Path, test: TestSet, images: int) -> list[dict[str, Any]]
 
 
 def rows(values: Values, models: Collection[str], metrics: Collection[str]) -> list[dict[str, str]]:
-    """The rows of a quality table that are not measured: a method each, `label` and of each metric what is printed.
+    """The unmeasured rows of a quality table, one per method: its `label`, and its value for each metric.
 
     Args:
         values: see for_test_set().
-        models: the models that the table has a row of.
-        metrics: its columns.
+        models: the models that have a row in the table.
+        metrics: the metrics that have a column in the table.
     """
     found: dict[str, dict[str, str]] = {}
     for value in values:
@@ -65,7 +65,7 @@ def rows(values: Values, models: Collection[str], metrics: Collection[str]) -> l
 
 
 def notes(values: Values, metrics: Collection[str]) -> list[str]:
-    """Where the values of these metrics are printed, and how their protocol differs; those of one protocol in one."""
+    """Source and protocol of the values of these metrics, in one note per method, source and protocol."""
     found: dict[tuple[str, ...], list[str]] = {}
     for value in values:
         if value["metric"] in metrics:

@@ -1,4 +1,4 @@
-"""Results of several machines as one: a GPU's costs, a colleague's scores, where protocol and images are the same."""
+"""Merges results of several machines, such as a GPU's costs or a colleague's scores, if protocol and images agree."""
 
 import json
 import shutil
@@ -27,17 +27,17 @@ _RECORDS = ("csv", "json")  # what is merged: no images, no tensors
 def merge(folders: Sequence[Folder], out: Path) -> Iterator[str]:
     """Merge what was measured, and render the tables of quality and one page with them and the costs on each machine.
 
-    Of an artifact that several folders have, the first is kept; of costs, a GPU's.
+    If several folders have an artifact, the first one is kept; for costs, one from a GPU.
 
     Args:
-        folders: of results, each with its provenance.json.
+        folders: folders of results, each with its provenance.json.
         out: a new folder, in the layout of results/.
 
     Yields:
-        A line for each artifact of which another folder's was kept, and where the page is.
+        A line for each artifact that differs between folders, saying which was kept, and the path of the page.
 
     Raises:
-        UserError: where protocol or images differ, and for a folder that is there.
+        UserError: if protocols or images differ, or if `out` is not empty.
     """
     if out.exists() and any(out.iterdir()):
         raise UserError(f"{out} is not empty", "name a new folder")
@@ -82,7 +82,7 @@ def _test_sets(folders: Sequence[Folder]) -> list[TestSet]:
 
 
 def _check(a: Folder, b: Folder, test: TestSet) -> None:
-    """UserError unless two folders have measured a test set in the same way on the same images, where both have."""
+    """UserError if two folders have both measured a test set, but differently or on different images."""
     where = f"{a.path} and {b.path}: {test.key}"
     records = [_of_test(folder, test) for folder in (a, b)]
     if not all(records):
@@ -115,7 +115,7 @@ def _names(entry: Mapping[str, Any], test: TestSet) -> bool:
 
 
 def _of_test(folder: Folder, test: TestSet) -> dict[str, Any]:
-    """How a folder has scored a test set; empty where it has not."""
+    """The record of a folder's scores on a test set; empty if it has none."""
     return next((folder.json(a) for a in folder.of_kind("scores", "json") if test.holds(a)), {})
 
 
@@ -171,7 +171,7 @@ def _quality(
     rows: Mapping[str, Mapping],
     settings: Mapping[str, Any],
 ) -> Table:
-    """The quality table of a test set, in the order of the configuration, each row with where it was measured."""
+    """The quality table of a test set, in the order of the configuration; each row names its machine."""
     files = {name: merged.file(files[name]) for name in rows if name in files}
     scores = {name: read_scores(path, test.unit) for name, path in files.items()}
     columns = list(dict.fromkeys(column for frame in scores.values() for column in frame))

@@ -1,4 +1,4 @@
-"""What an audit measured, seen from the stated protocol, and from a literature value."""
+"""Compares the results of an audit with the stated protocol, and with a literature value."""
 
 import pandas as pd
 
@@ -29,10 +29,10 @@ def nearest(measured: pd.DataFrame, psnr: float, ssim: float | None, count: int 
 
     Args:
         measured: of audit().
-        psnr: as printed, in dB.
-        ssim: as printed, None where it is not; else the distance is the root of both squared differences, each in units
-            of the metric's standard deviation over the combinations.
-        count: how many.
+        psnr: the literature value in dB.
+        ssim: the literature value, or None if none is stated. With both, the distance is Euclidean, in units of each
+            metric's standard deviation over the combinations.
+        count: number of combinations.
     """
     distance = ((measured["psnr"] - psnr) / measured["psnr"].std()) ** 2
     if ssim is not None:

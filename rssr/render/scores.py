@@ -1,4 +1,4 @@
-"""Scores as renderings take them: one row per image, and how far replicates lie apart."""
+"""Reads scores for tables and figures: one row per image, and the scores of each replicate."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,11 +11,11 @@ from rssr.base.files import read_csv, read_json
 def read_scores(path: Path, unit: str = "") -> pd.DataFrame:
     """Read results/scores/.../{model}.csv: one row per image, `image`, `unit` and one column per metric.
 
-    Of a model with several replicates each score is the mean over them, see plan.replicate.
+    If a model has several replicates, each score is the mean over them, see plan.replicate.
 
     Args:
         path: the file.
-        unit: TestSet.unit, which makes the unit of statistics of a source image's name.
+        unit: TestSet.unit, which finds the unit of statistics in a source image's name.
     """
     frame = _read(path).rename(columns={"source": "unit"})
     if unit:
@@ -27,7 +27,7 @@ def read_scores(path: Path, unit: str = "") -> pd.DataFrame:
 
 
 def read_replicates(path: Path) -> list[pd.DataFrame]:
-    """The scores of each replicate, as read_scores() has their mean; empty where there is one replicate only."""
+    """The scores of each replicate, in the format of read_scores(); empty if there is only one."""
     frame = _read(path)
     if frame["replicate"].nunique() == 1:
         return []
@@ -40,12 +40,12 @@ def absent(records: Iterable[Path]) -> dict[str, str]:
 
 
 def _read(path: Path) -> pd.DataFrame:
-    """The file as it is written: an image may be called "007" or "nan"."""
+    """The scores with all names kept as text: an image may be called "007" or "nan"."""
     rows = read_csv(path)
     names = {key: [row[key] for row in rows] for key in ("image", "source")}
     return pd.read_csv(path, dtype={"replicate": str}).assign(**names)
 
 
 def _mean(values: pd.Series) -> float:
-    """The mean; not a number where one of the values is none."""
+    """The mean; NaN if a value is NaN."""
     return values.mean(skipna=False)

@@ -90,7 +90,7 @@ def _here(path: str | Path) -> Path:
 
 
 def _licence(model: Model) -> str:
-    """The licence of the code, where the entry says nothing: the packages state their own."""
+    """The licence of the code; if the entry states none, that of the package."""
     arch = model.arch or "spandrel:"
     if arch in INTERPOLATIONS or arch in NETWORKS:
         return "MIT"

@@ -15,11 +15,11 @@ _DIGEST = hashlib.sha256().digest_size
 
 
 class Checkpoints:
-    """The last two states of a run; where the newest is damaged, the one before it is used.
+    """The last two states of a run; if the newest is damaged, the one before it is used.
 
     Args:
-        folder: where they are kept, also those of finished runs, so that reverting an edit needs no new training.
-        identity: what the run depends on; each identity has checkpoints of its own.
+        folder: where states are kept, even after a run has finished, so that reverting an edit needs no new training.
+        identity: everything that the run depends on; each identity has its own checkpoints.
     """
 
     def __init__(self, folder: Path, identity: Any) -> None:
@@ -27,7 +27,7 @@ class Checkpoints:
         self.newest, self.before = folder / f"{key}.checkpoint", folder / f"{key}.before.checkpoint"
 
     def save(self, state: dict[str, Any]) -> None:
-        """Keep a state, and the one that was the newest; a full disk loses neither of those that are there."""
+        """Save a state and keep the previous one; a full disk loses none of the saved states."""
         content = io.BytesIO()
         torch.save(state, content)
         with replacing(self.newest) as temporary:
@@ -38,7 +38,7 @@ class Checkpoints:
                 self.newest.replace(self.before)
 
     def load(self, device: torch.device) -> dict[str, Any] | None:
-        """The newest whole state; None where there is none. A damaged one is deleted, with a message."""
+        """The newest intact state, or None. A damaged one is deleted, with a message."""
         for path in (self.newest, self.before):
             if not path.exists():
                 continue

@@ -22,7 +22,7 @@ def export(config: Config, name: str, scale: int, form: str, path: Path) -> str:
         path: the file, with the suffix of SUFFIXES.
 
     Returns:
-        How the function that the authors' code computes from the file differs; empty where it does not.
+        How the output of the authors' code with this file differs; empty if it does not.
 
     Raises:
         UserError: for another suffix, a model without weights, or one that the authors' code has no counterpart of.

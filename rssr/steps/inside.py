@@ -1,4 +1,4 @@
-"""The analysis of networks: which image, which part of it, which maps, and the files of arrays."""
+"""The analysis of networks: selects the image, its part and the feature maps, and writes files of arrays."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ _SHOWN = 4  # ARRBs whose maps are shown: 0, 3, 7 and 11 of the paper's twelve
 
 
 def lr_image(lr_dir: Path, names: Sequence[str], name: str | None) -> tuple[str, Tensor]:
-    """(name, (3, h, w) uint8) of an LR image; of the first where no name is given. UserError for an unknown name."""
+    """(name, (3, h, w) uint8) of an LR image, by default the first. UserError for an unknown name."""
     if name is not None and name not in names:
         raise UserError(f"analysis.image names '{name}', which is not an image of {lr_dir}{nearest(name, names)}")
     name = name or names[0]
@@ -29,10 +29,10 @@ def cut_around(
     """The part of an LR image around a square of its SR image, and the square within that part.
 
     Args:
-        name: of the image, for errors.
+        name: name of the image, for errors.
         lr: (3, h, w).
         square: (left, top, side) in SR pixels; None: four LR pixels in the middle of the image.
-        side: of the part, in LR pixels, or the image's own where that is smaller.
+        side: side of the part in LR pixels, at most that of the image.
         scale: upscaling factor.
 
     Returns:
@@ -64,7 +64,7 @@ def dissected(model: nn.Module) -> LSTMConvSR:
 
 
 def shown_arrbs(network: LSTMConvSR) -> list[int]:
-    """The ARRBs of the first neural block whose maps are shown: 0, 3, 7 and 11 of twelve, as far apart in others."""
+    """The ARRBs of the first neural block whose maps are shown: of twelve, 0, 3, 7 and 11."""
     arrg = network.body[0].blocks[0].arrg
     count = len(arrg) if isinstance(arrg, nn.Sequential) else 0
     return sorted({index * (count - 1) // (_SHOWN - 1) for index in range(_SHOWN)}) if count else []

@@ -19,7 +19,7 @@ def profile(
 
     Args:
         entry: the model's entry in the configuration.
-        weights: of a checkpoint: its weights, which tell its architecture; None: random ones.
+        weights: the weights of a checkpoint, whose architecture is read from them; None: random weights.
         settings: the block `profile` of the configuration.
         device: what is measured; nothing else should run on it meanwhile.
     """

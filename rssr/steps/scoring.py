@@ -30,7 +30,7 @@ class TestImages:
         crop: border pixels left out of metrics on each side.
     """
 
-    __test__ = False  # no class of tests, whatever pytest makes of the name
+    __test__ = False  # keeps pytest from collecting it
 
     hr_dir: Path
     lr_dir: Path

@@ -22,7 +22,7 @@ def architecture(network: Diagram, label: str) -> plt.Figure:
 
     Args:
         network: see steps.architecture.describe().
-        label: what the tables call it.
+        label: its label in tables.
     """
     orders = ""
     if network.orders:

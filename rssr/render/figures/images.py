@@ -22,7 +22,7 @@ _LARGEST = 1.15  # side of a crop
 
 @dataclass(frozen=True)
 class Sample:
-    """An image with what the methods made of it, and the crop to show.
+    """An image, its SR images by the methods, and the crop to show.
 
     Attributes:
         name: of the image.

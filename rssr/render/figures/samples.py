@@ -28,8 +28,8 @@ def samples(
         lr: that of the LR images.
         srs: model -> that of its SR images.
         scores: of one metric, (methods, images), in the manifest's order.
-        crops: `image` and `square` of the configured crops; empty: where the methods differ most.
-        images: how many images, where no crops are configured.
+        crops: `image` and `square` of the configured crops; if empty, the crops on which the methods differ most.
+        images: number of images if no crops are configured.
         side: of their crops in HR pixels.
 
     Raises:
@@ -74,7 +74,7 @@ def _differing_box(hr: np.ndarray, srs: Sequence[np.ndarray], side: int) -> tupl
 
 
 def _configured_box(image: str, hr: np.ndarray, square: Sequence[int]) -> tuple[int, int, int, int]:
-    """(left, top, right, bottom) of a configured square, (left, top, side); UserError where it leaves the image."""
+    """(left, top, right, bottom) of a configured square, (left, top, side); UserError if it exceeds the image."""
     left, top, side = square
     if left + side > hr.shape[1] or top + side > hr.shape[0]:
         raise UserError(

@@ -86,7 +86,7 @@ def logarithmic(axis: Axis, values: Iterable[float]) -> float | None:
         values: not negative; what is not a number is not shown.
 
     Returns:
-        Where 0, which has no place on such an axis, is to be drawn: before a dotted line. None where no value is 0.
+        The position at which to draw 0, which a logarithmic axis lacks: before a dotted line. None if no value is 0.
     """
     values = [value for value in values if math.isfinite(value)]
     positive = [value for value in values if value > 0] or [1.0]

@@ -1,4 +1,4 @@
-"""Tables of cost: one call of each method, and the cost and quality of a network's variants."""
+"""Tables of cost: one call of each method, and the cost and quality of a network's ablations."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,7 +20,7 @@ def complexity(profiles: Mapping[str, Mapping], models: Mapping[str, Mapping], r
     Args:
         profiles: model -> results/profile/x{scale}/{model}.json.
         models: model -> `label` and `notes`, a list.
-        reference: the model whose latency the others' are compared with; not compared if it has no parameters.
+        reference: the model that latencies are compared with; without parameters, nothing is compared.
     """
     numbers = pd.DataFrame([_cost(name, models[name]["label"], profile) for name, profile in profiles.items()])
     printed = {  # at x4
@@ -48,7 +48,7 @@ def complexity(profiles: Mapping[str, Mapping], models: Mapping[str, Mapping], r
     )
     notes = model_notes(models)
     notes += [
-        f"{models[name]['label']}: parameters as printed in {stated['citation']}"
+        f"{models[name]['label']}: parameters as stated in {stated['citation']}"
         + (f", without {' and '.join(stated['without'])}" if stated["without"] else "")
         for name, stated in printed.items()
     ]
@@ -63,14 +63,14 @@ def ablation(
     tests: Sequence[TestSet],
     metrics: Sequence[str],
 ) -> Table:
-    """A network and variants of it: what they cost, and how far their quality is from the full network's.
+    """The ablation table: cost and quality of a network and its ablations.
 
     Args:
-        profiles: the full network, then its variants -> results/profile/x{scale}/{model}.json.
+        profiles: model, the full network first -> results/profile/x{scale}/{model}.json.
         models: model -> `label` and `notes`, a list.
-        qualities: what a test set is (dataset, scale, degradation) -> numbers of its quality table.
+        qualities: (dataset, scale, degradation) of a test set -> the numbers of its quality table.
         tests: the test sets, in the order of the columns.
-        metrics: what to show of them.
+        metrics: the metrics to show.
     """
     numbers = pd.DataFrame([_cost(name, models[name]["label"], profile) for name, profile in profiles.items()])
     columns = _cost_columns(profiles)
@@ -92,8 +92,8 @@ def ablation(
                 )
             )
     caption = (
-        f"Ablation of {models[full]['label']}. {_cost_caption(profiles)}. Quality: mean over the images; Δ: minus that "
-        f"of {models[full]['label']}. Best bold, second underlined. {protocols(metrics)}"
+        f"Ablation of {models[full]['label']}. {_cost_caption(profiles)}. Quality: mean over the images; Δ: difference "
+        f"from {models[full]['label']}. Best bold, second underlined. {protocols(metrics)}"
     )
     if any(key.endswith("_spread") for key in numbers):
         caption += " A Δ behind a mean: range of the means of replicates."
@@ -147,7 +147,7 @@ def _cost_caption(profiles: Mapping[str, Mapping]) -> str:
 
 
 def _cost_notes(profiles: Mapping[str, Mapping], models: Mapping[str, Mapping]) -> list[str]:
-    """What the reader must know of measurements: kernels, what is not counted, disturbed or incomparable ones."""
+    """Remarks on kernels, operators that are not counted, and disturbed or incomparable measurements."""
     setups = {name: _setup(profile) for name, profile in profiles.items()}
     first = next(iter(setups.values()))
     notes = [
@@ -172,7 +172,7 @@ def _cost_notes(profiles: Mapping[str, Mapping], models: Mapping[str, Mapping]) 
 
 
 def _setup(profile: Mapping[str, Any]) -> str:
-    """What a measurement holds for."""
+    """The conditions that a measurement holds for."""
     latency = profile["latency"]
     where = profile["machine"]["processor"] if latency["device"].startswith("CPU") else latency["device"]
     return (

@@ -50,14 +50,14 @@ class Table:
     """A table before it is rendered: numbers in full precision, and how to show them.
 
     Attributes:
-        numbers: one row per method, with a column `label`, and `model` where a row is of a model.
+        numbers: one row per method, with a column `label`, and `model` if rows belong to models.
         columns: the columns to show.
-        title: in a few words, see render.titles.
+        title: a few words, see render.titles.
         caption: what is shown, with the protocol.
         notes: remarks below the table.
         group: the column, shown first, whose equal values make groups of rows; marks are given within a group.
-        below: rows of texts below a rule, by the keys of the columns, that are not measured here: never ranked, and no
-            part of the numbers and so of the CSV.
+        below: rows below a rule that are not measured here: column key -> text. They are never ranked, and are not in
+            the numbers, and so not in the CSV.
     """
 
     numbers: pd.DataFrame

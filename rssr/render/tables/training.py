@@ -17,7 +17,7 @@ def training(
 
     Args:
         records: (artifact of the weights, its record). The record of loaded weights contains that of their training
-            where one came with them.
+            if one came with them.
         models: model -> `label` and `notes`, a list.
         data_sets: data set -> label.
     """
@@ -50,9 +50,9 @@ def training(
         Column("device", "Device", None),
     ]
     caption = (
-        "Training cost. Time: of the training loop, on the device of its row; batch: patches per iteration, "
-        "patch: side of the LR patch; memory: of PyTorch's allocations on a GPU, of the whole process on a CPU; final "
-        "loss: mean over the last logged iterations, of pixels in [0, 1]. Dash: not recorded."
+        "Training cost. Time: training loop on the device of the row; batch: patches per iteration; "
+        "patch: side of the LR patch; memory: PyTorch's allocations on a GPU, the whole process on a CPU; final "
+        "loss: mean over the last logged iterations, with pixels in [0, 1]. Dash: not recorded."
     )
     numbers = pd.DataFrame(rows.values(), columns=["model", "label", *(column.key for column in columns)])
     return Table(
