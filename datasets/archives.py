@@ -30,18 +30,18 @@ def unpack(archive: Path, data_set: DataSet, folder: Path, wanted: Collection[st
 
     Args:
         archive: the file.
-        data_set: knows its images in the archive, and where they go.
-        folder: below which they go.
+        data_set: recognises its images in the archive, and says where each goes.
+        folder: the folder below which they are written.
         wanted: names of source images.
-        nested: whether an archive within it, of the name that the data set knows, is looked into.
+        nested: whether to look into an archive within it whose name matches DataSet.archive.
 
     Returns:
-        The names of those that it had.
+        The names of the source images that were found.
 
     Raises:
         DamagedArchive: for a file that is no zip file or a damaged one.
-        UserError: for members that lead out of the archive, that would be larger than an image of the data set, or
-            that the disk has no room for.
+        UserError: for members whose path leads out of the folder, that are larger than an image of the data set can be,
+            or that the disk has no room for.
     """
     try:
         with zipfile.ZipFile(archive) as opened:
@@ -87,7 +87,7 @@ def _choose(
 def _unpack_inner(
     opened: zipfile.ZipFile, member: zipfile.ZipInfo, data_set: DataSet, folder: Path, wanted: Collection[str]
 ) -> set[str]:
-    """Unpack an archive within an archive, which may be no larger than a mirror says that all is."""
+    """Unpack an archive within an archive, at most as large as the mirrors state for the whole data set."""
     limit = max((mirror.bytes for mirror in data_set.card.mirrors), default=1 << 34)
     if member.file_size > limit:
         raise UserError(f"the archive {member.filename} would have more than {limit} bytes", "do not use it")

@@ -1,4 +1,4 @@
-"""The facts of a data set, and what it offers to the rules."""
+"""The description of a data set, and its interface to the rules."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,11 +12,11 @@ class Mirror:
     Attributes:
         kind: "http": an archive at an address; "huggingface", "kaggle": a data set of that hub.
         where: the address, or owner/name.
-        bytes: what is transferred, about; exact for an archive whose length is checked.
-        digest: of an archive, "md5:..." or a sha256, where its publisher states one or one was computed.
-        size: of an archive, its exact length where known.
-        password: of a share, as its documentation states it.
-        revision: of a Hugging Face data set, its commit; None: the newest, all files of one commit.
+        bytes: approximate download size; exact for an archive whose length is checked.
+        digest: digest of an archive, "md5:..." or a sha256; empty if none is known.
+        size: exact length of an archive in bytes, if known.
+        password: password of a share, from its documentation.
+        revision: commit of a Hugging Face data set; None: the newest, the same for all files.
     """
 
     kind: str
@@ -33,7 +33,7 @@ class Layout:
     r"""How a source image may lie in a folder or an archive.
 
     Attributes:
-        tree: the same for people, such as "2_Ortho_RGB/top_potsdam_{row}_{column}_RGB.tif".
+        tree: the path for people, such as "2_Ortho_RGB/top_potsdam_{row}_{column}_RGB.tif".
         pattern: regular expression for the end of its path.
         source: its name in the splits, as a template of the pattern's groups, such as r"\1/\2".
         tiles: whether such files are tiles of the image; the groups `left` and `top` of the pattern place them.
@@ -52,16 +52,16 @@ class Card:
     Attributes:
         licence: licence and terms of the images.
         citation: where the images come from.
-        page: a page for humans.
-        gsd_m: ground sampling distance in metres, as text where it varies.
+        page: web page of the data set.
+        gsd_m: ground sampling distance in metres, as text because it may vary.
         tile: HR tile side in pixels, or None for whole images.
         overlap: whether tiles cover the whole image, those at the far edges overlapping others, as a protocol may
             demand; otherwise no pixel is in two tiles.
-        takes: which part of it the paper uses.
-        sizes: (width, height) that a source image may have; none: any.
-        counts: split -> HR images once tiled; none: not stated.
-        mirrors: where it is available, in the order in which they are tried.
-        checksums: what is known of them, in words.
+        takes: the part of it that the paper uses.
+        sizes: permitted (width, height) of source images; empty: any.
+        counts: split -> number of HR tiles or images; empty: not stated.
+        mirrors: places to get it from, in the order in which they are tried.
+        checksums: which checksums are known, as text.
         redistributable: whether the licence lets everyone redistribute the images, as a committed run does.
     """
 
@@ -81,24 +81,24 @@ class Card:
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set that the rules can get and prepare.
+    """A data set that the rules can fetch and prepare.
 
     Attributes:
         card: its facts.
         splits: split -> names of its source images, in order, known before anything is fetched.
         find: (folder, source) -> the path of a source image in that folder once fetched.
-        fetch: gets the source images into a folder, checked; called again, it gets only what is missing. None: the
-            data set has `layouts`, and datasets/obtain.py gets it.
+        fetch: gets the source images into a folder, checked; called again, it fetches only what is missing. None: the
+            data set has `layouts`, and datasets/obtain.py fetches it.
         layouts: how its source images may lie on a disk or in an archive, the preferred first.
         archive: regular expression for an archive within an archive that holds the images.
-        sha256: source -> digest of its file, where known.
-        root: a folder of the user's that has the images.
-        split: name of the splits; "own" where the configuration chooses the images.
+        sha256: source -> digest of its file, if known.
+        root: a local folder with the images.
+        split: name of the splits; "own" if the configuration chooses the images.
         other_splits: name -> splits that an entry may ask for instead.
-        classes: regular expression whose group is the class in the name of a prepared image; empty: there are none.
-        unit: regular expression whose group, in the name of a source image, names the unit of statistics, where several
-            source images show one place; empty: each source image is a unit.
-        part: what titles must say of a data set that is not taken whole; empty: it is.
+        classes: regular expression whose group is the class in the name of a prepared image; empty: no classes.
+        unit: regular expression whose group, in the name of a source image, is the unit of statistics, for data sets in
+            which several source images show one place; empty: each source image is a unit.
+        part: description, for titles, of the part that is used; empty: the whole data set.
     """
 
     card: Card

@@ -17,14 +17,13 @@ def select(
     subset: bool = False,
     split: str | Mapping[str, str | Sequence[str]] | None = None,
 ) -> DataSet:
-    """An external data set as an entry of the configuration selects from it.
+    """The part of an external data set that an entry of the configuration selects.
 
     Args:
         whole: the data set with its default splits.
-        root: a folder that has the images, in any of the known layouts, unpacked or as the official archive.
-        subset: take the images that `root` has and say in every title that they are a part; without, one that is
-            missing is an error.
-        split: name of splits that the data set has; or split -> glob pattern of source names, or several.
+        root: a folder with the images, in any of the known layouts, unpacked or as the official archive.
+        subset: use only the images in `root`, and say so in every title; if false, a missing image is an error.
+        split: name of one of its predefined splits; or split -> glob pattern of source names, or several.
     """
     splits, called, parts = dict(whole.splits), whole.split, []
     if isinstance(split, str):

@@ -32,7 +32,7 @@ from rssr.datasets.tiles import tile_boxes
 warnings.simplefilter("ignore", NotGeoreferencedWarning)
 
 LABEL_COLOURS = 16  # a window of a photograph has thousands; a label image has as many as there are classes
-_SHOWN = 8  # images that an error lists
+_SHOWN = 8  # most images that an error lists
 
 
 def obtain(data_set: DataSet, folder: Path) -> dict:
@@ -85,7 +85,7 @@ def _complete(data_set: DataSet, folder: Path, digests: dict[str, str]) -> str:
 def _check(
     data_set: DataSet, folder: Path, sources: Collection[str], digests: dict[str, str], jobs: int = 4
 ) -> dict[str, str]:
-    """What is wrong with which images; the digests of the others are added."""
+    """Image -> problem, for images that have one; the digests of the others are added to `digests`."""
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         checks = pool.map(lambda source: _problem(data_set, source, data_set.find(folder, source)), sources)
         found = dict(zip(sources, tqdm(checks, total=len(sources), desc="checking", unit="image"), strict=True))
@@ -94,7 +94,7 @@ def _check(
 
 
 def _problem(data_set: DataSet, source: str, path: Path) -> tuple[str, str]:
-    """(sha256, what is wrong or nothing) of an image."""
+    """(sha256, problem) of an image; an empty string if there is none."""
     if not path.exists():
         return "", "is missing"
     digest = sha256(path)
@@ -128,7 +128,7 @@ def _listing(bad: Mapping[str, str], data_set: DataSet) -> str:
 
 
 def _take(data_set: DataSet, root: Path, folder: Path, wanted: Collection[str]) -> list[str]:
-    """Link the images that lie below a folder, or unpack them from the archives there; those that it lacks."""
+    """Link the images found below a folder, or unpack them from archives there; returns those not found."""
     if not root.is_dir():
         raise UserError(f"there is no folder {root}", expected(data_set))
     found = index(root, data_set.layouts)

@@ -36,13 +36,13 @@ def prepare_hr(
     """Cut the HR tiles of a split into hr_dir and write hr_dir/manifest.csv last.
 
     TIFF files are read one row of tiles at a time, by as many threads as there are jobs.
-    The manifest says how many pixels of a tile an earlier tile of the image has too (`repeated`).
+    The column `repeated` of the manifest counts the pixels of a tile that an earlier tile of the image also has.
     The tiles are stored uncompressed: degradation, training and scoring read them again and again.
 
     Args:
-        data_set: where the images come from.
-        source_dir: where they were fetched to.
-        split: which of its splits.
+        data_set: the data set.
+        source_dir: folder of its source images.
+        split: one of its splits.
         tile: side in pixels, or None for whole images.
         hr_dir: results/data/{dataset}/{split}/HR-x{scale}.
         jobs: threads that read and write images.

@@ -14,15 +14,15 @@ from rssr.base.files import check_sha256, replacing, sha256
 def local_file(file: Mapping[str, Any], downloads: Path) -> Path:
     """The path of a weights file, downloaded if its entry has a `url`, and checked.
 
-    Where an address has no `sha256`, the checksum of what came first is noted beside the file, see recorded(), and
-    nothing else is accepted from then on.
+    If a `url` has no `sha256`, the checksum of the first download is recorded beside the file, see recorded(), and no
+    other file is accepted from then on.
 
     Args:
         file: a File of the configuration, as a dict: `path`, or `url` (one or several mirrors), and `sha256`.
         downloads: folder for downloaded files.
 
     Raises:
-        UserError: for a file that is not there, is available from no mirror or has another checksum.
+        UserError: if the file is missing, available from no mirror, or has a different checksum.
     """
     if "path" in file:
         path, expected = Path(file["path"]), file.get("sha256")
@@ -47,14 +47,14 @@ def local_file(file: Mapping[str, Any], downloads: Path) -> Path:
 
 
 def remote_path(file: Mapping[str, Any], downloads: Path) -> Path:
-    """Where local_file() stores a downloaded file; the name depends on the content, or else on the address."""
+    """Where local_file() stores a downloaded file; its name depends on the sha256, or if that is unknown on the URL."""
     url = _urls(file)[0]
     key = file.get("sha256") or hashlib.sha256(url.encode()).hexdigest()
     return downloads / f"{key[:12]}-{Path(urlsplit(url).path).name}"
 
 
 def recorded(path: Path) -> str:
-    """The sha256 that was noted at the first use of a file whose entry states none; empty before that."""
+    """The sha256 recorded at the first use of a file whose entry states none; empty before that."""
     return _note(path).read_text(encoding="utf-8").split()[0] if _note(path).exists() else ""
 
 

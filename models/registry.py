@@ -64,16 +64,16 @@ def build(entry: Mapping[str, Any]) -> nn.Module:
     """Build a network in eval mode.
 
     Args:
-        entry: a model of the configuration as a dict, of which the keys of entry.Entry decide: `arch` with `args` (and
+        entry: a model of the configuration as a dict; only the keys of entry.Entry matter: `arch` with `args` (and
             `weights`, a File with a path), or `checkpoint`; `scale` (4 by default), `range`, `multiple_of`, `strict`,
             `self_ensemble` and `tile`.
 
     Returns:
-        (B, 3, h, w) in [0, 1] -> (B, 3, scale * h, scale * w), any h and w from 8. Random weights where the entry names
+        (B, 3, h, w) in [0, 1] -> (B, 3, scale * h, scale * w), any h and w from 8. Random weights if the entry names
         none.
 
     Raises:
-        UserError: for an unknown key or class, arguments that it refuses, or weights that do not fit.
+        UserError: for an unknown key or class, arguments that the class refuses, or weights that do not fit.
     """
     try:
         valid = Entry.model_validate({key: value for key, value in entry.items() if key not in DESCRIPTIVE})
@@ -105,7 +105,7 @@ def _network(entry: Entry) -> nn.Module:
 
 
 def _checked(file: File, scale: int, what_is: str) -> Path:
-    """The path of a file of weights, once its checksum and its scale are as the entry says."""
+    """The path of a weights file; UserError if its checksum or scale differs from the entry."""
     if file.path is None:
         raise UserError(f"{what_is} at an address", "download the file and give its `path`")
     path = Path(file.path)
@@ -116,7 +116,7 @@ def _checked(file: File, scale: int, what_is: str) -> Path:
 
 
 def with_weights(entry: Mapping[str, Any], weights: Path | None) -> dict[str, Any]:
-    """A model's entry with the weights of an earlier step; unchanged without any."""
+    """A model's entry with the weights file of an earlier step; unchanged if there is none."""
     return {**entry, "checkpoint" if "checkpoint" in entry else "weights": {"path": str(weights)}} if weights else entry
 
 
@@ -128,17 +128,17 @@ def network_of(model: nn.Module) -> nn.Module:
 
 
 def backends(model: nn.Module, device: torch.device | str) -> list[str]:
-    """What the networks inside a model compute their own operators with, for those that say so: a method `backend`."""
+    """The kernels of custom operators in a model, from the networks with a method `backend`."""
     found = (module.backend(device) for module in model.modules() if callable(getattr(module, "backend", None)))
     return sorted(set(found))
 
 
 def seed(model: nn.Module, value: int) -> bool:
-    """Seed the random numbers of the networks inside a model: those with a method `seed`, which says if they sample.
+    """Seed every network in a model that has a method `seed`, which returns whether the network samples.
 
     Returns:
         Whether any samples, so that the output depends on the value.
     """
     networks = [module for module in model.modules() if callable(getattr(module, "seed", None))]
-    sampling = [network.seed(value) for network in networks]  # all of them, not up to the first that does
+    sampling = [network.seed(value) for network in networks]  # a list, because all must be seeded
     return any(sampling)

@@ -16,7 +16,7 @@ from rssr.models.released import Released
 
 
 def write_weights(path: Path, tensors: Mapping[str, Tensor], scale: int) -> None:
-    """Write tensors and the upscaling factor that they are for as safetensors, all or nothing."""
+    """Write tensors and their upscaling factor as safetensors, all or nothing."""
     # Copies, because safetensors refuses tensors that share memory, as tied weights do.
     contiguous = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
     with replacing(path) as temporary:
@@ -28,14 +28,14 @@ def write_basicsr(path: Path, network: nn.Module) -> Released | None:
 
     Args:
         path: a file for torch.load, of one dict `params`.
-        network: one with a method `released` gets the names of its authors' code, and the constants that this expects;
-            any other one its own names.
+        network: the network. If it has a method `released`, the file has the names and constants that its authors'
+            code expects; otherwise the network's own names.
 
     Returns:
-        The authors' names, if it got them.
+        The translation to the authors' names, if it was used.
 
     Raises:
-        UserError: for an ablation, which the authors' code cannot be.
+        UserError: for an ablation that the authors' code does not support.
     """
     tensors, released = network.state_dict(), _released(network)
     if released:
@@ -61,21 +61,21 @@ def check_scale(path: Path, scale: int) -> None:
 def load_into(network: nn.Module, tensors: Mapping[str, Tensor], path: Path, strict: bool = True) -> list[str]:
     """Load tensors into a network, in its precision.
 
-    Names are the network's own or, where it has a method `released`, those of its authors' code: whichever more of the
-    tensors have. What wrappers put into names is taken off: torch.compile's "_orig_mod." anywhere, and a prefix such as
+    Names are the network's own or, if it has a method `released`, those of its authors' code, whichever match more of
+    the tensors. Additions by wrappers are removed: torch.compile's "_orig_mod." anywhere, and a prefix such as
     Lightning's "net_g.".
 
     Args:
-        network: where to.
-        tensors: by name.
+        network: the network, changed in place.
+        tensors: name -> tensor.
         path: their file, for errors.
         strict: whether everything must fit; otherwise what fits is loaded.
 
     Returns:
-        What did not fit, a phrase for each name as the file has it; empty if all did.
+        One phrase per misfit, with the name in the file; empty if everything fits.
 
     Raises:
-        UserError: if strict, naming what is missing, unknown or of another shape; if not, where nothing fits.
+        UserError: if strict, for any misfit: missing, unknown, or of another shape; otherwise only if nothing fits.
     """
     tensors, wanted, released = _recognised(network, tensors)
     constants = released.constants if released else {}
@@ -100,7 +100,7 @@ def load_into(network: nn.Module, tensors: Mapping[str, Tensor], path: Path, str
 
 
 def has_released_names(network: nn.Module, tensors: Mapping[str, Tensor]) -> bool:
-    """Whether load_into() takes the names for those of the authors' code."""
+    """Whether load_into() recognises the names of the authors' code."""
     return _recognised(network, tensors)[2] is not None
 
 
@@ -111,7 +111,7 @@ def _released(network: nn.Module) -> Released | None:
 def _recognised(
     network: nn.Module, tensors: Mapping[str, Tensor]
 ) -> tuple[dict[str, Tensor], dict[str, Tensor], Released | None]:
-    """The tensors without prefixes, what the network wants under the same kind of names, and whose names these are."""
+    """The tensors without prefixes, the network's tensors in the same naming, and its translation, if any."""
     own, released = network.state_dict(), _released(network)
     kinds = [(own, None)] + ([(released.theirs(own), released)] if released else [])
     tensors = {name.replace("_orig_mod.", ""): value for name, value in tensors.items()}

@@ -18,7 +18,7 @@ _ARGUMENTS = {
     "mlp_ratio": "mlp_ratio",
     "rgb_mean": "mean",
 }
-# Their arguments that have one value here, because the released networks have no other.
+# The authors' arguments that are supported with one value only, the value in all released networks.
 _FIXED = {"in_chans": 3, "img_range": 1.0, "resi_connection": "1conv"}
 _KEYS = (
     (r"^body\.(\d+)\.blocks\.(\d+)\.", r"NB_layers.\1.residual_group.blocks.\2."),
@@ -51,7 +51,7 @@ def arguments_from_released(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def released(names: Iterable[str], tail: nn.Sequential, note: str) -> Released:
-    """The names of the authors' code for a network with these names of ours."""
+    """The translation to the authors' names, for a network with these names."""
     form = Released((*_KEYS, *released_tail_keys(tail)))
     downs = [
         name.removesuffix("conv.0.weight") for name in form.theirs(dict.fromkeys(names)) if ".Down.conv.0.w" in name

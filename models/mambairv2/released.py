@@ -23,7 +23,7 @@ _ARGUMENTS = {
     "convffn_kernel_size": "kernel",
     "upsampler": "tail",
 }
-# Their arguments that have one value here, because the released networks have no other.
+# The authors' arguments that are supported with one value only, the value in all released networks.
 _FIXED = {"in_chans": 3, "img_range": 1.0, "resi_connection": "1conv"}
 _UNUSED = ("img_size",)  # the size of training images, on which no weight and no output depends
 _ONE_DIRECTION = ("x_proj_weight", "dt_projs_weight", "dt_projs_bias")  # theirs have a dimension for more
