@@ -1,4 +1,4 @@
-"""Copy the weights of one model from a file or a URL to where a run keeps all weights, as safetensors."""
+"""Copy the weights of one model from a file or a URL to results/weights/, as safetensors."""
 
 import argparse
 from pathlib import Path
