@@ -29,7 +29,7 @@ def count_parameters(model: nn.Module) -> int:
 
 
 def count_macs(model: nn.Module, x: torch.Tensor) -> dict[str, Any]:
-    """Multiply-accumulates of one call: fvcore's counts, and those of HANDLES for what it cannot see.
+    """Multiply-accumulates of one call: fvcore's counts, and those of HANDLES for operators that it does not count.
 
     A multiply-add is one. Products, convolutions, norms, resizing, pooling, attention, scans and transforms are
     counted; activations and other arithmetic on single elements are not, as is usual, but are listed.
@@ -145,7 +145,7 @@ def _fourier(real: bool, inverse: bool) -> Callable[[list[Any], list[Any]], int]
 
 
 def _deformable(inputs: list[Any], outputs: list[Any]) -> int:
-    """The convolution, and four for each bilinear sample of its input, one more where a mask weighs the samples."""
+    """The convolution, and four for each bilinear sample of its input, and one more if a mask weighs the samples."""
     weight, out = _shape(inputs[1]), _shape(outputs[0])
     samples = out[0] * math.prod(out[2:]) * _shape(inputs[0])[1] * math.prod(weight[2:])
     masked = inputs[-1].toIValue()  # torchvision's use_mask

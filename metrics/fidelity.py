@@ -34,7 +34,7 @@ WINDOWS = {
 
 @dataclass(frozen=True)
 class LowResolution:
-    """What an SR image was made from, for the metrics that look at more than SR and HR.
+    """The LR image and the degradation, for metrics that need more than SR and HR.
 
     Attributes:
         lr: (B, 3, h, w) uint8, RGB.
@@ -67,7 +67,7 @@ def psnr(sr: Tensor, hr: Tensor, crop: int = 4, channel: str = "y") -> Tensor:
 
 
 def ssim(sr: Tensor, hr: Tensor, crop: int = 4, channel: str = "y") -> Tensor:
-    """Structural similarity, Gaussian window of 11 pixels and sigma 1.5, where the window fits, K = 0.01 and 0.03.
+    """Structural similarity, Gaussian window of 11 pixels and sigma 1.5, valid positions, K = 0.01 and 0.03.
 
     Wang et al., IEEE TIP 13(4), 2004. Same as calculate_ssim of BasicSR 1.4.2, computed in double precision.
 
@@ -93,7 +93,7 @@ def lr_psnr(sr: Tensor, hr: Tensor, crop: int, low: LowResolution) -> Tensor:
         sr: (B, 3, H, W) uint8, RGB.
         hr: not used.
         crop: border pixels of SR left out on each side; LR loses its scale-th part, rounded up.
-        low: the LR image and how it was made.
+        low: the LR image and its degradation.
 
     Returns:
         (B,) float64, in dB; infinity where they are equal.
@@ -168,7 +168,7 @@ def correctness(sr: Tensor, hr: Tensor, crop: int, low: LowResolution, part: str
         hr: the same shape and type.
         crop: border pixels left out on each side.
         low: the LR image.
-        part: which of PARTS.
+        part: one of PARTS.
 
     Returns:
         (B,) float64, from 0 to 1; not a number where LR says as much as HR.
@@ -229,7 +229,7 @@ def ssim_of_planes(a: Tensor, b: Tensor, window: str = "gaussian") -> Tensor:
 
 
 def _compiled(image: Tensor) -> bool:
-    """Whether the loops of metrics/loops.py can take it; otherwise PyTorch computes the same, on any device."""
+    """Whether the loops of metrics/loops.py support it; otherwise PyTorch computes the same, on any device."""
     return image.device.type == "cpu" and find_spec("numba") is not None
 
 
@@ -292,7 +292,7 @@ def _inside(image: Tensor, crop: int) -> tuple:
 
 
 def _blur(x: Tensor, weights: Tensor) -> Tensor:
-    """The window as two passes, where it fits."""
+    """Filter with the separable window in two passes, at positions where it fits."""
     kernel = weights.to(x).view(1, 1, -1, 1)
     blurred = F.conv2d(F.conv2d(x.flatten(0, 1)[:, None], kernel), kernel.mT)
     return blurred.view(*x.shape[:2], *blurred.shape[2:])

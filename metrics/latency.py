@@ -68,7 +68,7 @@ def timed(call: Callable[[], object], device: torch.device, settings: Mapping[st
 
     Args:
         call: what to time.
-        device: where it computes.
+        device: the device that it computes on.
         settings: `warmup`, `samples` and `seconds`.
 
     Returns:
@@ -95,7 +95,7 @@ def timed(call: Callable[[], object], device: torch.device, settings: Mapping[st
 
 
 def describe(device: torch.device) -> dict[str, Any]:
-    """What a time on a device holds for: `device_type`, `device`, `driver`, `threads` and `tf32`."""
+    """The conditions that a time on a device holds for: `device_type`, `device`, `driver`, `threads` and `tf32`."""
     cuda = device.type == "cuda"
     return {
         "device_type": device.type,
@@ -107,7 +107,7 @@ def describe(device: torch.device) -> dict[str, Any]:
 
 
 def clocks_mhz(device: torch.device) -> float | None:
-    """The clock of a GPU's multiprocessors, or the mean over the CPU's cores; None where not reported."""
+    """The clock of a GPU's multiprocessors, or the mean over the CPU's cores; None if not reported."""
     if device.type == "cuda":
         found = _nvidia_smi("clocks.sm", device)
         return float(found) if found and found.isdigit() else None
@@ -117,7 +117,7 @@ def clocks_mhz(device: torch.device) -> float | None:
 
 
 def _nvidia_smi(field: str, device: torch.device) -> str | None:
-    """A field of the driver's own tool. By the device's identifier: its number there may be another."""
+    """A field reported by the driver's tool, which is asked by UUID because it may number devices differently."""
     uuid = f"GPU-{torch.cuda.get_device_properties(device).uuid}"
     command = ["nvidia-smi", f"--id={uuid}", f"--query-gpu={field}", "--format=csv,noheader,nounits"]
     try:
@@ -179,7 +179,7 @@ def _gpu_peak_mib(call: Callable[[], object], device: torch.device) -> float:
 
 
 def cpu_peak_mib(call: Callable[[], None]) -> float | None:
-    """Peak resident memory of one call above what was in use before, in MiB; None where the system does not report it.
+    """Peak resident memory of one call above what was in use before, in MiB; None if the system does not report it.
 
     Linux keeps a high-water mark of the resident memory that a process may reset; other systems do not.
     """

@@ -24,9 +24,8 @@ _RN50 = "afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762"
 SMALLEST = 32  # pixels per side that every one of the networks takes
 SQUEEZENET = "checkpoints/squeezenet1_1-b8a52dc0.pth"
 
-# Metric -> its files, each by its path in the weights' folder, which is laid out as torch.hub's: where it comes from,
-# and its sha256. Of SqueezeNet's file only the first digits are known, as torchvision prints them; so the layers that
-# LPIPS uses of it are checked by FEATURES.
+# Metric -> its files: path in the weights folder, which has the layout of torch.hub's -> URL and sha256. Of the sha256
+# of SqueezeNet's file only the first digits are known, from its name; so FEATURES checks the layers that LPIPS uses.
 WEIGHTS = {
     "lpips": {
         "checkpoints/alexnet-owt-7be5be79.pth": (
@@ -60,11 +59,11 @@ FEATURES = "9a3cd24c3da63ec76ec50dabac44e862029b5c84992e5ddd582be22d0f9ef388"
 
 
 def fetch(metric: str, folder: str) -> None:
-    """Get the files of a metric from their publishers, or check those that are there.
+    """Download the files of a metric from their publishers, or check existing ones.
 
     Args:
         metric: a key of WEIGHTS.
-        folder: where they are kept.
+        folder: the weights folder.
 
     Raises:
         UserError: if one is not available, with the place to put it by hand; if one is damaged or is another file.
@@ -98,7 +97,7 @@ def features_digest(state: Mapping[str, Tensor]) -> str:
 
 
 def _path(folder: str, name: str) -> Path:
-    """Where a file is: of SqueezeNet, that of the feature layers alone is used where it exists."""
+    """The path of a file; for SqueezeNet, the file of the feature layers alone if it exists."""
     alone = Path(folder, FEATURES_FILE)
     return alone if name == SQUEEZENET and alone.exists() else Path(folder, name)
 

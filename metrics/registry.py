@@ -1,4 +1,4 @@
-"""The metrics by name: what computes them and what tables say of them."""
+"""The metrics by name, with their functions and their presentation in tables."""
 
 import functools
 import importlib
@@ -14,7 +14,7 @@ class MetricCard:
     """A metric: how it is computed and shown.
 
     Attributes:
-        name: in tables and figures.
+        name: its name in tables and figures.
         better: "higher" or "lower".
         digits: decimals in tables.
         protocol: what exactly is computed, for captions.
@@ -23,7 +23,7 @@ class MetricCard:
         needs_lr: whether the function also takes `low`, a fidelity.LowResolution: the LR image and how it was made.
         weights: "module:function" that gets the weights of a metric, by its name, into a folder, for metrics that are
             networks; their function also takes that folder, `weights_dir`.
-        unit: of the scores; empty without one.
+        unit: unit of the scores; empty if they have none.
     """
 
     name: str
@@ -153,7 +153,7 @@ def function(name: str, crop: int, weights_dir: str) -> Callable:
 
 
 def fetch_weights(name: str, folder: str) -> None:
-    """Get the weights of a metric into a folder; UserError says why they are not available."""
+    """Fetch the weights of a metric into a folder; UserError if they are unavailable."""
     if METRICS[name].weights:
         _import(METRICS[name].weights)(name, folder)
 

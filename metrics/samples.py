@@ -8,7 +8,7 @@ SPREAD = 2  # ratio of the 95th to the 5th percentile above which a measurement 
 
 
 def spread(samples: Sequence[float]) -> tuple[float, float, float]:
-    """What tables and figures show of samples: the 5th percentile, the median and the 95th percentile."""
+    """The 5th percentile, the median and the 95th percentile, which tables and figures show."""
     low, median, high = np.percentile(samples, [5, 50, 95])
     return float(low), float(median), float(high)
 
@@ -28,10 +28,10 @@ def noisy(samples: Sequence[float]) -> bool:
 
 
 def ratio(samples: Sequence[float], reference: Sequence[float]) -> tuple[float, float, float]:
-    """How many times as long calls take as others: low, ratio of the medians, high.
+    """The ratio of two latencies: lower bound, ratio of the medians, upper bound.
 
-    The ends are a 95 % percentile bootstrap interval (2000 resamples of each, fixed seed). It knows how calls vary
-    within a process, not how they vary between days and machines.
+    The ends are a 95 % percentile bootstrap interval (2000 resamples of each, fixed seed). It covers
+    variation within a process, not between days or machines.
     """
     draw = np.random.default_rng(0).choice
     drawn, others = (np.median(draw(found, (2000, len(found))), axis=1) for found in (samples, reference))

@@ -23,7 +23,7 @@ def attribute(
         lr_dir: the folder of the LR images.
         scale: upscaling factor.
         asked: the block `analysis` of the configuration.
-        device: where the model is.
+        device: the device of the model.
 
     Returns:
         The arrays `lr` (h, w, 3), `attribution` (h, w) and `receptive_field` (h, w); and the facts about them.

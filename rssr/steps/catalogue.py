@@ -1,4 +1,4 @@
-"""The models of a configuration outside the DAG: a list of them, and one of them ready to run."""
+"""The models of a configuration outside the DAG: a list of all, and one of them ready to run."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,7 +85,7 @@ def _weights(config: Config, name: str, scale: int, download: bool = True) -> di
 
 
 def _here(path: str | Path) -> Path:
-    """A path of the configuration: from the folder of the command, or else from the checkout."""
+    """A path of the configuration, resolved from the working directory or else from the checkout."""
     return Path(path) if Path(path).exists() else ROOT / path
 
 

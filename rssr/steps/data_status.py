@@ -1,4 +1,4 @@
-"""What of each data set is on this machine, what is missing and what to do."""
+"""Which images of each data set are on this machine, which are missing, and what to do."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,7 +39,7 @@ def _row(name: str, entry: dict, folder: Path) -> dict[str, str]:
 
 
 def _there(data_set: DataSet, folder: Path) -> set[str]:
-    """The source images in the folder of downloads or, not yet linked from there, in the user's."""
+    """The source images in the download folder or, if not yet linked there, in `root`."""
     there = {source for source in data_set.sources if data_set.find(folder, source).exists()}
     for place in (data_set.root, folder if data_set.layouts else None):
         if place and Path(place).is_dir():

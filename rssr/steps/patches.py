@@ -1,4 +1,4 @@
-"""Batches of random patches: cut on the CPU, ahead of time in a thread, or on the device where the images lie."""
+"""Batches of random patches: cut on the CPU, ahead of time in a thread, or on the device that holds the images."""
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -38,7 +38,7 @@ class Patches:
         recipe: the recipe's batch and patch are used, and the replicate's seed.
 
     Attributes:
-        names: of the images.
+        names: names of the images.
         lr, hr: the images, (3, h, w) uint8 each.
     """
 
@@ -70,7 +70,7 @@ class Patches:
         return tuple(torch.from_numpy(np.stack(side)).float() / 255 for side in zip(*pairs, strict=True))
 
     def on(self, device: torch.device) -> Batches:
-        """The same batches on a device: cut there where all images fit into half of a GPU's free memory."""
+        """The same batches on a device; cut there if all images fit into half of a GPU's free memory."""
         if device.type != "cuda":
             return self
         size = sum(image.nbytes for image in (*self.lr, *self.hr))
@@ -82,7 +82,7 @@ class DevicePatches:
 
     Args:
         patches: what to draw from.
-        device: where the images are put.
+        device: the device that holds the images.
     """
 
     def __init__(self, patches: Patches, device: torch.device) -> None:
@@ -132,7 +132,7 @@ class Ahead:
 
     Args:
         patches: what to draw from.
-        device: where batches are sent.
+        device: the device that batches are sent to.
     """
 
     def __init__(self, patches: Patches, device: torch.device) -> None:

@@ -55,7 +55,7 @@ def prospect(files: Sequence[Path], speeds: Mapping[str, float]) -> Iterator[tup
 
 
 def _tests(plan: Plan) -> list[TestSet]:
-    """The test sets, one of each data set and scale: weights are for all degradations."""
+    """The test sets, one per data set and scale, because weights are shared by all degradations."""
     return list({(test.dataset, test.scale): test for test in plan.test_sets}.values())
 
 
@@ -88,7 +88,7 @@ def _to_load(model: ModelPlan) -> str:
 
 
 def _images(plan: Plan, name: str, split: str, scale: int) -> int | None:
-    """The HR images of a split: as prepared, or as its card or its folder says; None where neither is known."""
+    """The HR images of a split: as prepared, or as its card or its folder says; None if neither is known."""
     manifest = Path(Artifact("hr", dataset=name, split=split, scale=scale).path)
     if manifest.exists():
         return len(read_csv(manifest))
@@ -109,7 +109,7 @@ def _iterations(plan: Plan, recipe: Recipe, name: str, scale: int) -> int | None
 
 
 def _speed(model: ModelPlan, recipe: Recipe, given: Mapping[str, float]) -> tuple[float | None, str]:
-    """Steps per second and where they are from; None and the reason where nobody has measured this very step."""
+    """Steps per second and their source; None and the reason if this training step has not been measured."""
     if speed := given.get(model.name, given.get("")):
         return speed, "as given"
     found = read_json(MEASURED) if MEASURED.exists() else {"training": {}}

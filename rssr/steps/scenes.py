@@ -50,7 +50,7 @@ def upscale_scene(
         overlap: LR pixels that neighbouring tiles share.
         bands: which bands of the source are red, green and blue, counted from one; by default the only three, or the
             first three where the source itself says that the fourth is alpha.
-        device: where the model runs.
+        device: the device that the model runs on.
 
     Raises:
         UserError: for a source that is not as described, an output of another format, and a failed read or write.
@@ -76,7 +76,7 @@ def upscale_scene(
 def _reader(
     scene: rasterio.DatasetReader, source: Path, bands: Sequence[int], device: torch.device | str
 ) -> Callable[[int, int, int, int], Tensor]:
-    """What reads a window (top, left, bottom, right) of a scene as (1, 3, h, w) in [0, 1]."""
+    """A function that reads a window (top, left, bottom, right) of a scene as (1, 3, h, w) in [0, 1]."""
 
     def read(top: int, left: int, bottom: int, right: int) -> Tensor:
         try:
@@ -131,7 +131,7 @@ def _open(source: Path) -> rasterio.DatasetReader:
 
 
 def _bands(scene: rasterio.DatasetReader, source: Path, bands: Sequence[int] | None) -> list[int]:
-    """The bands to read, once it is clear that they are three of 8 bits."""
+    """The bands to read; UserError unless they are three of 8 bits."""
     chosen = [1, 2, 3] if bands is None else list(bands)
     if len(chosen) != 3 or min(chosen) < 1:
         raise UserError(f"bands {chosen}: three numbers from 1 are expected, of the red, green and blue band")

@@ -50,7 +50,7 @@ def score_folder(
 
     Args:
         sr_dir: results/sr/{dataset}/x{scale}-{degradation}/{model}.
-        images: what they are scored against.
+        images: the images that they are scored against.
         metrics: names of metrics.registry.
         weights_dir: folder with the weights of perceptual metrics.
         absent: metrics that cannot be computed, with the reason: their column is left empty.

@@ -21,7 +21,7 @@ from rssr.plan.replicate import DRAWS, drawn
 
 
 def write_record(out_dir: Path, facts: Mapping[str, Any], weights: Mapping[str, Path], lr_dir: Path, code: str) -> str:
-    """Write out_dir/provenance.json; the identity of what is upscaled: a checksum over everything that decides it.
+    """Write out_dir/provenance.json; returns the identity: a checksum over everything that determines the pixels.
 
     Args:
         out_dir: see upscale_folder().
@@ -52,8 +52,8 @@ def upscale_folder(
         models: replicate -> (B, 3, h, w) in [0, 1] -> (B, 3, scale * h, scale * w), in eval mode.
         lr_dir: results/data/{dataset}/test/LR/x{scale}-{degradation}.
         out_dir: results/sr/{dataset}/x{scale}-{degradation}/{model}; images go to its folder of their replicate.
-        identity: checksum over everything that decides the pixels.
-        device: where the models run.
+        identity: checksum over everything that determines the pixels, see write_record().
+        device: the device that the models run on.
     """
     rows = read_csv(lr_dir / "manifest.csv")
     _keep_only(out_dir, identity, {f"{row['image']}.png" for row in rows})

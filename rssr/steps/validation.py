@@ -21,7 +21,7 @@ class Validation:
         hr_dir: results/data/{dataset}/val/HR-x{scale}.
         lr_dir: results/data/{dataset}/val/LR/x{scale}-{degradation}.
         scale: upscaling factor.
-        device: where the network is.
+        device: the device of the network.
     """
 
     def __init__(self, hr_dir: Path, lr_dir: Path, scale: int, device: torch.device) -> None:
@@ -31,7 +31,7 @@ class Validation:
 
     @torch.no_grad()
     def __call__(self, network: nn.Module, weights: Mapping[str, Tensor]) -> float:
-        """The mean over the images in dB, of the network with the given weights instead of its own."""
+        """The mean PSNR-Y over the images in dB, with the given weights instead of the network's."""
         network.eval()
         found = []
         for lr_path, hr_path in self.pairs:
