@@ -26,7 +26,7 @@ _ARGUMENTS = {
 # The authors' arguments that are supported with one value only, the value in all released networks.
 _FIXED = {"in_chans": 3, "img_range": 1.0, "resi_connection": "1conv"}
 _UNUSED = ("img_size",)  # the size of training images, on which no weight and no output depends
-_ONE_DIRECTION = ("x_proj_weight", "dt_projs_weight", "dt_projs_bias")  # theirs have a dimension for more
+_ONE_DIRECTION = ("x_proj_weight", "dt_projs_weight", "dt_projs_bias")  # the authors' have a dimension for several
 _KEYS = (
     (r"^norm_first\.", "patch_embed.norm."),
     (r"^body\.(\d+)\.layers\.(\d+)\.", r"layers.\1.residual_group.layers.\2."),
