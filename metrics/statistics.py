@@ -25,7 +25,7 @@ def interval(
 ) -> tuple[float, float]:
     """Bootstrap-t interval of the mean, resampling whole sources (Davison and Hinkley, Bootstrap Methods, 1997, 5.2).
 
-    Chosen by benchmarks/statistics.py: over 15 sources it covers the mean in 92 to 95 % of repetitions, where the
+    Chosen by benchmarks/intervals.py: over 15 sources it covers the mean in 92 to 95 % of repetitions, where the
     percentile interval covers it in 86 to 92 %.
 
     Args:

@@ -1,6 +1,6 @@
 """How often intervals cover the mean when tiles of a source are alike: over tiles, by percentiles, by bootstrap-t.
 
-PYTHONPATH=. python benchmarks/statistics.py --out results/reference/statistics.json
+PYTHONPATH=. python benchmarks/intervals.py --out results/reference/statistics.json
 """
 
 import argparse
