@@ -1,7 +1,7 @@
-"""How certain a mean is, and whether one method is better than another, with the source image as the unit.
+"""How certain a mean is, whether one method is better than another, and what other aggregations than the mean give.
 
-Tiles of one scene are alike, so scores are not independent: intervals and tests resample the source images, and the
-tiles within a source keep their weight.
+Tiles of one scene are alike, so scores are not independent: the source image is the unit. Intervals and tests resample
+the source images, and the tiles within a source keep their weight.
 """
 
 import itertools
@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from scipy.stats import norm
+from scipy.stats import norm, spearmanr, trim_mean
 
 FEWEST = 5  # sources below which no interval is given: too many resamples consist of one source alone
 _EXACT = 16  # sources up to which every assignment of signs is looked at
@@ -180,6 +180,43 @@ def holm(p: Sequence[float]) -> list[float]:
     corrected = np.empty(len(p))
     corrected[order] = np.minimum(1, np.maximum.accumulate(np.asarray(p)[order] * factors))
     return corrected.tolist()
+
+
+def aggregations(
+    values: Sequence[float],
+    groups: Mapping[str, Sequence[Any]] | None = None,
+    repeated: Sequence[float] | None = None,
+    decibels: bool = False,
+) -> dict[str, float]:
+    """A test set's scores made one number in several ways.
+
+    Args:
+        values: one score per image, (N,).
+        groups: name -> the group of each image; each group counts as one image.
+        repeated: share of the pixels of each image, 0 to 1, that an earlier image has too, (N,).
+        decibels: whether the values are PSNRs, whose mean squared errors can be averaged.
+
+    Returns:
+        Aggregation -> value, "mean" first: median, means without a share of the images at each end, means over groups,
+        the PSNR of the mean squared error, and the mean with weights 1 - repeated where some pixel is repeated.
+    """
+    values = np.asarray(values, float)
+    found = {"mean": values.mean(), "median": np.median(values)}
+    found |= {f"trimmed {share} %": trim_mean(values, share / 100) for share in (10, 25)}
+    for name, group in (groups or {}).items():
+        sums, counts = _by_source(values, group)
+        found[f"mean over {name}"] = (sums / counts).mean()
+    if decibels:
+        with np.errstate(divide="ignore"):  # no error at all: infinite
+            found["PSNR of the mean MSE"] = -10 * np.log10((10 ** (-values / 10)).mean())
+    if repeated is not None and np.any(repeated):
+        found["each pixel once"] = np.average(values, weights=1 - np.asarray(repeated))
+    return {name: float(value) for name, value in found.items()}
+
+
+def rank_correlation(values: Sequence[float], others: Sequence[float]) -> float:
+    """Spearman's rho; not a number where one of both has no order."""
+    return float(spearmanr(values, others).statistic) if min(map(len, map(set, (values, others)))) > 1 else np.nan
 
 
 def _differences(values: np.ndarray, reference: np.ndarray) -> np.ndarray:

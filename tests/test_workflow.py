@@ -25,7 +25,7 @@ from rssr.plan import targets
 RENDERINGS = {
     *("render_quality", "render_significance", "render_complexity", "render_quality_cost", "render_qualitative"),
     *("render_classes", "render_side_by_side", "render_ablation", "render_training", "render_training_curves"),
-    *("render_distributions", "render_win_rate", "render_spectra"),
+    *("render_aggregation", "render_distributions", "render_win_rate", "render_spectra"),
     *("render_audit", "write_provenance", "render_report"),
 }
 MEASUREMENTS = {"upscale_images", "score_images", "measure_spectrum", "profile_model"}

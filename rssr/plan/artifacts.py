@@ -20,6 +20,7 @@ _FIGURE = ("png", "pdf")
 TABLES: dict[str, tuple[str, tuple[str, ...]]] = {
     "quality": (f"results/tables/{_TEST}/quality", _TABLE),
     "significance": (f"results/tables/{_TEST}/significance", _TABLE),
+    "aggregation": (f"results/tables/{_TEST}/aggregation", _TABLE),
     "classes": (f"results/tables/{_TEST}/classes", _TABLE),
     "audit_table": ("results/tables/{dataset}/x{scale}/audit", _TABLE),
     "complexity": ("results/tables/x{scale}/complexity", _TABLE),

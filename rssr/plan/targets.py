@@ -7,7 +7,10 @@ from rssr.plan.artifacts import KINDS, MEASURED, TABLES, Artifact
 from rssr.plan.plan import Plan
 
 # Kinds with one artifact per test set, and kinds with one per test set and model.
-_OF_TEST = ("quality", "significance", "qualitative", "quality_cost", "distributions", "win_rate", "spectra")
+_OF_TEST = (
+    *("quality", "significance", "aggregation"),
+    *("qualitative", "quality_cost", "distributions", "win_rate", "spectra"),
+)
 _OF_TEST_AND_MODEL = ("sr", "scores", "spectrum")
 
 

@@ -21,6 +21,7 @@ _SHARED: dict[str, dict[str, Any]] = {
     "--records": _FILES | {"help": "JSON files, one per model"},
     "--profiles": _FILES | {"help": "JSON files, one per model"},
     "--qualities": _FILES | {"help": "CSV files of the quality tables"},
+    "--hr-manifest": _FILE | {"help": "results/data/.../manifest.csv"},
     "--literature": _FILE | {"help": "config/literature.yaml"},
     "--statistics": _ENTRY,
     "--analysis": _ENTRY,

@@ -34,6 +34,17 @@ def read_replicates(path: Path) -> list[pd.DataFrame]:
     return [rows.drop(columns="replicate").reset_index(drop=True) for _, rows in frame.groupby("replicate", sort=False)]
 
 
+def repeated(manifest: Path) -> dict[str, float]:
+    """Image -> the share of its pixels that an earlier tile of its source has too; of results/data/.../HR-x{scale}."""
+    found = {}
+    for row in read_csv(manifest):
+        found[row["image"]] = 0.0
+        if again := int(row.get("repeated", 0)):  # manifests of earlier runs, which are merged, have no such column
+            left, top, right, bottom = (int(row[side]) for side in ("left", "top", "right", "bottom"))
+            found[row["image"]] = min(1.0, again / ((right - left) * (bottom - top)))
+    return found
+
+
 def absent(records: Iterable[Path]) -> dict[str, str]:
     """Metrics without scores -> why, and what to do; from results/scores/.../{model}.json of several models."""
     return {metric: reason for path in records for metric, reason in read_json(path)["absent"].items()}

@@ -8,6 +8,7 @@ from rssr.plan.test_set import TestSet
 _KINDS = {
     "quality": "Quality",
     "significance": "Significance",
+    "aggregation": "Aggregation",
     "classes": "Quality by class",
     "audit_table": "Audit of the protocol",
     "complexity": "Complexity",

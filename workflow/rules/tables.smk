@@ -5,6 +5,7 @@ rule render_quality:
     input:
         scores=lambda wildcards: of_models("scores", plan.test_set(wildcards)),
         records=lambda wildcards: of_models("scores", plan.test_set(wildcards), "json"),
+        hr=lambda wildcards: plan.test_set(wildcards).artifact("hr").path,
         literature=LITERATURE,
         script=script("render_quality"),
         code=code("render_quality"),
@@ -27,8 +28,37 @@ rule render_quality:
         out=subpath(output[0], strip_suffix=".csv"),
     shell:
         "python {input.script} --models {params.models:q} --scores {input.scores} --records {input.records}"
-        " --literature {input.literature} --test-set {params.test:q} --statistics {params.statistics:q}"
-        " --notes {params.notes:q} --out {params.out} > {log} 2>&1"
+        " --hr-manifest {input.hr} --literature {input.literature} --test-set {params.test:q}"
+        " --statistics {params.statistics:q} --notes {params.notes:q} --out {params.out} > {log} 2>&1"
+
+
+rule render_aggregation:
+    input:
+        scores=lambda wildcards: of_models("scores", plan.test_set(wildcards)),
+        hr=lambda wildcards: plan.test_set(wildcards).artifact("hr").path,
+        audits=lambda wildcards: paths(
+            plan.audits(wildcards, "csv") if wildcards.degradation == plan.training_degradation else []
+        ),
+        script=script("render_aggregation"),
+        code=code("render_aggregation"),
+    output:
+        report(
+            patterns("aggregation"),
+            caption="../report/aggregation.rst",
+            category="Protocol",
+            labels={"data set": "{dataset}", "conditions": "x{scale} {degradation}"},
+        ),
+    log:
+        "results/logs/render_aggregation/{dataset}/x{scale}-{degradation}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        models=lambda wildcards: jobs.rows(plan.models_at(int(wildcards.scale))),
+        test=lambda wildcards: jobs.test_sets([plan.test_set(wildcards)]),
+        out=subpath(output[0], strip_suffix=".csv"),
+    shell:
+        "python {input.script} --models {params.models:q} --scores {input.scores} --hr-manifest {input.hr}"
+        " --audits {input.audits} --test-set {params.test:q} --out {params.out} > {log} 2>&1"
 
 
 rule render_classes:

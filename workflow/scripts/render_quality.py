@@ -4,7 +4,7 @@ from rssr.base.process import run
 from rssr.plan.artifacts import by_model
 from rssr.render import options
 from rssr.render.literature import for_test_set
-from rssr.render.scores import absent, read_replicates, read_scores
+from rssr.render.scores import absent, read_replicates, read_scores, repeated
 from rssr.render.tables.quality import quality
 from rssr.render.tables.scored import not_computed
 
@@ -12,14 +12,18 @@ from rssr.render.tables.scored import not_computed
 def main() -> None:
     """Parse the arguments and call the library."""
     arguments = options.parser(
-        __doc__, "--models", "--scores", "--records", "--literature", "--test-set", "--statistics", "--notes", "--out"
+        __doc__,
+        *("--models", "--scores", "--records", "--hr-manifest", "--literature", "--test-set", "--statistics"),
+        *("--notes", "--out"),
     ).parse_args()
     unit = arguments.test_set.unit
     scores = {name: read_scores(path, unit) for name, path in by_model(arguments.scores).items()}
     images = next(iter(scores.values()))["image"].nunique()
     literature = for_test_set(arguments.literature, arguments.test_set, images)
     replicates = {name: read_replicates(path) for name, path in by_model(arguments.scores).items()}
-    table = quality(scores, arguments.models, arguments.test_set, arguments.statistics, replicates, literature)
+    shares = list(repeated(arguments.hr_manifest).values())
+    twice = sum(shares) / len(shares)
+    table = quality(scores, arguments.models, arguments.test_set, arguments.statistics, replicates, literature, twice)
     table.notes += not_computed(absent(arguments.records)) + arguments.notes
     table.write(arguments.out)
 

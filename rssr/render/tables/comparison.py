@@ -11,7 +11,16 @@ import pandas as pd
 from rssr.metrics.registry import METRICS
 from rssr.metrics.statistics import all_pairs, holm, paired, ranks, smallest_p
 from rssr.plan.test_set import TestSet
-from rssr.render.tables.scored import Replicates, computed, images_of, interval_in_words, protocols, spread, undefined
+from rssr.render.tables.scored import (
+    Replicates,
+    complete,
+    computed,
+    images_of,
+    interval_in_words,
+    protocols,
+    spread,
+    undefined,
+)
 from rssr.render.tables.table import Column, Table
 from rssr.render.titles import title
 
@@ -40,7 +49,7 @@ def significance(
     """
     frame, metrics, rows, notes = next(iter(scores.values())), computed(scores), [], undefined(scores, models)
     for metric in metrics:
-        values = _complete(scores, metric)
+        values = complete(scores, metric)
         p = _p_of_pairs(values, settings["reference"], frame["unit"])
         for one, other in _pairs(values, settings["reference"], METRICS[metric].better):
             found = paired(values[one], values[other], METRICS[metric].better, settings, frame["unit"])
@@ -90,7 +99,7 @@ def standing(
         have all scores.
     """
     metric, units = computed(scores)[0], next(iter(scores.values()))["unit"]
-    card, values = METRICS[metric], _complete(scores, metric)
+    card, values = METRICS[metric], complete(scores, metric)
     nothing = [np.nan] * len(scores)
     if len(values) < 2:
         return metric, nothing, ""
@@ -124,12 +133,6 @@ def standing(
         said = f"{', '.join(tied[:-1])} and {tied[-1]} share the first rank; {best} leads {next_best} by {words}"
     corrected = f"p below {alpha:.2g} after Holm's correction over {count} pairs tells two methods apart"
     return metric, [found.get(name, np.nan) for name in scores], f"By {card.name} on {over}, {said}; {corrected}."
-
-
-def _complete(scores: Mapping[str, pd.DataFrame], metric: str) -> dict[str, np.ndarray]:
-    """The scores of the models that have one for every image."""
-    values = {name: pd.to_numeric(frame[metric]).to_numpy(float) for name, frame in scores.items() if metric in frame}
-    return {name: found for name, found in values.items() if not np.isnan(found).any()}
 
 
 def _pairs(values: Mapping[str, np.ndarray], reference: str | None, better: str) -> list[tuple[str, str]]:

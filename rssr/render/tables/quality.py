@@ -36,6 +36,7 @@ def quality(
     settings: Mapping[str, Any],
     replicates: Replicates = MappingProxyType({}),
     literature: Sequence[Mapping[str, Any]] = (),
+    repeated: float = 0.0,
 ) -> Table:
     """The quality table of one test set.
 
@@ -46,6 +47,7 @@ def quality(
         settings: `statistics` of the configuration.
         replicates: model -> the scores of each of its replicates, see scores.read_replicates().
         literature: values reported for this test set, see literature.for_test_set().
+        repeated: share of the scored pixels that an earlier tile has too.
     """
     numbers = _means(scores, models, settings, replicates)
     metrics = metrics_of(numbers)
@@ -53,6 +55,8 @@ def quality(
         f"{test.title}. Mean over {images_of(next(iter(scores.values())))} and its {interval_in_words(settings)}; best "
         f"bold, second underlined. {protocols(metrics)}{over_replicates(replicates)}"
     )
+    if repeated:
+        caption += f" Tiles overlap: {100 * repeated:.2g} % of the scored pixels lie in an earlier tile too."
     columns = list(map(metric_column, metrics))
     decides, numbers["rank"], said = standing(scores, models, settings)
     if numbers["rank"].notna().any():

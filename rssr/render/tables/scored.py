@@ -47,6 +47,12 @@ def computed(scores: Mapping[str, pd.DataFrame]) -> list[str]:
     return [name for name in METRICS if any(name in frame and frame[name].notna().any() for frame in scores.values())]
 
 
+def complete(scores: Mapping[str, pd.DataFrame], metric: str) -> dict[str, np.ndarray]:
+    """The scores of the models that have one for every image."""
+    values = {name: pd.to_numeric(frame[metric]).to_numpy(float) for name, frame in scores.items() if metric in frame}
+    return {name: found for name, found in values.items() if not np.isnan(found).any()}
+
+
 def undefined(scores: Mapping[str, pd.DataFrame], models: Mapping[str, Mapping]) -> list[str]:
     """Notes on means that do not exist, because the metric has no value for some of the images."""
     return [

@@ -58,6 +58,7 @@ class Table:
         group: the column, shown first, whose equal values make groups of rows; marks are given within a group.
         below: rows below a rule that are not measured here: column key -> text. They are never ranked, and are not in
             the numbers, and so not in the CSV.
+        names: the title of the column `label`.
     """
 
     numbers: pd.DataFrame
@@ -67,6 +68,7 @@ class Table:
     notes: list[str] = field(default_factory=list)
     group: Column | None = None
     below: Sequence[Mapping[str, str]] = ()
+    names: str = "Method"
 
     def write(self, stem: Path) -> None:
         """Write stem.csv (numbers in full precision), stem.md, stem.tex and stem.html (as shown)."""
@@ -204,7 +206,7 @@ class Table:
         return f'<span class="interval" aria-hidden="true" style="{style}"></span>'
 
     def _shown(self) -> list[Column]:
-        return [*([self.group] if self.group else []), Column("label", "Method", None), *self.columns]
+        return [*([self.group] if self.group else []), Column("label", self.names, None), *self.columns]
 
     def _rows(self, kind: str) -> list[tuple[str, ...]]:
         cells = [self._cells(column, kind) for column in self._shown()]
