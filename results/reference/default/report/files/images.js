@@ -6,6 +6,7 @@
   const table = element("image-table");
   const choices = { metric: element("metric"), minuend: element("minuend"), subtrahend: element("subtrahend") };
   const filter = element("image-filter");
+  const firstOrder = { key: "difference", descending: true };
   const firstRows = 50; // a large test set has thousands
   let set;
   let sorted;
@@ -44,13 +45,15 @@
     const largest = Math.max(...set.names.map((_, index) => Math.abs(difference.of(index) ?? 0)), Number.MIN_VALUE);
     const better = set.metrics[Number(choices.metric.value)].better === "higher" ? 1 : -1;
 
-    const headers = shownColumns.map((column) => {
+    const headers = shownColumns.map((column, place) => {
       const button = make("button", column.title, { type: "button" });
       button.addEventListener("click", () => {
-        const descending = sorted.key === column.key ? !sorted.descending : column.key !== "image";
-        sorted = { key: column.key, descending };
+        const start = column.key !== "image";
+        if (sorted.key !== column.key) sorted = { key: column.key, descending: start };
+        else if (sorted.descending === start) sorted = { key: column.key, descending: !start };
+        else sorted = firstOrder;
         draw();
-        table.tHead.querySelector("[aria-sort] button").focus();
+        table.tHead.querySelectorAll("button")[place].focus();
       });
       return make("th", button, { scope: "col" });
     });
@@ -103,7 +106,7 @@
 
   document.addEventListener("set-chosen", (event) => {
     set = event.detail;
-    sorted = { key: "difference", descending: true };
+    sorted = firstOrder;
     all = false;
     const options = (entries) => entries.map(([value, label]) => make("option", label, { value }));
     choices.metric.replaceChildren(...options(set.metrics.map(({ label }, index) => [index, label])));

@@ -15,7 +15,8 @@
 
   function setTheme(theme) {
     root.dataset.theme = theme;
-    document.getElementById("theme")?.setAttribute("aria-pressed", String(theme === "dark"));
+    const button = document.getElementById("theme");
+    if (button) button.textContent = theme === "dark" ? "Light colours" : "Dark colours"; // what a click does
   }
 
   function switchTheme() {

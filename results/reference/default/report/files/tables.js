@@ -1,5 +1,6 @@
 "use strict";
-// Tables that are sorted by a click on a column's title and filtered by what is typed.
+// Tables that are sorted by a click on a column's title, the other way by a second, as they were by a third; and
+// filtered by what is typed.
 
 // A comparison of numbers or texts; what is missing comes last either way.
 function compare(a, b, descending) {
@@ -13,10 +14,10 @@ function signed(value, digits) {
   return (value > 0 ? "+" : "") + value.toFixed(digits).replace("-", "−");
 }
 
-// Mark the column that a table is sorted by.
+// Mark the column that a table is sorted by, if any.
 function markSorted(headers, sorted, descending) {
   for (const header of headers) header.removeAttribute("aria-sort");
-  sorted.setAttribute("aria-sort", descending ? "descending" : "ascending");
+  sorted?.setAttribute("aria-sort", descending ? "descending" : "ascending");
 }
 
 // A column of buttons that copy what makes the numbers of a row again; tables know of no commands.
@@ -39,6 +40,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
   const commands = table.closest("figure")?.dataset.commands;
   if (commands) addCommands(table, JSON.parse(commands));
   const headers = [...table.tHead.rows[0].cells];
+  const first = [...body.rows];
 
   const keyOf = (row, column, numbers) => {
     const cell = row.cells[column];
@@ -51,7 +53,13 @@ for (const table of document.querySelectorAll("table.sortable")) {
       const rows = [...body.rows];
       const numbers = rows.some((row) => "value" in row.cells[column].dataset);
       const sorted = header.getAttribute("aria-sort");
-      const descending = sorted ? sorted === "ascending" : header.textContent.includes("↑"); // the best first
+      const start = header.textContent.includes("↑"); // the best first
+      if (sorted && (sorted === "descending") !== start) {
+        body.append(...first);
+        markSorted(headers);
+        return;
+      }
+      const descending = sorted ? !start : start;
       rows.sort((a, b) => compare(keyOf(a, column, numbers), keyOf(b, column, numbers), descending));
       body.append(...rows);
       markSorted(headers, header, descending);

@@ -1,15 +1,17 @@
 "use strict";
-// One image by two methods with a divider between them, and by every method below: all show the same part of it.
+// One image by two methods with a divider between them, their difference, and every method: all show the same part of it.
+// The address keeps what is shown, so that a link opens the same view.
 
 (() => {
   const element = (id) => document.getElementById(id);
   const stage = element("stage");
   const divider = element("divider");
-  const choices = { image: element("image"), left: element("left"), right: element("right") };
+  const choices = { image: element("image"), left: element("left"), right: element("right"), gain: element("gain") };
   const largestZoom = 32;
   let set;
   // The divider in percent of the stage; the zoom, and the part's upper left corner as fractions of the image.
   let view = { divider: 50, zoom: 1, x: 0, y: 0 };
+  let opened = false; // until then nothing is written into the address
 
   const source = (name) => set.sources.find((candidate) => candidate.name === name);
   const address = (of, name) =>
@@ -37,6 +39,37 @@
     divider.setAttribute("aria-valuenow", percent);
     divider.setAttribute("aria-valuetext", `${percent} % ${source(choices.left.value).label}, ${100 - percent} % ${source(choices.right.value).label}`);
     element("zoom").textContent = `${view.zoom.toFixed(1)} ×`;
+    if (opened) remember();
+  }
+
+  // Not at every step of a drag: browsers limit how often an address changes.
+  function remember() {
+    clearTimeout(remember.timer);
+    remember.timer = setTimeout(() => {
+      const state = new URLSearchParams({ set: set.key });
+      for (const [key, choice] of Object.entries(choices)) state.set(key, choice.value);
+      for (const [key, value] of Object.entries(view)) state.set(key, Number(value.toFixed(6)));
+      history.replaceState(null, "", `#${state}`);
+    }, 200);
+  }
+
+  // Show what the address says; what this run does not have stays as it is.
+  function recall() {
+    const state = new URLSearchParams(location.hash.slice(1));
+    if (!state.has("image")) return;
+    const choose = (choice, value) => {
+      if ([...choice.options].some((candidate) => candidate.value === value)) choice.value = value;
+    };
+    const picker = element("set");
+    if (picker) {
+      choose(picker, state.get("set"));
+      picker.dispatchEvent(new Event("change"));
+    }
+    for (const [key, choice] of Object.entries(choices)) choose(choice, state.get(key));
+    draw();
+    const numbers = Object.keys(view).map((key) => [key, parseFloat(state.get(key))]);
+    show(Object.fromEntries(numbers.filter(([, value]) => Number.isFinite(value))));
+    element("compare").scrollIntoView();
   }
 
   // Zoom about a point of the stage, given as fractions of its sides.
@@ -58,7 +91,10 @@
       image.alt = `${name} by ${of.label}`;
       image.classList.toggle("low", of.name === "LR");
       element(`${side}-tag`).textContent = of.label;
+      element(`${side}-difference`).src = image.src;
+      element(`${side}-difference`).className = image.className;
     }
+    element("difference").style.setProperty("--gain", choices.gain.value);
     drawScores();
     drawContact(name);
     show({});
@@ -195,4 +231,11 @@
     show({ divider: 50, zoom: 1 });
     draw();
   });
+
+  // After the first test set is chosen.
+  document.addEventListener("DOMContentLoaded", () => {
+    recall();
+    opened = true;
+  });
+  addEventListener("hashchange", recall);
 })();
