@@ -28,6 +28,7 @@ def test_table_is_what_the_committed_scores_give(tmp_path):
         "models": [jobs.rows(models)],
         "scores": [test.artifact("scores", "csv", model.name).path for model in models],
         "records": [test.artifact("scores", "json", model.name).path for model in models],
+        "hr-manifest": [test.artifact("hr").path],
         "literature": [str(ROOT / "config/literature.yaml")],
         "test-set": [jobs.test_sets([test])],
         "statistics": [jobs.statistics(plan)],
