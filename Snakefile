@@ -9,7 +9,7 @@ min_version("9.0")
 
 if not workflow.configfiles:
 
-    configfile: os.path.relpath(workflow.source_path("config/config.yaml"))
+    configfile: os.path.relpath(f"{workflow.basedir}/config/config.yaml")
 
 
 include: "workflow/rules/common.smk"

@@ -47,6 +47,12 @@ def test_table_is_what_the_committed_scores_give(tmp_path):
     assert (tmp_path / test.artifact("quality", "md").path).read_text(encoding="utf-8").strip() == rendered
 
 
+def test_the_committed_report_names_no_path_of_the_machine_that_made_it():
+    page = (REFERENCE / "report/index.html").read_text(encoding="utf-8")
+    assert 'data-command="snakemake --cores all"' in page and "--configfile" not in page
+    assert not re.search(r"/(tmp|home|root|work)/", page)
+
+
 def test_nothing_is_left_to_fill_in():
     assert not re.search(r"@[A-Z]+@", README)
 
