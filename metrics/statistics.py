@@ -36,7 +36,7 @@ def interval(
         seed: of the resampling.
 
     Returns:
-        Low and high; not a number below FEWEST sources and for values that are not finite.
+        Low and high; not a number below FEWEST sources, for values that are not finite, and where most are equal.
     """
     values = np.asarray(values, float)
     sums, counts = _by_source(values, units)
@@ -47,17 +47,20 @@ def interval(
         return float(mean), float(mean)
     residuals = sums - counts * mean  # of which the mean's resamples are made, without cancellation
     terms = np.stack([residuals, counts, residuals**2, residuals * counts, counts**2], 1)
-    size = len(sums)
-    pivots = []
+    size, pivots = len(sums), []
     for drawn in _draws(size, resamples, seed):
         shift, total, squared, crossed, weight = (drawn @ terms).T
         moved = shift / total
         spread = squared - 2 * moved * crossed + moved**2 * weight
-        with np.errstate(divide="ignore", invalid="ignore"):  # a resample of one source alone has no spread
-            pivots.append(np.nan_to_num(moved * total / np.sqrt(np.maximum(spread, 0) * size / (size - 1))))
-    high, low = np.quantile(np.concatenate(pivots), [(1 + level) / 2, (1 - level) / 2])
+        spread[spread < 1e-12 * terms[:, 2].sum()] = 0  # a resample of equal sources, but for rounding
+        with np.errstate(divide="ignore", invalid="ignore"):
+            pivot = moved * total / np.sqrt(spread * size / (size - 1))
+        pivots.append(np.where(np.isnan(pivot), 0, pivot))
+    with np.errstate(invalid="ignore"):
+        high, low = np.quantile(np.concatenate(pivots), [(1 + level) / 2, (1 - level) / 2])
     error = np.sqrt((residuals**2).sum() * size / (size - 1)) / len(values)
-    return float(mean - high * error), float(mean - low * error)
+    ends = float(mean - high * error), float(mean - low * error)
+    return ends if np.isfinite(ends).all() else (np.nan, np.nan)  # too many resamples have no spread
 
 
 def sign_flip(differences: Sequence[float], units: Sequence[Any] | None = None) -> float:

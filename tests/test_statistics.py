@@ -82,6 +82,7 @@ def test_the_interval_is_the_normal_one_and_pairs_take_the_spread_of_images_out(
 
 def test_intervals_that_do_not_exist():
     assert np.isnan(interval([1.0, 2, 3, 4])).all()  # too few sources
+    assert np.isnan(interval([1.0] * 9 + [2])).all()  # most resamples have no spread
     assert np.isnan(interval([np.inf, 1, 2, 3, 4, 5])).all() and interval([2.0] * 9) == (2, 2)
     same = np.array([30.0, np.inf, 31.0])
     found = paired(same, same, "higher", SETTINGS)
