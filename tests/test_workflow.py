@@ -88,7 +88,7 @@ def test_a_run_beside_a_finished_one_leaves_it_alone(project):
     before = tables(project.folder)
     target = "results/scores/synthetic/x4-bicubic/bicubic.csv"
     options = ("--directory", "runs/b", "--config", "crop=0")
-    assert "fetch_dataset" not in project.run(target, *options)
+    assert "fetch_dataset" not in project.run(*options, "--", target)
     assert (project.folder / "runs/b" / target).read_text() != (project.folder / target).read_text()
     assert tables(project.folder) == before and project.jobs() == set()
     command = [sys.executable, "-m", "snakemake", "-n", "--cores", "2", "-s", str(project.folder / "Snakefile")]
@@ -102,7 +102,7 @@ def test_a_copied_command_makes_the_same_bytes_again(project, target):
     page = (project.folder / "results/report/index.html").read_text()
     command = f"snakemake {target} --force --cores all --configfile config/test.yaml"
     assert f'data-command="{command}"' in page
-    assert "Nothing to be done" not in project.run(target, "--force")
+    assert "Nothing to be done" not in project.run("--force", "--", target)
     assert sha256(project.folder / target) == before and project.jobs() == set()
 
 
