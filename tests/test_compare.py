@@ -46,7 +46,7 @@ def made(**facts):
 
 
 def a_run(folder: Path, seed: int = 10) -> Path:
-    """The measured part of a finished run of two models; its checksums and scores are numbers of ours."""
+    """The measured part of a finished run of two models; its checksums and scores are made up."""
 
     def put(kind, content, suffix="", **of):
         path = folder.parent / Artifact(kind, suffix, **(TEST | of)).path.replace("results", folder.name, 1)
@@ -339,7 +339,7 @@ def on_gpu(record):
 
 
 def test_results_of_two_machines_become_one_and_each_row_says_where_from(tmp_path):
-    """A has scored both models on a CPU; B, with a GPU, has another network instead of ours."""
+    """A has scored both models on a CPU; B, with a GPU, has another network instead of that of A."""
     a, b = a_run(tmp_path / "a"), a_run(tmp_path / "b")
     for path in sorted(b.rglob("*net*"), reverse=True):
         path.rename(path.with_name(path.name.replace("net", "theirs")))

@@ -275,7 +275,7 @@ def test_disturbed_measurements_say_so():
 
 @pytest.mark.parametrize(("told", "clock"), [("1980", 1980.0), ("[N/A]", None), (None, None)])
 def test_clocks_and_driver_of_a_gpu_are_the_drivers_own(tmp_path, monkeypatch, told, clock):
-    """A driver's tool of ours, which answers for one GPU only; None: there is no tool."""
+    """A stand-in for the driver's tool, which answers for one GPU only; None: there is no tool."""
     tool = tmp_path / "nvidia-smi"
     if told is not None:
         tool.write_text(f'#!/bin/sh\n[ "$1" = --id=GPU-77aa ] && [ "$2" = --query-gpu=clocks.sm ] && echo "{told}"\n')
