@@ -7,7 +7,7 @@ from torch import nn
 
 from rssr.base.files import read_csv, read_image, sha256, write_csv, write_image
 from rssr.models.registry import build, seed
-from rssr.plan.replicate import DRAWS, SINGLE
+from rssr.plan.replicate import SINGLE
 from rssr.steps.scoring import TestImages, score_folder
 from rssr.steps.upscaling import upscale_folder
 
@@ -35,14 +35,14 @@ def folders(tmp_path):
     return tmp_path
 
 
-def upscale(model, folders, out):
-    upscale_folder({SINGLE: model}, folders / "LR", folders / out, "one identity", torch.device("cpu"))
+def upscale(model, folders, out, draws=5):
+    upscale_folder({SINGLE: model}, draws, folders / "LR", folders / out, "one identity", torch.device("cpu"))
     return {path.relative_to(folders / out): sha256(path) for path in (folders / out).rglob("*.png")}
 
 
 def test_draws_are_fixed_by_the_image_and_all_kept(folders):
     first, second = upscale(Noisy(), folders, "sr"), upscale(Noisy(), folders, "again")
-    assert first == second and len(first) == 2 * DRAWS == len(set(first.values()))
+    assert first == second and len(first) == 10 == len(set(first.values()))
     replicates = ["0", "0_draw1", "0_draw2", "0_draw3", "0_draw4"]
     assert [row["replicate"] for row in read_csv(folders / "sr/manifest.csv")] == 2 * replicates
     write_csv(folders / "HR/manifest.csv", [{"image": name, "source": f"of {name}"} for name in "ab"])
@@ -50,7 +50,12 @@ def test_draws_are_fixed_by_the_image_and_all_kept(folders):
     rows = score_folder(folders / "sr", images, ["psnr_y"], "", {})
     assert [(row["image"], row["replicate"]) for row in rows] == [(i, name) for i in "ab" for name in replicates]
     assert {(row["image"], row["source"]) for row in rows} == {("a", "of a"), ("b", "of b")}
-    assert len({row["psnr_y"] for row in rows}) == 2 * DRAWS
+    assert len({row["psnr_y"] for row in rows}) == 10
+
+
+def test_another_draw_leaves_the_first_ones(folders):
+    fewer = upscale(Noisy(), folders, "fewer", draws=2)
+    assert len(fewer) == 4 and fewer.items() <= upscale(Noisy(), folders, "more").items()
 
 
 def test_a_network_without_draws_has_one_replicate(folders):
@@ -62,7 +67,7 @@ def test_a_network_without_draws_has_one_replicate(folders):
 
 def test_every_set_of_weights_has_a_replicate(folders):
     models = {"seed1": build({"arch": "bicubic"}), "seed2": build({"arch": "nearest"})}
-    upscale_folder(models, folders / "LR", folders / "sr", "one identity", torch.device("cpu"))
+    upscale_folder(models, 1, folders / "LR", folders / "sr", "one identity", torch.device("cpu"))
     names = {str(path.relative_to(folders / "sr")) for path in (folders / "sr").rglob("*.png")}
     assert names == {f"{replicate}/{image}.png" for replicate in models for image in "ab"}
 

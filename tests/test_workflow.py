@@ -258,7 +258,9 @@ def test_a_metric_that_cannot_be_downloaded_is_said_to_be_missing(second):
     table = (second.results / "tables/synthetic/x4-bicubic/quality.md").read_text()
     assert "LPIPS ↓" not in table and "–" not in table
     assert "LPIPS: not computed, because downloads/metrics/checkpoints/alexnet-owt-7be5be79.pth cannot be" in table
-    assert "on another machine and put it there; then delete results/metrics/lpips.json and run again" in table
+    assert "has its address: put the file there, delete results/metrics/lpips.json and run again" in table
+    log = (second.results / "logs/fetch_metric/lpips.log").read_text(encoding="utf-8")
+    assert "alexnet-owt-7be5be79.pth on another machine and put it there" in log and "https://" in log
 
 
 def test_a_run_is_copied_for_the_repository(second):

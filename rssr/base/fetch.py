@@ -153,8 +153,7 @@ def _try(url: str, part: Path, path: Path, size: int | None, password: str | Non
 
 
 def _by_hand(url: str) -> str:
-    """What to do without a network; without the host, since tables carry the sentence and mirrors differ."""
-    return f"download {Path(urllib.parse.urlsplit(url).path).name} on another machine and put it there"
+    return f"download {url} on another machine and put it there"
 
 
 def _open(url: str, start: int, password: str | None) -> http.client.HTTPResponse:

@@ -28,6 +28,9 @@ class Model(Network):
     required: bool = Field(
         True, description="false: if its weights are unavailable, its row is left out, and the tables say why"
     )
+    draws: int = Field(
+        5, ge=1, description="replicates of a network that draws random numbers when it upscales; others have one"
+    )
     train: str | None = Field(None, description="a recipe of `training`, instead of `weights`")
     train_on: str | None = Field(None, description="data set to train on; the tested one by default")
     ablates: str | None = Field(None, description="full model that this is an ablation of, for its table of ablations")

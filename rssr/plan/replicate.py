@@ -2,12 +2,11 @@
 
 A replicate has a name: a folder below a model's SR images, and a value in the column `replicate` of its scores. Loaded
 weights and interpolations have the one replicate SINGLE; a trained network has one for each seed of its recipe. For a
-network that samples (draws random numbers when it upscales), steps.upscaling makes DRAWS replicates of each of these,
-named by drawn(). Tables show the mean over the replicates and their spread.
+network that samples (draws random numbers when it upscales), steps.upscaling makes `draws` replicates of each of
+these, named by drawn(). Tables show the mean over the replicates and their spread.
 """
 
 SINGLE = "0"
-DRAWS = 5
 
 
 def seeded(seed: int) -> str:

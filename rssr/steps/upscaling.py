@@ -17,7 +17,7 @@ from rssr.base.images import read_tensor, write_tensor
 from rssr.base.provenance import made_by
 from rssr.base.resampling import to_uint8
 from rssr.models.registry import seed
-from rssr.plan.replicate import DRAWS, drawn
+from rssr.plan.replicate import drawn
 
 
 def write_record(out_dir: Path, facts: Mapping[str, Any], weights: Mapping[str, Path], lr_dir: Path, code: str) -> str:
@@ -41,15 +41,16 @@ def write_record(out_dir: Path, facts: Mapping[str, Any], weights: Mapping[str, 
 
 
 def upscale_folder(
-    models: Mapping[str, nn.Module], lr_dir: Path, out_dir: Path, identity: str, device: torch.device
+    models: Mapping[str, nn.Module], draws: int, lr_dir: Path, out_dir: Path, identity: str, device: torch.device
 ) -> None:
     """Upscale the images of a prepared LR folder, in its manifest's order, and write out_dir/manifest.csv last.
 
     Images that an interrupted call of the same identity has left are kept; the others are deleted first. A network that
-    samples is seeded by the name of each image and has DRAWS replicates, see plan.replicate.
+    samples is seeded by the name of each image and the number of the draw.
 
     Args:
         models: replicate -> (B, 3, h, w) in [0, 1] -> (B, 3, scale * h, scale * w), in eval mode.
+        draws: replicates of a network that samples, see plan.replicate.
         lr_dir: results/data/{dataset}/test/LR/x{scale}-{degradation}.
         out_dir: results/sr/{dataset}/x{scale}-{degradation}/{model}; images go to its folder of their replicate.
         identity: checksum over everything that determines the pixels, see write_record().
@@ -57,13 +58,13 @@ def upscale_folder(
     """
     rows = read_csv(lr_dir / "manifest.csv")
     _keep_only(out_dir, identity, {f"{row['image']}.png" for row in rows})
-    draws = {name: range(DRAWS if seed(model, 0) else 1) for name, model in models.items()}
+    numbers = {name: range(draws if seed(model, 0) else 1) for name, model in models.items()}
     models = {name: model.to(device) for name, model in models.items()}
     done = []
     for row in tqdm(rows, desc=out_dir.name, unit="image"):
         lr = read_tensor(lr_dir / f"{row['image']}.png")[None]
         for name, model in models.items():
-            for number in draws[name]:
+            for number in numbers[name]:
                 replicate = drawn(name, number)
                 path = out_dir / replicate / f"{row['image']}.png"
                 if not path.exists():

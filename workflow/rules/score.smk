@@ -20,12 +20,13 @@ rule upscale_images:
         gpu=1,
     params:
         model=lambda wildcards: jobs.model(plan.model(wildcards)),
+        draws=lambda wildcards: plan.model(wildcards).config.draws,
         weights=weights_option,
         lr_dir=subpath(input.lr, parent=True),
         out=subpath(output.manifest, parent=True),
     shell:
         "python {input.script} --model {params.model:q} {params.weights}"
-        " --lr-dir {params.lr_dir} --out {params.out} --threads {threads} --code {input.code} > {log} 2>&1"
+        " --draws {params.draws} --lr-dir {params.lr_dir} --out {params.out} --threads {threads} --code {input.code} > {log} 2>&1"
 
 
 rule fetch_metric:

@@ -1,6 +1,7 @@
 """Get the weights of one metric and record whether they are available."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from rssr.base.errors import UserError
@@ -23,7 +24,8 @@ def main() -> None:
     except UserError as error:
         if arguments.required:
             raise
-        remedy = f"{error.remedy}; then delete {arguments.record} and run again"
+        sys.stderr.write(f"warning: {error}\n")  # the log has the address; the table does not, since mirrors differ
+        remedy = f"the log of fetch_metric has its address: put the file there, delete {arguments.record} and run again"
         record = {"metric": arguments.metric, "available": False, "reason": error.problem, "remedy": remedy}
     write_json(arguments.record, record)
 

@@ -18,6 +18,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=given.entry, required=True, help="configuration entry as JSON")
     parser.add_argument("--weights", type=Path, nargs="*", default=[], help="of a run, one file per replicate")
+    parser.add_argument("--draws", type=int, required=True, help="replicates of a network that samples")
     parser.add_argument("--lr-dir", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="folder of the SR images and their manifest")
     parser.add_argument("--code", type=Path, nargs="*", help="files whose change remakes all images")
@@ -29,7 +30,7 @@ def main() -> None:
     facts = {"model": arguments.model, "device": arguments.device, "threads": arguments.threads}
     models = {name: build(with_weights(arguments.model, weights.get(name))) for name in weights or (SINGLE,)}
     identity = write_record(arguments.out, facts, weights, arguments.lr_dir, code)
-    upscale_folder(models, arguments.lr_dir, arguments.out, identity, device)
+    upscale_folder(models, arguments.draws, arguments.lr_dir, arguments.out, identity, device)
 
 
 run(main)
