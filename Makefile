@@ -2,6 +2,8 @@
 # each sets up .venv from the lock files first, once.
 PYTHON ?= python3
 BIN := .venv/bin
+# Tests that share a run of the whole workflow are one group, which one of the two processes runs.
+PARALLEL := -n 2 --dist loadgroup
 
 .PHONY: benchmark verify test test-all lint format
 benchmark: .venv/installed
@@ -12,10 +14,10 @@ verify: benchmark
 	$(BIN)/python -m rssr compare results/reference/default results
 
 test: .venv/installed
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 
 test-all: .venv/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 lint: .venv/installed
 	$(BIN)/ruff check .

@@ -1,5 +1,6 @@
 """Fixtures that several test files use."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,19 @@ SHARED = ROOT.parent / "shared"
 # The same examples at every run; `pytest --hypothesis-profile=default` draws others.
 settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.load_profile("fixed")
+
+
+# Several processes of pytest-xdist share the cores.
+if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 0)):
+    torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // workers))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Tests that need the finished run go to one process, so that it is made once."""
+    for item in items:
+        if "finished" in item.fixturenames:
+            item.add_marker(pytest.mark.xdist_group("finished"))
 
 
 @pytest.fixture(autouse=True)
