@@ -1,6 +1,6 @@
 """The description of a data set, and its interface to the rules."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -99,6 +99,8 @@ class DataSet:
         unit: regular expression whose group, in the name of a source image, is the unit of statistics, for data sets in
             which several source images show one place; empty: each source image is a unit.
         part: description, for titles, of the part that is used; empty: the whole data set.
+        bands: which bands of its files are red, green and blue, see base.raster.open_raster().
+        stretch: which values of its files are black and white, likewise.
     """
 
     card: Card
@@ -114,6 +116,8 @@ class DataSet:
     classes: str = ""
     unit: str = ""
     part: str = ""
+    bands: Sequence[int] | None = None
+    stretch: Sequence[float] | None = None
 
     @property
     def sources(self) -> list[str]:

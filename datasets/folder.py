@@ -6,16 +6,25 @@ from pathlib import Path
 from rssr.base.errors import UserError
 from rssr.datasets.card import Card, DataSet
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"}
+_READ = "png jpg jpeg jpe jfif tif tiff jp2 j2k bmp webp gif ppm pgm pnm img"
+# Images too, but not read: one among the others is an error, not something that is silently less.
+_NOT_READ = "heic heif avif jxl dng cr2 cr3 nef arw orf rw2 tga psd exr npy npz mat nc pbm pfm"
 
 
-def data_set(images: str, split: Mapping[str, str | Sequence[str]]) -> DataSet:
+def data_set(
+    images: str,
+    split: Mapping[str, str | Sequence[str]],
+    bands: Sequence[int] | None = None,
+    stretch: Sequence[float] | None = None,
+) -> DataSet:
     """A data set of the image files in a folder.
 
     Args:
         images: the folder.
         split: split -> glob pattern below the folder, such as "test/**/*" or "*/*.jpg", or several patterns, each of
             which must match.
+        bands: see base.raster.open_raster().
+        stretch: likewise.
     """
     root = Path(images)
     if not root.is_dir():
@@ -36,13 +45,25 @@ def data_set(images: str, split: Mapping[str, str | Sequence[str]]) -> DataSet:
         fetch=lambda folder: None,
         find=lambda folder, source: paths[source],
         split="own",
+        part=", ".join(
+            ([f"bands {' '.join(map(str, bands))}"] if bands else [])
+            + ([f"values from {stretch[0]:g} to {stretch[1]:g}"] if stretch else [])
+        ),
+        bands=bands,
+        stretch=stretch,
     )
 
 
 def _matches(root: Path, pattern: str) -> list[tuple[str, Path]]:
     if Path(pattern).is_absolute():
         raise UserError(f"the pattern '{pattern}' of `split` is absolute", f"write it from the folder {root}")
-    found = sorted(path for path in root.glob(pattern) if path.suffix.lower() in SUFFIXES)
+    matched = [
+        (path, path.suffix.lower().removeprefix(".")) for path in sorted(root.glob(pattern)) if path.name[0] != "."
+    ]
+    if other := next((path for path, suffix in matched if suffix in _NOT_READ.split()), None):
+        raise UserError(f"{other} is of a format that is not read", "convert it to PNG or TIFF, or move it away")
+    # Another format is read where the pattern asks for it: a mosaic (.vrt) would otherwise repeat its tiles.
+    found = [path for path, suffix in matched if suffix in _READ.split() or pattern.lower().endswith(f".{suffix}")]
     if not found:
         raise UserError(f"no image matches '{pattern}' in the folder {root}", "correct `images` or `split`")
     return [(path.relative_to(root).with_suffix("").as_posix(), path) for path in found]

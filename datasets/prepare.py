@@ -2,32 +2,22 @@
 
 import concurrent.futures
 import itertools
-import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-import numpy as np
-import rasterio
-from PIL import Image
-from rasterio.enums import ColorInterp
-from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
-from rasterio.windows import Window
 from tqdm import tqdm
 
 from rssr.base.errors import UserError
-from rssr.base.files import read_csv, read_image, sha256, write_csv, write_image
+from rssr.base.files import read_csv, sha256, write_csv, write_image
 from rssr.base.images import read_tensor, write_tensor
+from rssr.base.raster import open_raster
 from rssr.datasets.card import DataSet
 from rssr.datasets.degradations import Step
 from rssr.datasets.degrade import degrade
 from rssr.datasets.tiles import Box, repeated, tile_boxes
 
-# For all threads, because warnings.catch_warnings() is not thread-safe.
-warnings.simplefilter("ignore", NotGeoreferencedWarning)
-
-RASTERS = {".tif", ".tiff", ".vrt"}  # files that GDAL reads by windows
-_RGB = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
+SIDES = ("left", "top", "right", "bottom")
 
 
 def prepare_hr(
@@ -36,7 +26,9 @@ def prepare_hr(
     """Cut the HR tiles of a split into hr_dir and write hr_dir/manifest.csv last.
 
     TIFF files are read one row of tiles at a time, by as many threads as there are jobs.
-    The column `repeated` of the manifest counts the pixels of a tile that an earlier tile of the image also has.
+    A tile with a pixel that is not valid, see base.raster, is left out; if there is one, the column `left_out` of the
+    manifest says in each row how many there are in the split.
+    The column `repeated` counts the pixels of a tile that an earlier tile of the image also has.
     The tiles are stored uncompressed: degradation, training and scoring read them again and again.
 
     Args:
@@ -50,88 +42,86 @@ def prepare_hr(
 
     Raises:
         UserError: for an image that cannot be read or tiled, for two images that would get one name, and for another
-            number of tiles than the card of the data set counts.
+            number of tiles than the card of the data set counts, and if no tile is valid.
     """
-    source_sha256 = cache(sha256)
-    bands = []
+    named: dict[str, str] = {}
     for source in data_set.splits[split]:
-        path = data_set.find(source_dir, source)
-        of_image = _bands(path, tile, data_set.card.overlap)
-        counts = iter(repeated([box for boxes in of_image for box in boxes]))
-        bands += [(source, path, [(box, next(counts)) for box in boxes]) for boxes in of_image]
-    stems = [source.replace("/", "_") for source in data_set.splits[split]]
-    if len(set(stems)) != len(stems):
-        twice = next(stem for stem in stems if stems.count(stem) > 1)
-        raise UserError(f"two images of split '{split}' are both called '{twice}' once prepared: rename one of them")
+        if named.setdefault(stem := source.replace("/", "_"), source) != source:
+            raise UserError(f"two images of split '{split}' are both called '{stem}' once prepared: rename one of them")
+    paths = {source: data_set.find(source_dir, source) for source in data_set.splits[split]}
+    bands = [(source, path, boxes) for source, path in paths.items() for boxes in _bands(data_set, path, tile)]
+    source_sha256 = cache(sha256)
+    rows, counts = [], []
 
-    def cut(band: tuple[str, Path, Sequence[tuple[Box, int]]]) -> list[dict]:
+    def cut(band: tuple[str, Path, Sequence[Box]]) -> tuple[list[dict], int, int]:
         source, path, boxes = band
-        stem = source.replace("/", "_")
-        (left, top, *_), (*_, right, bottom) = boxes[0][0], boxes[-1][0]
-        pixels = _read(path, (left, top, right, bottom))
-        rows = []
-        for box, in_earlier in boxes:
-            box = _cut_off(box, multiple)
-            name = stem if tile is None else f"{stem}_x{box[0]}_y{box[1]}"
-            out = hr_dir / f"{name}.png"
-            tile_pixels = pixels[box[1] - top : box[3] - top, box[0] - left : box[2] - left]
-            digest = write_image(out, tile_pixels, compress=False)
-            sides = dict(zip(("left", "top", "right", "bottom"), box, strict=True))
-            origin = {"image": name, "source": source, "source_sha256": source_sha256(path)}
-            rows.append(origin | sides | {"repeated": in_earlier, "sha256": digest})
-        return rows
+        origin = {"source": source, "source_sha256": source_sha256(path)}
+        return _cut(data_set, path, boxes, source.replace("/", "_"), tile, multiple, hr_dir, origin)
 
-    rows = list(itertools.chain.from_iterable(_in_order(cut, bands, jobs, f"{split} HR")))
+    for of_band, *count in _in_order(cut, bands, jobs, f"{split} HR"):
+        rows += of_band
+        counts.append(count)
+    _count_repeated(rows)
+    left_out, invalid = map(sum, zip(*counts, strict=True))
+    if left_out:
+        found = (
+            f"{left_out} of {left_out + len(rows)} HR images, with {invalid} pixels that are not valid (alpha, mask "
+        )
+        found = f"split '{split}': {found}or no-data), "
+        if not rows:
+            raise UserError(f"{found}are all", "set a smaller `tile`, so that some are valid everywhere")
+        tqdm.write(f"{found}are left out")
+        rows = [row | {"left_out": left_out} for row in rows]
     expected = data_set.card.counts.get(split)
     if expected and tile == data_set.card.tile and len(rows) != expected:
         raise UserError(f"split '{split}' has {len(rows)} HR images, not {expected}", "source images are missing")
     write_csv(hr_dir / "manifest.csv", rows)
 
 
-def _bands(path: Path, tile: int | None, overlap: bool) -> list[list[Box]]:
+def _bands(data_set: DataSet, path: Path, tile: int | None) -> list[list[Box]]:
     """The tiles of an image, row by row where the file can be read by windows, else all at once."""
     try:
-        if raster := _raster(path):
-            with raster:
-                boxes = tile_boxes(raster.width, raster.height, tile, overlap)
-            return [list(row) for _, row in itertools.groupby(boxes, key=lambda box: box[1])]
-        with Image.open(path) as image:
-            return [tile_boxes(*image.size, tile, overlap)]
+        with open_raster(path, data_set.bands, data_set.stretch) as raster:
+            boxes = tile_boxes(*raster.size, tile, data_set.card.overlap)
+            by_windows = raster.by_windows
     except UserError as error:
-        raise UserError(f"{path}: {error}") from None
-    except OSError:
-        return [tile_boxes(*read_image(path).shape[1::-1], tile, overlap)]  # raises the error that names the problem
+        raise error if str(path) in str(error) else UserError(f"{path}: {error}") from None
+    return [list(row) for _, row in itertools.groupby(boxes, key=lambda box: box[1] if by_windows else 0)]
 
 
-def _read(path: Path, box: Box) -> np.ndarray:
-    """A part of an image as (H, W, 3) uint8, RGB; the whole file is read only if its format has no windows."""
-    left, top, right, bottom = box
-    raster = _raster(path)
-    if raster is None:
-        return read_image(path)[top:bottom, left:right]
-    try:
-        with raster:
-            pixels = raster.read((1, 2, 3), window=Window(left, top, right - left, bottom - top))
-    except RasterioIOError as error:
-        raise UserError(f"{path} cannot be read as an image ({error}): replace or remove it") from None
-    interleaved = np.empty((*pixels.shape[1:], 3), np.uint8)
-    for channel, plane in enumerate(pixels):  # four times faster than copying the transposed array
-        interleaved[..., channel] = plane
-    return interleaved
+def _cut(
+    data_set: DataSet,
+    path: Path,
+    boxes: Sequence[Box],
+    stem: str,
+    tile: int | None,
+    multiple: int,
+    hr_dir: Path,
+    origin: Mapping[str, str],
+) -> tuple[list[dict], int, int]:
+    """Write a row of tiles: their rows of the manifest, how many are left out and how many pixels are not valid."""
+    (left, top, *_), (*_, right, bottom) = boxes[0], boxes[-1]
+    with open_raster(path, data_set.bands, data_set.stretch) as raster:
+        pixels, valid = raster.rgb((left, top, right, bottom))
+    rows = []
+    for box in boxes:
+        box = _cut_off(box, multiple)
+        part = slice(box[1] - top, box[3] - top), slice(box[0] - left, box[2] - left)
+        if valid[part].all():
+            name = stem if tile is None else f"{stem}_x{box[0]}_y{box[1]}"
+            digest = write_image(hr_dir / f"{name}.png", pixels[part], compress=False)
+            rows.append(
+                {"image": name, **origin, **dict(zip(SIDES, box, strict=True)), "repeated": 0, "sha256": digest}
+            )
+    return rows, len(boxes) - len(rows), int((~valid).sum())
 
 
-def _raster(path: Path) -> rasterio.DatasetReader | None:
-    """An image that GDAL reads as PIL does, and by windows: RGB of 8 bits in a TIFF file or a mosaic."""
-    if path.suffix.lower() not in RASTERS:
-        return None
-    try:
-        raster = rasterio.open(path)
-    except RasterioIOError:
-        return None
-    if set(raster.dtypes) == {"uint8"} and raster.colorinterp == _RGB:
-        return raster
-    raster.close()
-    return None
+def _count_repeated(rows: Sequence[dict]) -> None:
+    """Fill in the column `repeated` of a manifest."""
+    for _, of_image in itertools.groupby(rows, key=lambda row: row["source"]):
+        tiles = list(of_image)
+        for row, count in zip(tiles, repeated([tuple(row[side] for side in SIDES) for row in tiles]), strict=True):
+            row["repeated"] = count
 
 
 def _cut_off(box: Box, multiple: int) -> Box:

@@ -91,7 +91,7 @@ def test_what_jobs_refuse(project):
     }
     of_data = {
         "cut": (own("cut/*.png"), "images/cut/c.png cannot be read as an image"),
-        "deep": (own("deep/*.png"), "images/deep/b.png has more than 8 bits per channel"),
+        "deep": (own("deep/*.png"), "images/deep/b.png has uint16 pixels, here from 0 to 0, where 8 bits per channel"),
     }
     project.change(
         datasets={"sound": own("sound/*.png")} | {name: entry for name, (entry, _) in of_data.items()},

@@ -30,6 +30,17 @@ class Dataset(Block):
     )
     tile: int | None = Field(None, ge=16, description="side of the HR tiles in pixels; the data set's own by default")
 
+    bands: tuple[int] | tuple[int, int, int] | None = Field(
+        None,
+        description="which bands of the files of `images` are red, green and blue, or the only one, gray, counted from "
+        "1; needed where there are two or more than three",
+    )
+    stretch: tuple[float, float] | None = Field(
+        None,
+        description="values of the files of `images` that become black and white, such as [0, 3000]; needed where they "
+        "have other than 8 bits; values beyond are clipped",
+    )
+
     unit: str | None = Field(
         None,
         description="regular expression whose group, in the name of a source image, is the unit of intervals and "
@@ -56,6 +67,10 @@ class Dataset(Block):
         if self.images is not None and isinstance(self.split, str):
             raise ValueError("`split` of `images` is a mapping: split -> glob pattern")
         given = [key for key in ("root", "subset", "split") if getattr(self, key)]
+        if self.images is None and (self.bands or self.stretch):
+            raise ValueError("`bands` and `stretch` go with `images`")
+        if self.stretch and not self.stretch[0] < self.stretch[1]:
+            raise ValueError("the first value of `stretch` has to be below the second")
         if self.module not in EXTERNAL and set(given) - ({"split"} if self.images else set()):
             raise ValueError(f"`{given[0]}` is for the external data sets: {', '.join(EXTERNAL)}")
         return self

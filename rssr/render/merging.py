@@ -16,7 +16,7 @@ from rssr.plan.artifacts import MEASURED, Artifact
 from rssr.plan.test_set import TestSet
 from rssr.render.comparison.folder import Folder
 from rssr.render.comparison.report import measured_on, write_page
-from rssr.render.scores import read_replicates, read_scores, repeated
+from rssr.render.scores import left_out, read_replicates, read_scores, repeated
 from rssr.render.tables.cost import complexity
 from rssr.render.tables.quality import quality
 from rssr.render.tables.table import Column, Table
@@ -181,6 +181,7 @@ def _quality(
     shares = list(repeated(merged.file(manifest)).values()) if manifest in merged else [0.0]
     named = {name: rows[name] for name in scores}
     table = quality(scores, named, test, settings, replicates, repeated=sum(shares) / len(shares))
+    table.notes += left_out(merged.file(manifest)) if manifest in merged else []
     records = {name: merged.json(test.artifact("scores", "json", name)) for name in scores}
     places = {name: f"{record['machine']['processor']}, code {record['code']}" for name, record in records.items()}
     return _with_place(table, places)

@@ -45,6 +45,17 @@ def repeated(manifest: Path) -> dict[str, float]:
     return found
 
 
+def left_out(manifest: Path) -> list[str]:
+    """A note if images were left out because not all of their pixels are valid; of results/data/.../HR-x{scale}."""
+    rows = read_csv(manifest)
+    if not (lost := int(rows[0].get("left_out", 0))):
+        return []
+    total = lost + len(rows)
+    return [
+        f"{lost} of {total} images ({100 * lost / total:.2g} %) are left out: alpha, a mask or no-data hides pixels"
+    ]
+
+
 def absent(records: Iterable[Path]) -> dict[str, str]:
     """Metrics without scores -> why, and what to do; from results/scores/.../{model}.json of several models."""
     return {metric: reason for path in records for metric, reason in read_json(path)["absent"].items()}

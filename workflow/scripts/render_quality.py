@@ -4,7 +4,7 @@ from rssr.base.process import run
 from rssr.plan.artifacts import by_model
 from rssr.render import options
 from rssr.render.literature import for_test_set
-from rssr.render.scores import absent, read_replicates, read_scores, repeated
+from rssr.render.scores import absent, left_out, read_replicates, read_scores, repeated
 from rssr.render.tables.quality import quality
 from rssr.render.tables.scored import not_computed
 
@@ -24,7 +24,7 @@ def main() -> None:
     shares = list(repeated(arguments.hr_manifest).values())
     twice = sum(shares) / len(shares)
     table = quality(scores, arguments.models, arguments.test_set, arguments.statistics, replicates, literature, twice)
-    table.notes += not_computed(absent(arguments.records)) + arguments.notes
+    table.notes += not_computed(absent(arguments.records)) + left_out(arguments.hr_manifest) + arguments.notes
     table.write(arguments.out)
 
 

@@ -1,0 +1,272 @@
+"""The one reader of images that others made: what is in a file is known before anything of it is converted."""
+
+import logging
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import rasterio
+from PIL import Image
+from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
+from rasterio.transform import Affine
+from rasterio.windows import Window
+
+from rssr.base.errors import UserError
+from rssr.base.files import read_image
+
+# For all threads, because warnings.catch_warnings() is not thread-safe.
+warnings.simplefilter("ignore", NotGeoreferencedWarning)
+logging.getLogger("PIL.TiffImagePlugin").setLevel(logging.CRITICAL)  # GDAL reads what Pillow complains of
+
+BY_WINDOWS = {"GTiff", "VRT", "JP2OpenJPEG"}  # formats of which a part costs less than the whole
+_RGB = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
+_NOT_RGB = ("CMYK", "LAB", "HSV")  # Pillow's modes
+_PILLOWS = {("JPEG", "L"), ("JPEG", "RGB"), ("PNM", "L"), ("PNM", "RGB"), ("JP2OpenJPEG", "YCbCr")}
+_UNNAMED = {ColorInterp.gray, ColorInterp.undefined}
+# EXIF's orientation -> whether rows and columns change places, and then which of the axes (y, x) are reversed.
+_TURNS = {2: (0, 0, 1), 3: (0, 1, 1), 4: (0, 1, 0), 5: (1, 0, 0), 6: (1, 0, 1), 7: (1, 1, 1), 8: (1, 1, 0)}
+_SAY_BANDS = "say which with `bands: [R, G, B]` in the data set's entry, or --bands R G B, counted from 1"
+_SAY_STRETCH = (
+    "say which values are black and white with `stretch: [LOW, HIGH]` in the data set's entry, or --stretch LOW HIGH"
+)
+
+
+@dataclass(frozen=True)
+class Raster:
+    """An open image file, see open_raster(); a context manager. Boxes are (left, top, right, bottom), upright.
+
+    Attributes:
+        path: of the file.
+        file: GDAL's view of it, with its georeference and tags.
+        bands: those that are read, in their order: red, green and blue, or one gray band, or as they were asked for.
+        levels: the values that are black and white.
+        stretched: whether these were asked for; otherwise values are 0 to 255.
+        pillow: the channels that Pillow decodes, 0 where GDAL does: JPEG, whose colours GDAL does not interpolate; PPM,
+            whose greatest value it overlooks; and what is not RGB, such as CMYK.
+        turn: how to put it upright, see _TURNS.
+    """
+
+    path: Path
+    file: rasterio.DatasetReader
+    bands: tuple[int, ...]
+    levels: tuple[float, float]
+    stretched: bool
+    pillow: int
+    turn: tuple[int, int, int]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height, upright."""
+        size = (self.file.width, self.file.height)
+        return size[::-1] if self.turn[0] else size
+
+    @property
+    def by_windows(self) -> bool:
+        """Whether reading a part of it costs less than reading the whole."""
+        return not self.pillow and self.file.driver in BY_WINDOWS
+
+    @property
+    def channels(self) -> int:
+        """The number of channels that read() gives."""
+        return 3 if self.palette is not None else len(self.bands)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The type of its values."""
+        return np.dtype("uint8" if self.pillow else self.file.dtypes[self.bands[0] - 1])
+
+    @cached_property
+    def palette(self) -> np.ndarray | None:
+        """(256, 4) uint8: the colours that its values stand for; None if the values are colours themselves."""
+        if self.pillow or self.file.colorinterp[self.bands[0] - 1] != ColorInterp.palette:
+            return None
+        colours = self.file.colormap(self.bands[0])
+        return np.array([colours.get(value, (0, 0, 0, 255)) for value in range(256)], np.uint8)
+
+    @cached_property
+    def alpha(self) -> int | None:
+        """The band that says how opaque a pixel is; None without one, or if it is read as a colour."""
+        kinds = () if self.pillow else self.file.colorinterp
+        found = kinds.index(ColorInterp.alpha) + 1 if ColorInterp.alpha in kinds else None
+        return None if found in self.bands else found
+
+    @cached_property
+    def _decoded(self) -> np.ndarray:
+        return read_image(self.path).transpose(2, 0, 1)[: self.pillow]
+
+    @property
+    def flags(self) -> set[MaskFlags]:
+        """What GDAL knows of validity."""
+        return set(self.file.mask_flag_enums[0 if self.pillow else self.bands[0] - 1])
+
+    @cached_property
+    def validity(self) -> str:
+        """How the file says which pixels are valid: alpha, mask, nodata, or nothing (all are)."""
+        if self.alpha or (self.palette is not None and (self.palette[:, 3] == 0).any()):
+            return "alpha"
+        if MaskFlags.nodata in self.flags:
+            return "nodata"
+        if MaskFlags.per_dataset in self.flags and MaskFlags.alpha not in self.flags:
+            return "mask"
+        return "nodata" if self.dtype.kind == "f" else ""
+
+    def read(self, box: tuple[int, int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+        """(C, h, w) values as they are in the file, a palette's colours in their place, and (h, w) opacity, 0 to 255.
+
+        Opacity is 0 where a pixel is not valid: alpha, a mask or the file's no-data value says so, in 8 bits in all
+        bands (0 is also a colour), otherwise in any; or a value is not finite.
+        """
+        left, top, right, bottom = box
+        swap, *flips = self.turn
+        spans = [
+            (length - end, length - start) if flip else (start, end)
+            for flip, start, end, length in zip(flips, (top, left), (bottom, right), self.size[::-1], strict=True)
+        ]
+        (top, bottom), (left, right) = spans[::-1] if swap else spans
+        try:
+            values, opacity = self._read(Window(left, top, right - left, bottom - top))
+        except RasterioIOError as error:
+            raise UserError(
+                f"{self.path} cannot be read to its end ({error.__cause__ or error})", "replace or remove it"
+            ) from None
+        return self._upright(values), self._upright(opacity)
+
+    def rgb(self, box: tuple[int, int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+        """(h, w, 3) uint8, gray three times and stretched values rounded, and (h, w) bool: whether a pixel is valid."""
+        values, opacity = self.read(box)
+        if self.levels != (0, 255):
+            values = np.rint(self.unit(values) * 255).astype(np.uint8)
+        out = np.empty((*opacity.shape, 3), np.uint8)
+        for channel in range(3):  # four times faster than copying the transposed array
+            out[..., channel] = values[channel % len(values)]
+        return out, opacity > 0
+
+    def unit(self, values: np.ndarray) -> np.ndarray:
+        """Values as float32 in [0, 1], black to white."""
+        low, high = self.levels
+        scaled = (values.astype(np.float32 if values.itemsize < 4 else np.float64) - low) / (high - low)
+        return np.clip(np.nan_to_num(scaled), 0, 1).astype(np.float32)
+
+    def _read(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
+        rows, columns = window.toslices()
+        if self.pillow:
+            values = self._decoded[[band - 1 for band in self.bands], rows, columns]
+        else:
+            values = self.file.read(self.bands, window=window)
+        opacity = np.full(values.shape[1:], 255, np.uint8)
+        if self.alpha:
+            kind = np.dtype(self.file.dtypes[self.alpha - 1])
+            top = 1 if kind.kind == "f" else np.iinfo(kind).max
+            opacity = np.ceil(self.file.read(self.alpha, window=window) * (255 / top)).astype(np.uint8)
+        if not {MaskFlags.all_valid, MaskFlags.alpha} & self.flags:
+            masks = self.file.read_masks(1 if self.pillow else self.bands, window=window) > 0
+            masks = masks.reshape(-1, *opacity.shape)
+            opacity[~(masks.any(0) if self.dtype == np.uint8 else masks.all(0))] = 0
+        if self.palette is not None:
+            *values, coverage = self.palette[values[0]].transpose(2, 0, 1)
+            values, opacity = np.stack(values), np.minimum(opacity, coverage)
+        elif self.dtype.kind == "f":
+            opacity[~np.isfinite(values).all(0)] = 0
+        return values, opacity
+
+    def _upright(self, pixels: np.ndarray) -> np.ndarray:
+        swap, *flips = self.turn
+        pixels = pixels.swapaxes(-1, -2) if swap else pixels
+        return pixels[..., :: -1 if flips[0] else 1, :: -1 if flips[1] else 1]
+
+
+def open_raster(path: Path, bands: Sequence[int] | None = None, stretch: Sequence[float] | None = None) -> Raster:
+    """Open an image file and settle how it is read.
+
+    Args:
+        path: any image that GDAL reads. Turned upright as its EXIF data says, unless it is georeferenced.
+        bands: those to read, counted from 1. By default the one or three that are there beside alpha, blue, green and
+            red in the right order.
+        stretch: the values that become black and white; needed where they are not 8 bits.
+
+    Raises:
+        UserError: for a file that is no image, has several pages, bands whose meaning is not clear, or values other
+            than 8 bits without a stretch.
+    """
+    if stretch is not None and not stretch[0] < stretch[1]:
+        raise UserError(f"stretch {stretch[0]:g} {stretch[1]:g}: the first value has to be below the second")
+    try:
+        file = rasterio.open(path)
+        try:
+            return _settled(path, file, bands, stretch)
+        except BaseException:
+            file.close()
+            raise
+    except RasterioIOError as error:
+        raise UserError(f"{path} cannot be read as an image ({error})", "replace or remove it") from None
+
+
+def _settled(
+    path: Path, file: rasterio.DatasetReader, bands: Sequence[int] | None, stretch: Sequence[float] | None
+) -> Raster:
+    mode, frames, orientation = _pillow(path, file.driver == "PNG")
+    if (pages := max(frames, len(file.subdatasets))) > 1:
+        raise UserError(f"{path} has {pages} pages, where one image is expected", "save each page as a file of its own")
+    kinds, dtypes, pillow = file.colorinterp, file.dtypes, 0
+    if (file.driver, mode) in _PILLOWS or mode in _NOT_RGB or {ColorInterp.cyan, ColorInterp.Y} & set(kinds):
+        pillow = min(file.count, 3)
+        kinds, dtypes = ((ColorInterp.gray,) if pillow == 1 else _RGB), ("uint8",) * pillow
+    bands = _bands(path, kinds, bands)
+    found = {dtypes[band - 1] for band in bands}
+    if len(found) > 1 or "complex" in (dtype := min(found)):
+        raise UserError(f"{path} has {' and '.join(sorted(found))} pixels", "write real ones of one type first")
+    if stretch is None and dtype != "uint8":
+        seen = file.read(bands, out_shape=(len(bands), min(256, file.height), min(256, file.width)), masked=True)
+        seen = np.ma.masked_invalid(seen).compressed()
+        range_ = f", here from {seen.min():g} to {seen.max():g}" if seen.size else ""
+        raise UserError(f"{path} has {dtype} pixels{range_}, where 8 bits per channel are expected", _SAY_STRETCH)
+    tags = file.tags(bands[0], ns="IMAGE_STRUCTURE") | file.tags(ns="IMAGE_STRUCTURE")
+    white = 2 ** int(tags.get("NBITS", 8)) - 1 if not pillow and ColorInterp.palette not in kinds else 255
+    levels = tuple(stretch or ((white, 0) if tags.get("MINISWHITE") == "YES" else (0, white)))
+    georeferenced = file.crs or file.transform != Affine.identity() or file.gcps[0] or file.rpcs
+    turn = _TURNS.get(1 if georeferenced else orientation, (0, 0, 0))
+    return Raster(path, file, bands, levels, stretch is not None, pillow, turn)
+
+
+def _bands(path: Path, kinds: Sequence[ColorInterp], asked: Sequence[int] | None) -> tuple[int, ...]:
+    if asked is not None:
+        if not asked or not all(1 <= band <= len(kinds) for band in asked):
+            raise UserError(
+                f"{path} has {len(kinds)} band(s), not those of `bands` {' '.join(map(str, asked))}",
+                f"name bands from 1 to {len(kinds)}",
+            )
+        return tuple(asked)
+    colours = {band: kind for band, kind in enumerate(kinds, 1) if kind != ColorInterp.alpha}
+    if set(colours.values()) == set(_RGB) and len(colours) == 3:
+        return tuple(sorted(colours, key=lambda band: _RGB.index(colours[band])))
+    if len(colours) == 1 or (len(colours) == 3 and set(colours.values()) <= _UNNAMED):
+        return tuple(colours)
+    named = ", ".join(kind.name for kind in kinds)
+    raise UserError(f"{path} has {len(kinds)} bands ({named}), not gray or red, green and blue", _SAY_BANDS)
+
+
+def _pillow(path: Path, png: bool) -> tuple[str, int, int]:
+    """What GDAL does not say: colour mode, frames of an animation, EXIF's orientation; and whether a PNG is whole."""
+    try:
+        with Image.open(path) as image:
+            frames = image.n_frames if image.format in ("GIF", "PNG", "WEBP") else 1
+            found = image.mode, frames, image.getexif().get(0x0112, 1)
+        if png:  # GDAL gives black for what is missing
+            with Image.open(path) as image:
+                image.verify()
+        return found
+    except Exception as error:  # Pillow's plug-ins fail in many ways, and know fewer formats than GDAL
+        if png:
+            raise UserError(f"{path} cannot be read as an image ({error})", "replace or remove it") from None
+        return "", 1, 1
