@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from rssr.base.errors import in_words
+
 # Operators that move or name numbers and compute nothing; every other one is counted or listed.
 _MOVES = """
 alias arange cat chunk clone complex constant_pad_nd contiguous copy_ detach dim dropout empty empty_like expand
@@ -40,7 +42,8 @@ def count_macs(model: nn.Module, x: torch.Tensor) -> dict[str, Any]:
 
     Returns:
         `total`, `by_operator`, and `not_counted`: every other operator that computes something, with how often it is
-        called.
+        called. If PyTorch cannot trace the network, as with parts that are compiled or scripted, `total` is None and
+        `reason` says why.
     """
     from fvcore.nn import FlopCountAnalysis
 
@@ -54,8 +57,13 @@ def count_macs(model: nn.Module, x: torch.Tensor) -> dict[str, Any]:
         }  # fvcore's own list hides sums and products too
         for name, handle in HANDLES.items():
             analysis.set_op_handle(name, handle)
+        try:
+            total = int(analysis.total())
+        except Exception as error:  # tracing fails in many ways, inside of a network's own checks too
+            reason = in_words(error.__cause__ or error)
+            return {"total": None, "by_operator": {}, "not_counted": {}, "reason": reason}
         return {
-            "total": int(analysis.total()),
+            "total": total,
             "by_operator": {name: int(count) for name, count in sorted(analysis.by_operator().items())},
             "not_counted": dict(sorted(analysis.unsupported_ops().items())),
         }

@@ -84,7 +84,18 @@ class Network(Block):
 
 
 # Keys of a model's entry that do not affect the network, see config.models.Model.
-DESCRIPTIVE = ("label", "note", "required", "train", "train_on", "ablates", "licence", "citation", "literature")
+DESCRIPTIVE = (
+    "label",
+    "note",
+    "required",
+    "draws",
+    "train",
+    "train_on",
+    "ablates",
+    "licence",
+    "citation",
+    "literature",
+)
 
 
 class Entry(Network):

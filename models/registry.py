@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from torch import nn
 
 from rssr.base.block import sentence
-from rssr.base.errors import UserError
+from rssr.base.errors import UserError, in_words
 from rssr.base.files import check_sha256
 from rssr.base.targets import parts
 from rssr.base.tensors import read_weights
@@ -49,9 +49,9 @@ def import_class(arch: str) -> type:
             module_name = f"spandrel.architectures.{package or name}"
         try:
             module = importlib.import_module(module_name)
-        except Exception as error:  # the user's own module may fail in any way
+        except (Exception, SystemExit) as error:  # the user's own module may fail in any way
             raise UserError(
-                f"arch '{arch}' cannot be imported ({type(error).__name__}: {error})",
+                f"arch '{arch}' cannot be imported ({in_words(error)})",
                 "install the package or correct it",
             ) from error
         found = getattr(module, name, None)
@@ -93,8 +93,13 @@ def _network(entry: Entry) -> nn.Module:
     path = _checked(entry.weights, entry.scale, f"the weights of '{entry.arch}' are") if entry.weights else None
     try:
         network = import_class(entry.arch)(**entry.args)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"arch '{entry.arch}' does not take the arguments {entry.args}: {error}") from None
+    except UserError:
+        raise
+    except (Exception, SystemExit) as error:  # as may its constructor
+        how = "does not take" if isinstance(error, TypeError | ValueError) else "cannot be built with"
+        raise UserError(f"arch '{entry.arch}' {how} the arguments {entry.args}: {in_words(error)}") from error
+    if not isinstance(network, nn.Module):
+        raise UserError(f"arch '{entry.arch}' made a {type(network).__name__}", "name a class of torch.nn.Module")
     if path:
         misfits = load_into(network, read_weights(path, entry.scale), path, entry.strict)
         if misfits:

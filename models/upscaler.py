@@ -1,10 +1,12 @@
 """The interface of every method: (B, 3, h, w) in [0, 1] -> (B, 3, scale * h, scale * w)."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rssr.base.errors import UserError
+from rssr.base.errors import UserError, in_words
 
 
 class Upscaler(nn.Module):
@@ -12,7 +14,7 @@ class Upscaler(nn.Module):
 
     Args:
         network: any module from (B, 3, h, w) to (B, 3, scale * h, scale * w).
-        scale: upscaling factor; the first output is checked against it.
+        scale: upscaling factor; every output is checked against it.
         value_range: the network's input and output span 0 to this.
         multiple_of: input sides are reflected to a multiple of this.
     """
@@ -28,26 +30,45 @@ class Upscaler(nn.Module):
         """(B, 3, h, w) in [0, 1] -> (B, 3, scale * h, scale * w), not clamped."""
         height, width = x.shape[-2:]
         x = _reflect_to_multiple(x, self.multiple_of)
+        name, size = type(self.network).__name__, f"{x.shape[-1]}x{x.shape[-2]}"
+        seen = x.clone() if self.value_range == 1 else x * self.value_range  # the network may write into its input
         try:
-            out = self.network(x * self.value_range) / self.value_range if self.value_range != 1 else self.network(x)
-        except torch.OutOfMemoryError as error:
+            out = self.network(seen)
+        except UserError:
+            raise
+        except (Exception, SystemExit) as error:  # a user's class may fail in any way
+            if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error):
+                raise UserError(
+                    f"there is not enough memory for {name} on an input of {size}", "set a smaller `tile` in its entry"
+                ) from error
             raise UserError(
-                f"there is not enough memory for {type(self.network).__name__} on an input of "
-                f"{x.shape[-1]}x{x.shape[-2]}",
-                "set a smaller `tile` in its entry",
-            ) from error
-        except RuntimeError as error:
-            name = type(self.network).__name__
-            raise UserError(
-                f"{name} cannot upscale an input of {x.shape[-1]}x{x.shape[-2]} ({str(error).splitlines()[0]})",
+                f"{name} cannot upscale an input of {size} ({in_words(error)})",
                 "set `multiple_of` if it needs sides of a certain multiple, correct its `args`, or use smaller images",
             ) from error
-        if out.shape[-2:] != (x.shape[-2] * self.scale, x.shape[-1] * self.scale):
-            raise UserError(
-                f"{type(self.network).__name__} made {tuple(out.shape[-2:])} from {tuple(x.shape[-2:])}, not "
-                f"x{self.scale}: correct its `args`, or set `multiple_of` if it needs sides of a certain multiple"
-            )
+        self._check(out, x, name)
+        out = out if self.value_range == 1 else out / self.value_range
         return out[..., : height * self.scale, : width * self.scale]
+
+    def _check(self, out: Any, x: Tensor, name: str) -> None:
+        """UserError unless an output is one image per input. Whether it is finite, resampling.to_uint8() looks at."""
+        expected = (x.shape[0], 3, x.shape[-2] * self.scale, x.shape[-1] * self.scale)
+        if not isinstance(out, Tensor) or not out.is_floating_point():
+            found = f"{out.dtype} numbers" if isinstance(out, Tensor) else f"a {type(out).__name__}"
+            found += f" of {', '.join(map(str, out))}" if isinstance(out, dict) else ""
+            raise UserError(
+                f"{name} returned {found}, where one floating-point tensor {expected} is expected",
+                "give a class whose forward() returns the image alone",
+            )
+        if out.shape[:-2] != expected[:2]:
+            raise UserError(
+                f"{name} returned {tuple(out.shape)}, where {expected} is expected",
+                "give a class whose forward() returns a batch of RGB images",
+            )
+        if out.shape != expected:
+            raise UserError(
+                f"{name} made {tuple(out.shape[-2:])} from {tuple(x.shape[-2:])}, not x{self.scale}: correct its "
+                "`args`, or set `multiple_of` if it needs sides of a certain multiple"
+            )
 
 
 def _reflect_to_multiple(x: Tensor, multiple: int) -> Tensor:

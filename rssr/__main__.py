@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from rssr.base import ROOT, devices
-from rssr.base.errors import UserError
+from rssr.base.errors import UserError, about
 from rssr.base.process import run
 from rssr.config import Config, load
 from rssr.config.document import markdown
@@ -196,7 +196,8 @@ def _upscale(arguments: argparse.Namespace) -> None:
     size, overlap = arguments.tile or ((tile.size, tile.overlap) if tile else (256, 32))
     if size < 1 or not 0 <= 2 * overlap <= size:
         raise UserError(f"--tile {size} {overlap}: the overlap is at most half of the size")
-    upscale_scene(model, arguments.image, arguments.out, scale, size, overlap, arguments.bands, device)
+    with about(f"models.{arguments.model}, {arguments.image}"):
+        upscale_scene(model, arguments.image, arguments.out, scale, size, overlap, arguments.bands, device)
 
 
 run(main)

@@ -25,6 +25,7 @@ from rssr.datasets.folder import data_set
 from rssr.datasets.prepare import prepare_hr, prepare_lr
 from rssr.metrics.fidelity import psnr
 from rssr.models.registry import build
+from rssr.models.upscaler import Upscaler
 from rssr.steps.checkpoints import Checkpoints
 from rssr.steps.patches import Ahead, DevicePatches, Patches
 from rssr.steps.training import Trainer, learning_rate
@@ -316,3 +317,13 @@ def test_the_script_ends_with_the_same_bytes_however_often_it_is_killed(images, 
         assert list(pd.read_csv(weights.with_suffix(".csv"))["iteration"]) == [100, 200, 300, 400]
         assert json.loads(weights.with_suffix(".json").read_text())["sha256"] == digests[-1]
     assert digests[0] == digests[1]
+
+
+def test_an_output_of_another_kind_names_the_images(images, tmp_path):
+    class Pair(torch.nn.Module):
+        def forward(self, x):
+            return x, x
+
+    network = Upscaler(torch.nn.Sequential(torch.nn.Conv2d(3, 3, 1), Pair()))
+    with pytest.raises(UserError, match=r"iteration 1, on images [abc](, [abc])?: Sequential returned a tuple"):
+        trainer(images, tmp_path / "checkpoints", recipe(), network).run()

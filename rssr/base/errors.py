@@ -1,7 +1,12 @@
 """Errors that a user can put right: shown as one sentence, without a traceback."""
 
 import difflib
-from collections.abc import Iterable
+import sysconfig
+import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+_INSTALLED = ("<", *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")))
 
 
 class UserError(Exception):
@@ -23,3 +28,25 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     valid = sorted(valid)
     close = difflib.get_close_matches(name, valid, 1)
     return f", did you mean '{close[0]}'?" if close else f"; valid are: {', '.join(valid)}"
+
+
+@contextmanager
+def about(where: str) -> Iterator[None]:
+    """Put where it happened before a UserError of the block: the entry of the configuration, the image."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{where}: {error.problem}", error.remedy) from error.__cause__
+
+
+def in_words(error: BaseException) -> str:
+    """An exception of a user's code on one line: type, message, and the file and line that it comes from.
+
+    The line is the last one outside of installed packages, or inside one if the class itself is installed; none if the
+    class was not even entered, as with a wrong argument.
+    """
+    frames = traceback.extract_tb(error.__traceback__)[1:]  # the first is the caller
+    own = [frame for frame in frames if not frame.filename.startswith(_INSTALLED)] or frames
+    said = " ".join(str(error).split())
+    said = f"{type(error).__name__}: {said[:300]}" if said else type(error).__name__
+    return f"{said}; {own[-1].filename}, line {own[-1].lineno}" if own else said

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from rssr.base.errors import UserError
+
 _BLOCK = 16  # output pixels per matrix product: few wasted zeros, and enough to keep BLAS busy
 
 
@@ -136,5 +138,15 @@ def gaussian_blur(image: Tensor, sigma: float, size: int | None = None) -> Tenso
 
 
 def to_uint8(image: Tensor) -> Tensor:
-    """[0, 1] floating point -> uint8, clamped and rounded to the nearest level (half to even)."""
+    """[0, 1] floating point -> uint8, clamped and rounded to the nearest level (half to even).
+
+    Raises:
+        UserError: for NaN or infinity, which no level stands for.
+    """
+    image = image.to(torch.promote_types(image.dtype, torch.float32))  # half precision has too few levels
+    if not (finite := image.isfinite()).all():
+        raise UserError(
+            f"{int((~finite).sum())} of the {image.numel()} numbers of the upscaled image are NaN or infinite",
+            "check the weights, the `range` and the precision of the network",
+        )
     return (image * 255).clamp(0, 255).round().to(torch.uint8)

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from rssr.base.errors import UserError
+from rssr.base.errors import about
 from rssr.base.files import from_here
 from rssr.config.data import Dataset
 from rssr.datasets.card import DataSet
@@ -27,10 +27,8 @@ def rooted(entry: Dataset) -> dict[str, Any]:
 
 def data_set(name: str, entry: Dataset) -> DataSet:
     """The data set of an entry; UserError names the entry."""
-    try:
+    with about(f"datasets.{name}"):
         return build_data_set(rooted(entry))
-    except UserError as error:
-        raise UserError(f"datasets.{name}: {error}") from None
 
 
 def transfer(name: str, label: str, data_set: DataSet) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 from rssr.base import ROOT
-from rssr.base.errors import UserError, nearest
+from rssr.base.errors import UserError, about, nearest
 from rssr.base.targets import parts
 from rssr.config import Config
 from rssr.config.models import Model, entry_at
@@ -33,7 +33,8 @@ def load_model(config: Config, name: str, scale: int) -> nn.Module:
     """
     if name not in config.models:
         raise UserError(f"there is no model '{name}'{nearest(name, config.models)}")
-    return build(_entry(config, name, scale) | _weights(config, name, scale))
+    with about(f"models.{name}"):
+        return build(_entry(config, name, scale) | _weights(config, name, scale))
 
 
 def describe(config: Config) -> Iterator[dict[str, Any]]:

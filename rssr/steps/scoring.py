@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 from tqdm import tqdm
 
-from rssr.base.errors import UserError
+from rssr.base.errors import about
 from rssr.base.files import read_csv, sha256
 from rssr.base.images import read_tensor
 from rssr.base.provenance import made_by
@@ -65,10 +65,8 @@ def score_folder(
         path = sr_dir / row["replicate"] / f"{row['image']}.png"
         sr, hr, lr = (read_tensor(file)[None] for file in (path, images.hr_dir / path.name, images.lr_dir / path.name))
         given = (sr, hr, LowResolution(lr, images.degrade, images.scale, row["image"]))
-        try:
+        with about(str(path)):
             scores = {metric: functions[metric](*given).item() if metric in functions else "" for metric in metrics}
-        except UserError as error:
-            raise UserError(f"{path}: {error}") from None
         origin = {"image": row["image"], "source": sources[row["image"]], "replicate": row["replicate"]}
         rows.append(origin | scores)
     return rows

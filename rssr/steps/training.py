@@ -121,8 +121,11 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.done, self.total, self.recipe)
         self.optimiser.zero_grad()
-        with autocast(self.recipe["precision"], self.device):
-            sr = self.forward(lr)
+        try:
+            with autocast(self.recipe["precision"], self.device):
+                sr = self.forward(lr)
+        except UserError as error:
+            raise UserError(f"iteration {self.done + 1}, on images {self._images(self.done)}: {error}") from error
         loss = _LOSSES[self.recipe["loss"]](sr.float(), hr)
         loss.backward()
         if self.recipe["clip"] is not None:
@@ -166,11 +169,13 @@ class Trainer:
                 self._refuse(f"the loss is {loss}", iteration)
         return losses
 
+    def _images(self, iteration: int) -> str:
+        return ", ".join(dict.fromkeys(self.patches.names[draw.image] for draw in self.patches.draws(iteration)))
+
     def _refuse(self, what: str, iteration: int) -> None:
-        images = dict.fromkeys(self.patches.names[draw.image] for draw in self.patches.draws(iteration))
         raise UserError(
-            f"{what} at iteration {iteration + 1}, on images {', '.join(images)}: lower the recipe's `lr`, or set "
-            "`clip`; the last checkpoint is kept"
+            f"{what} at iteration {iteration + 1}, on images {self._images(iteration)}: lower the recipe's `lr`, or "
+            "set `clip`; the last checkpoint is kept"
         )
 
     def _save(self) -> None:

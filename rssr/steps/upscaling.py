@@ -12,6 +12,7 @@ from torch import nn
 from tqdm import tqdm
 
 from rssr.base.devices import precision_in_use
+from rssr.base.errors import about
 from rssr.base.files import read_csv, sha256, write_csv, write_json
 from rssr.base.images import read_tensor, write_tensor
 from rssr.base.provenance import made_by
@@ -69,7 +70,7 @@ def upscale_folder(
                 path = out_dir / replicate / f"{row['image']}.png"
                 if not path.exists():
                     seed(model, zlib.crc32(row["image"].encode()) + number)
-                    with torch.inference_mode():
+                    with torch.inference_mode(), about(f"models.{out_dir.name}, image {row['image']}"):
                         sr = to_uint8(model(lr.to(device).float() / 255))
                     write_tensor(path, sr[0])
                 of_image = {"image": row["image"], "replicate": replicate}

@@ -10,6 +10,7 @@ import pandas as pd
 from rssr.metrics.registry import METRICS
 from rssr.metrics.samples import spread
 from rssr.render.figures.style import STYLE, WIDTH, legend_above, logarithmic, style_of, wrapped
+from rssr.render.tables.cost import gigamacs
 
 _BUBBLE = 400  # square points, of the network with the most parameters
 _PASSES = (("forward", "forward", "-"), ("forward_backward", "forward + backward", "--"))  # column, label, line
@@ -35,7 +36,7 @@ def quality_cost(
     device = next(iter(latencies.values()))["device"]
     costs = {
         "Parameters (M)": {name: [profiles[name]["parameters"] / 1e6] * 3 for name in models},
-        "MACs (G)": {name: [profiles[name]["macs"]["total"] / 1e9] * 3 for name in models},
+        "MACs (G)": {name: [gigamacs(profiles[name])] * 3 for name in models},
         f"Latency on {device} (ms)": {name: spread(latency["samples_ms"]) for name, latency in latencies.items()},
     }
     largest = max(profile["parameters"] for profile in profiles.values()) or 1

@@ -117,7 +117,7 @@ def _cost(name: str, label: str, profile: Mapping[str, Any]) -> dict[str, Any]:
         "model": name,
         "label": label,
         "params_m": profile["parameters"] / 1e6,
-        "macs_g": profile["macs"]["total"] / 1e9,
+        "macs_g": gigamacs(profile),
         "latency_ms": middle,
         "latency_ms_low": low,
         "latency_ms_high": high,
@@ -125,6 +125,12 @@ def _cost(name: str, label: str, profile: Mapping[str, Any]) -> dict[str, Any]:
         "megapixels_per_s": profile["latency"]["megapixels_per_s"],
         "peak_memory_mib": profile["latency"]["peak_memory_mib"],
     }
+
+
+def gigamacs(profile: Mapping[str, Any]) -> float:
+    """MACs in billions; not a number where they could not be counted."""
+    total = profile["macs"]["total"]
+    return np.nan if total is None else total / 1e9
 
 
 def _cost_columns(profiles: Mapping[str, Mapping]) -> list[Column]:
@@ -154,6 +160,11 @@ def _cost_notes(profiles: Mapping[str, Mapping], models: Mapping[str, Mapping]) 
         f"{models[name]['label']}: {' and '.join(profile['kernels'])}."
         for name, profile in profiles.items()
         if profile.get("kernels")
+    ]
+    notes += [
+        f"{models[name]['label']}: MACs not counted, because PyTorch cannot trace it ({profile['macs']['reason']})."
+        for name, profile in profiles.items()
+        if profile["macs"]["total"] is None
     ]
     notes += ["Operators that are not counted are listed, with their number of calls, in results/profile/."]
     notes += [
