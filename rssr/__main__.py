@@ -27,7 +27,7 @@ def main() -> None:
 
     models = commands.add_parser("models", help="list the models of a configuration")
     upscale = commands.add_parser("upscale", help="upscale a GeoTIFF, PNG or JPEG file")
-    export = commands.add_parser("export", help="write a model's weights for other code")
+    export = commands.add_parser("export", help="write a model's weights, or its training, for other code")
     for command in (models, upscale, export):
         command.add_argument(
             "--config",
@@ -53,10 +53,15 @@ def main() -> None:
         "--as",
         dest="form",
         required=True,
-        choices=("basicsr", "safetensors"),
-        help="names of the authors' code in {'params': ...}, or this project's names",
+        choices=("basicsr", "basicsr-options", "safetensors"),
+        help="names of the authors' code in {'params': ...}, options for `rssr basicsr`, or this project's names",
     )
-    export.add_argument("-o", "--out", type=Path, required=True, help=".pth for basicsr; .safetensors")
+    export.add_argument(
+        "-o", "--out", type=Path, required=True, help=".pth for basicsr, .yml for options; .safetensors"
+    )
+    basicsr = commands.add_parser("basicsr", help="train by an option file of BasicSR 1.4.2, on one device")
+    basicsr.add_argument("options", type=Path, help=".yml, as `export` writes it")
+    devices.add_options(basicsr, threads=torch.get_num_threads())
     _add_plan(commands)
     _add_compare(commands)
     gpu = commands.add_parser("gpu-report", help="measure every GPU figure of the project, in 8 minutes")
@@ -65,7 +70,7 @@ def main() -> None:
     gpu.set_defaults(device="cuda")
     gpu.add_argument("--quick", action="store_true", help="small sizes and few calls, to try the command")
     arguments = parser.parse_args()
-    called = {"schema": _schema, "models": _models, "upscale": _upscale, "export": _export}
+    called = {"schema": _schema, "models": _models, "upscale": _upscale, "export": _export, "basicsr": _basicsr}
     called |= {"plan": _plan, "compare": _compare, "merge": _merge, "gpu-report": _gpu_report}
     called[arguments.command](arguments)
 
@@ -181,6 +186,12 @@ def _export(arguments: argparse.Namespace) -> None:
     config, scale = _configured(arguments)
     if note := export(config, arguments.model, scale, arguments.form, arguments.out):
         print(f"{arguments.out}: mind that {note}")
+
+
+def _basicsr(arguments: argparse.Namespace) -> None:
+    from rssr.steps.basicsr import run
+
+    run(arguments.options, devices.prepare(arguments))
 
 
 def _upscale(arguments: argparse.Namespace) -> None:

@@ -33,10 +33,11 @@ def select(name: str) -> torch.device:
     Raises:
         UserError: if PyTorch finds no GPU and the options ask for one.
     """
-    if name.startswith("cuda") and not torch.cuda.is_available():
+    device = torch.device(name)
+    if device.type == "cuda" and not torch.cuda.is_available():
         raise UserError(f"--device {name}: PyTorch finds no CUDA device here", "use --device cpu")
     _allow_tf32(False)
-    return torch.device(name)
+    return device
 
 
 @contextmanager

@@ -31,17 +31,16 @@ def load_model(config: Config, name: str, scale: int) -> nn.Module:
     Raises:
         UserError: for an unknown name, and weights that are missing or do not fit.
     """
-    if name not in config.models:
-        raise UserError(f"there is no model '{name}'{nearest(name, config.models)}")
+    entry = entry_of(config, name, scale)
     with about(f"models.{name}"):
-        return build(_entry(config, name, scale) | _weights(config, name, scale))
+        return build(entry | _weights(config, name, scale))
 
 
 def describe(config: Config) -> Iterator[dict[str, Any]]:
     """One row per model: name, label, millions of parameters (None before its file is fetched), licence, origin."""
     for name, model in config.models.items():
         scale = config.scales[0]
-        entry = _entry(config, name, scale)
+        entry = entry_of(config, name, scale)
         try:
             if model.checkpoint:
                 entry |= _weights(config, name, scale, download=False)
@@ -57,8 +56,10 @@ def describe(config: Config) -> Iterator[dict[str, Any]]:
         }
 
 
-def _entry(config: Config, name: str, scale: int) -> dict[str, Any]:
-    """What a network is built from, without its weights."""
+def entry_of(config: Config, name: str, scale: int) -> dict[str, Any]:
+    """What a network is built from, without its weights; UserError for an unknown name."""
+    if name not in config.models:
+        raise UserError(f"there is no model '{name}'{nearest(name, config.models)}")
     entry = config.models[name].model_dump(mode="json", exclude_defaults=True)
     return entry_at({k: v for k, v in entry.items() if k not in ("weights", "checkpoint", "tile")}, scale)
 
@@ -69,7 +70,7 @@ def _weights(config: Config, name: str, scale: int, download: bool = True) -> di
         return {}
     if model.train:
         planned = ModelPlan(name, scale, model, config.training[model.train].seeds)
-        path = _here(planned.weights(next(iter(config.datasets)))[0].path)
+        path = here(planned.weights(next(iter(config.datasets)))[0].path)
         if not path.exists():
             raise UserError(
                 f"models.{name} has no weights yet, it is trained by the benchmark",
@@ -79,13 +80,13 @@ def _weights(config: Config, name: str, scale: int, download: bool = True) -> di
     kind = "weights" if model.weights else "checkpoint"
     file = entry_at(model.model_dump(mode="json", exclude_defaults=True), scale)[kind]
     if "path" in file:
-        file["path"] = str(_here(file["path"]))
-    elif not download and not remote_path(file, _here(DOWNLOADS)).exists():
+        file["path"] = str(here(file["path"]))
+    elif not download and not remote_path(file, here(DOWNLOADS)).exists():
         raise UserError(f"models.{name}.{kind} has to be downloaded first")
-    return {kind: {"path": str(local_file(file, _here(DOWNLOADS)))}}
+    return {kind: {"path": str(local_file(file, here(DOWNLOADS)))}}
 
 
-def _here(path: str | Path) -> Path:
+def here(path: str | Path) -> Path:
     """A path of the configuration, resolved from the working directory or else from the checkout."""
     return Path(path) if Path(path).exists() else ROOT / path
 

@@ -1,4 +1,4 @@
-"""The weights of a model, written for other code."""
+"""The weights of a model, or its training, written for other code."""
 
 from pathlib import Path
 
@@ -6,19 +6,21 @@ from rssr.base.errors import UserError
 from rssr.config import Config
 from rssr.models.registry import network_of
 from rssr.models.weights import write_basicsr, write_weights
+from rssr.steps.basicsr import write_options
 from rssr.steps.catalogue import load_model
 
-SUFFIXES = {"basicsr": ".pth", "safetensors": ".safetensors"}
+SUFFIXES = {"basicsr": ".pth", "basicsr-options": ".yml", "safetensors": ".safetensors"}
 
 
 def export(config: Config, name: str, scale: int, form: str, path: Path) -> str:
-    """Write the weights of a model of the configuration, trained or loaded.
+    """Write the weights of a model of the configuration, trained or loaded, or how BasicSR trains it.
 
     Args:
         config: the configuration.
         name: the model's name in it.
         scale: one of its scales.
-        form: "basicsr", see write_basicsr(), or "safetensors", under the names of the network here.
+        form: "basicsr", see write_basicsr(), "safetensors", under the names of the network here, or "basicsr-options",
+            see write_options().
         path: the file, with the suffix of SUFFIXES.
 
     Returns:
@@ -29,6 +31,9 @@ def export(config: Config, name: str, scale: int, form: str, path: Path) -> str:
     """
     if path.suffix != SUFFIXES[form]:
         raise UserError(f"-o {path}: a file for {form} ends in {SUFFIXES[form]}")
+    if form == "basicsr-options":
+        write_options(config, name, scale, path)
+        return ""
     network = network_of(load_model(config, name, scale))
     if not network.state_dict():
         raise UserError(f"models.{name} has no weights to export")

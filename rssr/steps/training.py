@@ -43,6 +43,11 @@ def learning_rate(iteration: int, total: int, recipe: Mapping[str, Any]) -> floa
     return peak
 
 
+def iterations(recipe: Mapping[str, Any], images: int) -> int:
+    """The optimiser steps of a recipe on that many images."""
+    return recipe["iterations"] or max(1, recipe["epochs"] * images // recipe["batch"])
+
+
 class Trainer:
     """A training run that can be stopped at any moment and resumed.
 
@@ -79,7 +84,7 @@ class Trainer:
         self.best: dict[str, Tensor] = {}
         self.best_psnr = -math.inf
         self.batches = patches.on(device)
-        self.total = recipe["iterations"] or max(1, recipe["epochs"] * len(patches.names) // recipe["batch"])
+        self.total = iterations(recipe, len(patches.names))
         self.done, self.curve, self.seconds = 0, [], 0.0
         self.losses: list[Tensor] = []  # since the last row of the curve
         self.peak_memory_mib: float | None = None
