@@ -3,6 +3,7 @@
 import copy
 import itertools
 import json
+import math
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ import yaml
 
 from rssr.base import ROOT
 from rssr.base.errors import UserError
-from rssr.config import Config, load, validate
+from rssr.config import Config, load, read, validate
 from rssr.config.block import Block
 from rssr.config.schema import schema
 from rssr.models.registry import build
@@ -106,6 +107,90 @@ def test_what_is_wrong_is_named(message):
     assert message in str(error.value)
     assert str(error.value).startswith("my.yaml: ")
     assert "\n" not in str(error.value)
+
+
+HEAD = 'datasets: {mine: {label: Mine, images: img, split: {test: "*"}}}\n'
+NET = HEAD + "models: {net: {label: Net, arch: 'a:B', train: r, args: {%s}}}\n"
+NET += "training: {r: {epochs: 1, optimiser: {lr: 5e-4}}}"
+
+
+@pytest.mark.parametrize(
+    ("written", "read_as"),
+    [
+        *(("1e-3", 0.001), ("-2E6", -2e6), ("1.e+3", 1000.0), (".5", 0.5), ("1_000", 1000), ("010", 10), ("0x1F", 31)),
+        *(
+            ("1:30", "1:30"),
+            ("1e", "1e"),
+            ("-", "-"),
+            ("e-3", "e-3"),
+            ("yes", True),
+            ("null", None),
+            ("-.inf", -math.inf),
+        ),
+        *(("1.4.2", "1.4.2"), ("0b11", 3), ("'1e-3'", "1e-3"), ("[1e-3, 08]", [0.001, 8])),
+    ],
+)
+def test_numbers_are_numbers(tmp_path, written, read_as):
+    (tmp_path / "c.yaml").write_text(NET % f"eps: {written}")
+    config = load(tmp_path / "c.yaml")
+    found = config.models["net"].args["eps"]
+    assert (found, type(found)) == (read_as, type(read_as)) and config.training["r"].optimiser.lr == 5e-4
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_encodings_with_a_mark_are_read(tmp_path, encoding):
+    text = HEAD + "models: {bicubic: {label: Modèle 双, arch: bicubic}}"
+    mark = {"utf-16-le": b"\xff\xfe", "utf-16-be": b"\xfe\xff"}.get(encoding, b"")
+    (tmp_path / "c.yaml").write_bytes(mark + text.encode(encoding))
+    assert load(tmp_path / "c.yaml").models["bicubic"].label == "Modèle 双"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("é: 1".encode("latin-1"), "is not UTF-8 (byte 0xe9 in line 1): save it as UTF-8"),
+        (b"models:\n  a: {}\n  a: {}", "the key 'a' is given twice, in lines 2 and 3: keep one of them"),
+        (b"{a: 1, b: {c: 1, 'c': 2}}", "the key 'c' is given twice, in lines 1 and 1"),
+        (b"", "'datasets': field required"),
+        (b"- a", "input should be a valid dictionary"),
+        (b"a: !!python/object/apply:os.system [ls]", "could not determine a constructor for the tag"),
+        (b"a: [1", "expected ',' or ']'"),
+        (b"a: &a [*a]", "aliases stand for more than"),
+        (
+            b"x: &0 [1]\n"
+            + b"".join(b"x%d: &%d [%s]\n" % (i, i, b",".join([b"*%d" % (i - 1)] * 9)) for i in range(1, 9)),
+            "alias",
+        ),
+        (f"{HEAD}models:".encode(), "'models' is left empty: give it a value, or remove it"),
+        (f"{HEAD}models:\n  bicubic:".encode(), "'models.bicubic' is left empty"),
+        (f"{HEAD}models: {{b: {{label: , arch: bicubic}}}}".encode(), "'models.b.label' is left empty"),
+        (
+            f"{HEAD}models: {{b: {{label: 12, arch: bicubic}}}}".encode(),
+            "'models.b.label' is a text, but YAML reads 12: put",
+        ),
+        (f"{HEAD}models: {{on: {{label: x, arch: bicubic}}}}".encode(), " is a text, but YAML reads True"),
+        (f"{HEAD}models: {{B-x: {{label: x, arch: bicubic}}}}".encode(), "'models.B-x': a name has lower-case letters"),
+    ],
+)
+def test_what_cannot_be_read_is_one_sentence(tmp_path, content, message):
+    (tmp_path / "c.yaml").write_bytes(content)
+    with pytest.raises(UserError) as error:
+        load(tmp_path / "c.yaml")
+    assert str(error.value).startswith(f"{tmp_path}/c.yaml") and message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_later_files_over_earlier_ones_and_null_removes(tmp_path):
+    (tmp_path / "a.yaml").write_text(
+        HEAD + "models: {x: {label: X, arch: bicubic}, y: &y {label: Y, arch: nearest}, z: {<<: *y, label: Z}}"
+    )
+    (tmp_path / "b.yaml").write_text("models: {x: null, y: {note: N}, z: {note: null}}\nmetrics: {psnr_y: , ssim_y: }")
+    (tmp_path / "c.yaml").write_text("# nothing\n")
+    config = load(*(tmp_path / f"{name}.yaml" for name in "abc"))
+    assert list(config.models) == ["y", "z"] and config.models["y"].note == "N" and config.models["z"].label == "Z"
+    assert list(config.metrics) == ["psnr_y", "ssim_y"]
+    over = read(tmp_path / "a.yaml", over={"scale": 2, "models": {"z": None}})
+    assert list(over["models"]) == ["x", "y"] and over["scale"] == 2
 
 
 def test_missing_and_unparsable_files(tmp_path):

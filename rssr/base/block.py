@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rssr.base.errors import nearest
 
+NAME = r"^[a-z0-9][a-z0-9_]*$"  # of data sets, models, degradations and recipes: the same on every file system
+
 
 class Block(BaseModel):
     """A part of the configuration: unknown keys are refused."""
@@ -25,6 +27,12 @@ def sentence(error: ValidationError, root: type[Block]) -> str:
     if first["type"] == "literal_error":
         valid = re.findall(r"'(\w+)'", first["ctx"]["expected"]) or [first["ctx"]["expected"]]
         return f"'{where}': {first['input']!r} is unknown{nearest(str(first['input']), valid)}"
+    if first["type"] != "missing" and first["input"] is None:
+        return f"'{where}' is left empty: give it a value, or remove it" if where else "it is empty"
+    if first["type"] == "string_type" and not isinstance(first["input"], dict | list):
+        return f"'{where}' is a text, but YAML reads {first['input']!r}: put it in quotes"
+    if first["type"] == "string_pattern_mismatch" and first["ctx"]["pattern"] == NAME:
+        return f"'{where}': a name has lower-case letters, digits and underscores, and begins with a letter or digit"
     message = first["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
     found = "" if first["type"] in ("missing", "value_error") else f", not {first['input']!r}"

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from rssr.base.block import Block
+from rssr.base.block import NAME, Block
 
 __all__ = ["Block", "Name"]
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
+Name = Annotated[str, Field(pattern=NAME)]

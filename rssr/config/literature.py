@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from rssr.base import ROOT
 from rssr.base.errors import UserError
+from rssr.config.reader import read
 from rssr.datasets.registry import MODULES
 from rssr.metrics.registry import METRICS
 
@@ -39,7 +39,7 @@ class Value(BaseModel):
 def load(path: Path = FILE) -> list[Value]:
     """Read the file of literature values; UserError names the entry that is wrong."""
     values: dict[tuple[str, ...], Value] = {}
-    for number, entry in enumerate(yaml.safe_load(path.read_text(encoding="utf-8")) or (), 1):
+    for number, entry in enumerate(read(path) or (), 1):
         try:
             value = Value.model_validate(entry)
         except ValidationError as error:

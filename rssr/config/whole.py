@@ -56,6 +56,16 @@ class Config(Block):
                 raise ValueError(f"'{name}' is unknown{nearest(str(name), DEGRADATIONS)}")
         return {name: DEGRADATIONS[name] if steps is None else steps for name, steps in named.items()}
 
+    @field_validator("metrics", mode="before")
+    @classmethod
+    def _without_options(cls, given: Any) -> Any:
+        """Metrics whose entries are left empty, as most can be."""
+        return (
+            {name: {} if entry is None else entry for name, entry in given.items()}
+            if isinstance(given, dict)
+            else given
+        )
+
     @field_validator("degradations")
     @classmethod
     def _reduced_once(cls, given: dict[str, tuple[Step, ...]]) -> dict[str, tuple[Step, ...]]:

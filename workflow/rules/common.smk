@@ -8,6 +8,7 @@ from pathlib import Path
 from rssr.base.errors import UserError
 from rssr.base.files import link_tree
 from rssr.base.process import PARENT
+from rssr.config import read
 from rssr.metrics.registry import METRICS, fetch_weights
 from rssr.plan import jobs, targets
 from rssr.plan.artifacts import Artifact, paths, pattern, patterns
@@ -34,7 +35,9 @@ if REAL_RUN and not Path("downloads").exists() and (ROOT / "downloads").exists()
     link_tree(ROOT / "downloads", Path("downloads"))
 
 try:
-    plan = Plan(config, ", ".join(map(str, workflow.configfiles)), partial(obtain, fetch=REAL_RUN))
+    # Snakemake's own reading loses a key that is given twice and takes 1e-3 as a text.
+    content = read(*workflow.configfiles, over=workflow.config_settings.config)
+    plan = Plan(content, ", ".join(map(str, workflow.configfiles)), partial(obtain, fetch=REAL_RUN))
     wanted = targets.everything(plan)
 except UserError as error:
     sys.exit(f"error: {error}")
