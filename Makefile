@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Tests that share a run of the whole workflow are one group, which one of the two processes runs.
 PARALLEL := -n 2 --dist loadgroup
 
-.PHONY: benchmark verify test test-all lint format
+.PHONY: benchmark verify test test-all test-slurm lint format
 benchmark: .venv/installed
 	$(BIN)/snakemake --cores all
 
@@ -15,6 +15,9 @@ verify: benchmark
 
 test: .venv/installed
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
+
+test-slurm: .venv/installed
+	RSSR_SLURM=1 $(BIN)/python -m pytest tests/test_cluster.py
 
 test-all: .venv/installed
 	$(BIN)/python -m pytest $(PARALLEL)

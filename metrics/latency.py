@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from rssr.base import slurm
 from rssr.base.devices import autocast, precision_in_use, products
 from rssr.base.errors import UserError
 from rssr.metrics.samples import noisy, spread
@@ -95,13 +96,14 @@ def timed(call: Callable[[], object], device: torch.device, settings: Mapping[st
 
 
 def describe(device: torch.device) -> dict[str, Any]:
-    """The conditions that a time on a device holds for: `device_type`, `device`, `driver`, `threads` and `tf32`."""
+    """The conditions of a time: `device_type`, `device`, `driver`, `threads`, `tf32` and `node`, see base.slurm."""
     cuda = device.type == "cuda"
     return {
         "device_type": device.type,
         "device": torch.cuda.get_device_name(device) if cuda else f"CPU ({platform.machine()})",
         "driver": _nvidia_smi("driver_version", device) if cuda else None,
         "threads": torch.get_num_threads(),
+        "node": slurm.node(),
         "tf32": cuda and precision_in_use() == "tf32",
     }
 

@@ -9,8 +9,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from rssr.base import slurm
 from rssr.base.errors import UserError
 
+_TIME_LIMIT = "Slurm's time limit"
 PARENT = "RSSR_SNAKEMAKE_PID"  # the Snakemake process that a script works for; unset where a script runs by hand
 
 
@@ -32,11 +34,13 @@ def run(main: Callable[[], None]) -> None:
 
 @contextmanager
 def stop_signals() -> Iterator[list[str]]:
-    """The names of the signals that asked this process to stop while the block ran, so that it can save its work first.
+    """What asked this process to stop while the block ran, so that it can save its work first.
 
-    SIGTERM ends jobs everywhere; SIGUSR1 is the warning that Slurm gives before its time limit where it is asked to.
+    SIGTERM ends jobs everywhere; SIGUSR1 is a warning that Slurm can be asked for. Soon before the time limit of a job
+    of Slurm it is stopped too and, once the block has ended, started again from the queue.
     """
     received: list[str] = []
+    timer = slurm.before_time_limit(lambda: received.append(_TIME_LIMIT))
     signals = signal.SIGTERM, signal.SIGUSR1
     before = [signal.signal(number, lambda code, _: received.append(signal.Signals(code).name)) for number in signals]
     try:
@@ -44,6 +48,10 @@ def stop_signals() -> Iterator[list[str]]:
     finally:
         for number, handler in zip(signals, before, strict=True):
             signal.signal(number, handler)
+        if timer:
+            timer.cancel()
+        if received[:1] == [_TIME_LIMIT]:
+            slurm.requeue()
 
 
 def _end_with(parent: int) -> None:

@@ -11,6 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from rssr.base.errors import UserError
+from rssr.base.slurm import jobs_in
+
 # Options of the command line with which Snakemake runs no job.
 _LOOKING = (
     *("dryrun", "lint", "list_rules", "list_target_rules", "summary", "detailed_summary", "dag", "rulegraph"),
@@ -29,6 +32,9 @@ def clear_stale_locks(folder: Path) -> bool:
 
     Returns:
         Whether a stale lock was cleared.
+
+    Raises:
+        UserError: if jobs of the killed run still work on a cluster: a new run would submit them twice.
     """
     folder.mkdir(exist_ok=True)
     file = (folder / "alive").open("w")
@@ -39,6 +45,11 @@ def clear_stale_locks(folder: Path) -> bool:
         stale = []
     else:
         stale = list(folder.glob("locks/*.lock"))
+        if stale and (living := jobs_in(folder.resolve().parent)):
+            raise UserError(
+                f"Slurm jobs of a killed run still work in this folder: {', '.join(living)}",
+                f"wait until they end, or run `scancel {' '.join(living)}`, then run again",
+            )
         for lock in stale:
             lock.unlink(missing_ok=True)
     with suppress(OSError):

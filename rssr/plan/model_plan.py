@@ -61,6 +61,11 @@ class ModelPlan:
         return self.config.arch in INTERPOLATIONS
 
     @property
+    def gpus(self) -> int:
+        """How many GPUs its jobs ask for, where there are any: an interpolation needs none."""
+        return 0 if self.is_interpolation else 1
+
+    @property
     def is_trained(self) -> bool:
         """Whether its weights are trained by this run."""
         return self.config.train is not None

@@ -17,6 +17,8 @@ rule measure_attribution:
     threads: 8
     resources:
         gpu=1,
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
+        runtime=120,
     params:
         model=lambda wildcards: jobs.model(plan.model(wildcards)),
         weights=weights_option,
@@ -66,6 +68,8 @@ rule measure_features:
         "../../environment.yml"
     resources:
         gpu=1,
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
+        runtime=120,
     params:
         model=lambda wildcards: jobs.model(plan.model(wildcards)),
         weights=weights_option,

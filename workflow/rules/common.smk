@@ -44,8 +44,17 @@ except UserError as error:
 for scale in plan.config.scales if workflow.is_main_process else []:
     for note in plan.notes_at(scale):
         logger.info(note)
-if REAL_RUN and clear_stale_locks(Path(".snakemake")):
-    logger.info("A killed run left its lock behind: it is cleared, and unfinished files are made again.")
+try:
+    if REAL_RUN and clear_stale_locks(Path(".snakemake")):
+        logger.info("A killed run left its lock behind: it is cleared, and unfinished files are made again.")
+except UserError as error:
+    sys.exit(f"error: {error}")
+
+
+# Downloads run where Snakemake does: compute nodes often have no network.
+localrules:
+    fetch_dataset,
+    fetch_metric,
 
 
 # Before the first job of a real run, so that a metric that cannot be computed is known before hours of work.

@@ -17,7 +17,9 @@ rule upscale_images:
         "../../environment.yml"
     threads: 8
     resources:
-        gpu=1,
+        gpu=lambda wildcards: plan.model(wildcards).gpus,
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
+        runtime=240,
     params:
         model=lambda wildcards: jobs.model(plan.model(wildcards)),
         draws=lambda wildcards: plan.model(wildcards).config.draws,
@@ -62,6 +64,8 @@ rule score_images:
         "results/logs/score_images/{dataset}/x{scale}-{degradation}/{model}.log",
     conda:
         "../../environment.yml"
+    resources:
+        runtime=120,
     params:
         sr_dir=subpath(input.sr, parent=True),
         hr_dir=subpath(input.hr, parent=True),
@@ -91,7 +95,8 @@ rule profile_model:
         "../../environment.yml"
     threads: ALL_CORES
     resources:
-        gpu=1,
+        gpu=lambda wildcards: plan.model(wildcards).gpus,
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
     params:
         model=lambda wildcards: jobs.architecture(plan.model(wildcards)),
         weights=weights_option,

@@ -22,6 +22,8 @@ rule train_model:
     threads: ALL_CORES
     resources:
         gpu=1,
+        mem_mb=lambda wildcards, attempt: 16000 * attempt,
+        runtime=24 * 60,  # a longer training resumes in the next try
     params:
         model=lambda wildcards: jobs.network(plan.model(wildcards)),
         recipe=lambda wildcards: jobs.recipe(plan, plan.model(wildcards)),

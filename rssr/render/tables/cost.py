@@ -134,7 +134,7 @@ def gigamacs(profile: Mapping[str, Any]) -> float:
 
 
 def _cost_columns(profiles: Mapping[str, Mapping]) -> list[Column]:
-    device = "GPU" if next(iter(profiles.values()))["latency"]["device_type"] == "cuda" else "CPU"
+    device = "GPU" if _reference(profiles)["latency"]["device_type"] == "cuda" else "CPU"
     return [
         Column("params_m", "Parameters (M)", 3),
         Column("macs_g", "MACs (G)", 3),
@@ -146,7 +146,7 @@ def _cost_caption(profiles: Mapping[str, Mapping]) -> str:
     calls = sorted(len(profile["latency"]["samples_ms"]) for profile in profiles.values())
     counted = f"{calls[0]}" if calls[0] == calls[-1] else f"{calls[0]} to {calls[-1]}"
     return (
-        f"Cost of one call at {_setup(next(iter(profiles.values())))}. MACs: multiply-accumulates as fvcore and "
+        f"Cost of one call at {_setup(_reference(profiles))}. MACs: multiply-accumulates as fvcore and "
         f"additional handles count them (FLOPs = 2 x MACs); latency: median of {counted} calls with the 5th and 95th "
         "percentile"
     )
@@ -155,7 +155,7 @@ def _cost_caption(profiles: Mapping[str, Mapping]) -> str:
 def _cost_notes(profiles: Mapping[str, Mapping], models: Mapping[str, Mapping]) -> list[str]:
     """Remarks on kernels, operators that are not counted, and disturbed or incomparable measurements."""
     setups = {name: _setup(profile) for name, profile in profiles.items()}
-    first = next(iter(setups.values()))
+    reference = _setup(_reference(profiles))
     notes = [
         f"{models[name]['label']}: {' and '.join(profile['kernels'])}."
         for name, profile in profiles.items()
@@ -168,9 +168,15 @@ def _cost_notes(profiles: Mapping[str, Mapping], models: Mapping[str, Mapping]) 
     ]
     notes += ["Operators that are not counted are listed, with their number of calls, in results/profile/."]
     notes += [
-        f"{models[name]['label']} was measured at {setup}: not comparable; delete results/profile/ and run again."
+        f"{models[name]['label']} was measured at {setup}: not comparable"
+        + ("; delete results/profile/ and run again." if profiles[name]["parameters"] else ".")
         for name, setup in setups.items()
-        if setup != first
+        if setup != reference
+    ]
+    notes += [
+        f"{models[name]['label']}: shared node, other jobs may have run on it."
+        for name, profile in profiles.items()
+        if profile["latency"].get("node") == "shared"
     ]
     for name, profile in profiles.items():
         if noisy(samples := profile["latency"]["samples_ms"]):
@@ -180,6 +186,11 @@ def _cost_notes(profiles: Mapping[str, Mapping], models: Mapping[str, Mapping]) 
                 "ran on the machine: delete its file in results/profile/ and run again."
             )
     return notes
+
+
+def _reference(profiles: Mapping[str, Mapping]) -> Mapping[str, Any]:
+    """The profile whose conditions the caption states: of the first network, since interpolations need no GPU."""
+    return next((profile for profile in profiles.values() if profile["parameters"]), next(iter(profiles.values())))
 
 
 def _setup(profile: Mapping[str, Any]) -> str:

@@ -1,0 +1,88 @@
+"""A Slurm of two nodes on this machine: `cpu1` in partition main, `gpu1` with two pretended GPUs in partition gpu."""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+CONFIGURATION = """
+ClusterName=test
+SlurmctldHost=localhost(127.0.0.1)
+CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
+SlurmUser=root
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool.%n
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.%n.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd.%n.log
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+MpiDefault=none
+KillWait=5
+SlurmdParameters=config_overrides
+GresTypes=gpu
+NodeName=cpu1 NodeHostname=localhost NodeAddr=127.0.0.1 Port=6921 CPUs=8 CoresPerSocket=8 RealMemory=32000
+NodeName=gpu1 NodeHostname=localhost NodeAddr=127.0.0.1 Port=6922 CPUs=16 CoresPerSocket=16 RealMemory=64000 Gres=gpu:2
+PartitionName=main Nodes=cpu1 Default=YES DefMemPerCPU=500 MaxTime=7-0
+PartitionName=gpu Nodes=gpu1 DefMemPerCPU=500 MaxTime=7-0
+"""
+GPUS = "AutoDetect=off\nNodeName=gpu1 Name=gpu File=/dev/null\nNodeName=gpu1 Name=gpu File=/dev/zero\n"
+
+
+def install() -> None:
+    """Install Slurm where apt can; skip where it cannot."""
+    if shutil.which("slurmctld"):
+        return
+    if os.geteuid() or not shutil.which("apt-get"):
+        pytest.skip("there is no Slurm on this machine, and installing it takes root and apt")
+    for command in (["update", "-qq"], ["install", "-y", "--no-install-recommends", "slurm-wlm", "munge"]):
+        if subprocess.run(["apt-get", *command], capture_output=True).returncode:
+            pytest.skip("there is no Slurm on this machine, and apt cannot get it")
+
+
+@contextmanager
+def slurm(folder: Path) -> Iterator[None]:
+    """Slurm is up inside, with its state in `folder`; then it is down again."""
+    install()
+    for name in ("state", "spool.cpu1", "spool.gpu1"):
+        (folder / name).mkdir(parents=True)
+    (folder / "slurm.conf").write_text(CONFIGURATION.format(folder=folder))
+    (folder / "gres.conf").write_text(GPUS)
+    Path("/run/munge").mkdir(exist_ok=True)
+    shutil.chown("/run/munge", "munge", "munge")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SLURM_CONF", str(folder / "slurm.conf"))
+        own_munge = not Path("/run/munge/munge.socket.2").exists()
+        if own_munge:
+            subprocess.run(["runuser", "-u", "munge", "--", "munged"], check=True)
+        try:
+            for command in (["slurmctld"], ["slurmd", "-N", "cpu1"], ["slurmd", "-N", "gpu1"]):
+                subprocess.run(command, check=True)
+            wait_until(lambda: told("sinfo", "-h", "-N", "-o", "%t").split() == ["idle", "idle"], 60)
+            yield
+        finally:
+            for file in folder.glob("*.pid"):
+                os.kill(int(file.read_text()), 15)
+            if own_munge:
+                os.kill(int(Path("/run/munge/munged.pid").read_text()), 15)
+
+
+def told(*command: str) -> str:
+    """What a command of Slurm prints."""
+    return subprocess.run(command, capture_output=True, text=True).stdout
+
+
+def wait_until(condition, seconds: float) -> None:
+    """Fail unless a condition holds within some seconds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, told("squeue", "-l") + told("sinfo")
+        time.sleep(0.5)
