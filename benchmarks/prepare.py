@@ -132,11 +132,15 @@ def _differences(folder: Path, rows: list[dict[str, str]]) -> dict[str, float]:
     return {"lr_apart": float(apart / total), "lr_largest_difference": float(largest)}
 
 
-def _ours(folder: Path, out: Path, jobs: int) -> None:
+def data_set_of(folder: Path) -> DataSet:
+    """The orthophotos of a folder as a data set."""
     sources = tuple(path.stem for path in sorted(folder.glob("*.tif")))
     card = Card(licence="", citation="", page="", gsd_m="", tile=TILE)
-    data_set = DataSet(card, {"test": sources}, find=lambda where, source: where / f"{source}.tif")
-    prepare_hr(data_set, folder, "test", TILE, out / "HR", jobs)
+    return DataSet(card, {"test": sources}, find=lambda where, source: where / f"{source}.tif")
+
+
+def _ours(folder: Path, out: Path, jobs: int) -> None:
+    prepare_hr(data_set_of(folder), folder, "test", TILE, out / "HR", jobs)
     prepare_lr(out / "HR", out / "LR", "bicubic", SCALE, jobs)
 
 

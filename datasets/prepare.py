@@ -1,8 +1,7 @@
 """From source images to HR tiles and LR images, each with its manifest."""
 
-import concurrent.futures
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from tqdm import tqdm
 from rssr.base.errors import UserError
 from rssr.base.files import read_csv, sha256, write_csv, write_image
 from rssr.base.images import read_tensor, write_tensor
+from rssr.base.parallel import in_order
 from rssr.base.raster import open_raster
 from rssr.datasets.card import DataSet
 from rssr.datasets.degradations import Step
@@ -58,7 +58,7 @@ def prepare_hr(
         origin = {"source": source, "source_sha256": source_sha256(path)}
         return _cut(data_set, path, boxes, source.replace("/", "_"), tile, multiple, hr_dir, origin)
 
-    for of_band, *count in _in_order(cut, bands, jobs, f"{split} HR"):
+    for of_band, *count in in_order(cut, bands, jobs, f"{split} HR"):
         rows += of_band
         counts.append(count)
     _count_repeated(rows)
@@ -151,15 +151,4 @@ def prepare_lr(hr_dir: Path, lr_dir: Path, degradation: str | Sequence[Step], sc
         return {"image": row["image"], "hr_sha256": row["sha256"], "sha256": digest}
 
     rows = read_csv(hr_dir / "manifest.csv")
-    write_csv(lr_dir / "manifest.csv", _in_order(reduce, rows, jobs, f"{hr_dir.parent.name} LR"))
-
-
-def _in_order(function: Callable, items: Iterable, jobs: int, title: str) -> list:
-    """Apply a function over threads (PIL and PyTorch release the interpreter's lock), results in the items' order."""
-    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        futures = [pool.submit(function, item) for item in items]
-        try:
-            return [future.result() for future in tqdm(futures, desc=title, unit="image")]
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    write_csv(lr_dir / "manifest.csv", in_order(reduce, rows, jobs, f"{hr_dir.parent.name} LR"))

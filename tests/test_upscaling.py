@@ -47,7 +47,7 @@ def test_draws_are_fixed_by_the_image_and_all_kept(folders):
     assert [row["replicate"] for row in read_csv(folders / "sr/manifest.csv")] == 2 * replicates
     write_csv(folders / "HR/manifest.csv", [{"image": name, "source": f"of {name}"} for name in "ab"])
     images = TestImages(folders / "HR", folders / "LR", [], 4, 4)
-    rows = score_folder(folders / "sr", images, ["psnr_y"], "", {})
+    rows = score_folder(folders / "sr", images, ["psnr_y"], "", {}, jobs=2)
     assert [(row["image"], row["replicate"]) for row in rows] == [(i, name) for i in "ab" for name in replicates]
     assert {(row["image"], row["source"]) for row in rows} == {("a", "of a"), ("b", "of b")}
     assert len({row["psnr_y"] for row in rows}) == 10

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from torch import Tensor
-from tqdm import tqdm
 
 from rssr.base.errors import about
 from rssr.base.files import read_csv, sha256
 from rssr.base.images import read_tensor
+from rssr.base.parallel import in_order
 from rssr.base.provenance import made_by
 from rssr.datasets.degradations import Step
 from rssr.datasets.degrade import degrade
@@ -44,7 +44,7 @@ class TestImages:
 
 
 def score_folder(
-    sr_dir: Path, images: TestImages, metrics: Sequence[str], weights_dir: str, absent: Mapping[str, str]
+    sr_dir: Path, images: TestImages, metrics: Sequence[str], weights_dir: str, absent: Mapping[str, str], jobs: int
 ) -> list[dict[str, Any]]:
     """Score the images of an SR folder against their HR images, in the manifest's order.
 
@@ -54,22 +54,24 @@ def score_folder(
         metrics: names of metrics.registry.
         weights_dir: folder with the weights of perceptual metrics.
         absent: metrics that cannot be computed, with the reason: their column is left empty.
+        jobs: images that are scored at a time, which changes no score.
 
     Returns:
         One row per image and replicate: `image`, `source`, `replicate` and one column per metric, full precision.
     """
     functions = {name: function(name, images.crop, weights_dir) for name in metrics if name not in absent}
     sources = {row["image"]: row["source"] for row in read_csv(images.hr_dir / "manifest.csv")}
-    rows = []
-    for row in tqdm(read_csv(sr_dir / "manifest.csv"), desc=f"score {sr_dir.name}", unit="image"):
+
+    def scored(row: Mapping[str, str]) -> dict[str, Any]:
         path = sr_dir / row["replicate"] / f"{row['image']}.png"
         sr, hr, lr = (read_tensor(file)[None] for file in (path, images.hr_dir / path.name, images.lr_dir / path.name))
         given = (sr, hr, LowResolution(lr, images.degrade, images.scale, row["image"]))
         with about(str(path)):
             scores = {metric: functions[metric](*given).item() if metric in functions else "" for metric in metrics}
         origin = {"image": row["image"], "source": sources[row["image"]], "replicate": row["replicate"]}
-        rows.append(origin | scores)
-    return rows
+        return origin | scores
+
+    return in_order(scored, read_csv(sr_dir / "manifest.csv"), jobs, f"score {sr_dir.name}")
 
 
 def record(sr_dir: Path, images: TestImages, metrics: Sequence[str], absent: Mapping[str, str]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import threading
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,12 +10,12 @@ from typing import Any
 
 import torch
 from torch import nn
-from tqdm import tqdm
 
 from rssr.base.devices import precision_in_use
 from rssr.base.errors import about
 from rssr.base.files import read_csv, sha256, write_csv, write_json
 from rssr.base.images import read_tensor, write_tensor
+from rssr.base.parallel import in_order
 from rssr.base.provenance import made_by
 from rssr.base.resampling import to_uint8
 from rssr.models.registry import seed
@@ -42,7 +43,13 @@ def write_record(out_dir: Path, facts: Mapping[str, Any], weights: Mapping[str, 
 
 
 def upscale_folder(
-    models: Mapping[str, nn.Module], draws: int, lr_dir: Path, out_dir: Path, identity: str, device: torch.device
+    models: Mapping[str, nn.Module],
+    draws: int,
+    lr_dir: Path,
+    out_dir: Path,
+    identity: str,
+    device: torch.device,
+    jobs: int = 1,
 ) -> None:
     """Upscale the images of a prepared LR folder, in its manifest's order, and write out_dir/manifest.csv last.
 
@@ -56,26 +63,30 @@ def upscale_folder(
         out_dir: results/sr/{dataset}/x{scale}-{degradation}/{model}; images go to its folder of their replicate.
         identity: checksum over everything that determines the pixels, see write_record().
         device: the device that the models run on.
+        jobs: images that are read, upscaled and written at a time; a network upscales one at a time.
     """
     rows = read_csv(lr_dir / "manifest.csv")
     _keep_only(out_dir, identity, {f"{row['image']}.png" for row in rows})
     numbers = {name: range(draws if seed(model, 0) else 1) for name, model in models.items()}
     models = {name: model.to(device) for name, model in models.items()}
-    done = []
-    for row in tqdm(rows, desc=out_dir.name, unit="image"):
-        lr = read_tensor(lr_dir / f"{row['image']}.png")[None]
+    alone = threading.Lock()  # one image at a time is in a network, while others are read and written
+
+    def upscaled(row: Mapping[str, str]) -> list[dict[str, Any]]:
+        lr, done = read_tensor(lr_dir / f"{row['image']}.png")[None], []
         for name, model in models.items():
             for number in numbers[name]:
-                replicate = drawn(name, number)
-                path = out_dir / replicate / f"{row['image']}.png"
+                of_image = {"image": row["image"], "replicate": drawn(name, number), "lr_sha256": row["sha256"]}
+                path = out_dir / of_image["replicate"] / f"{row['image']}.png"
                 if not path.exists():
-                    seed(model, zlib.crc32(row["image"].encode()) + number)
-                    with torch.inference_mode(), about(f"models.{out_dir.name}, image {row['image']}"):
-                        sr = to_uint8(model(lr.to(device).float() / 255))
-                    write_tensor(path, sr[0])
-                of_image = {"image": row["image"], "replicate": replicate}
-                done.append(of_image | {"lr_sha256": row["sha256"], "sha256": sha256(path)})
-    write_csv(out_dir / "manifest.csv", done)
+                    about_it = about(f"models.{out_dir.name}, image {row['image']}")
+                    with alone, torch.inference_mode(), about_it:
+                        seed(model, zlib.crc32(row["image"].encode()) + number)
+                        sr = to_uint8(model(lr.to(device).float() / 255))[0].cpu()
+                done.append(of_image | {"sha256": sha256(path) if path.exists() else write_tensor(path, sr)})
+        return done
+
+    found = in_order(upscaled, rows, jobs, out_dir.name)
+    write_csv(out_dir / "manifest.csv", [row for of_image in found for row in of_image])
 
 
 def _keep_only(out_dir: Path, identity: str, names: set[str]) -> None:

@@ -64,6 +64,7 @@ rule score_images:
         "results/logs/score_images/{dataset}/x{scale}-{degradation}/{model}.log",
     conda:
         "../../environment.yml"
+    threads: 8
     resources:
         runtime=120,
     params:
@@ -78,7 +79,7 @@ rule score_images:
         "python {input.script} --sr-dir {params.sr_dir} --hr-dir {params.hr_dir} --lr-dir {params.lr_dir}"
         " --steps {params.steps:q} --scale {wildcards.scale}"
         " --metrics {params.metrics} --records {input.metrics} --weights-dir {params.weights_dir:q}"
-        " --crop {params.crop} --scores {output.scores} > {log} 2>&1"
+        " --crop {params.crop} --jobs {threads} --scores {output.scores} > {log} 2>&1"
 
 
 # All cores and the GPU, so that no other job runs during timing.

@@ -23,13 +23,14 @@ def main() -> None:
     parser.add_argument("--weights-dir", required=True)
     parser.add_argument("--crop", type=int, required=True)
     parser.add_argument("--scores", type=Path, required=True, help="CSV file; .json is put beside it")
+    parser.add_argument("--jobs", type=int, required=True, help="images that are scored at a time")
     devices.add_options(parser, gpu=False)
     arguments = parser.parse_args()
     devices.prepare(arguments)
     records = [read_json(path) for path in arguments.records]
     absent = {r["metric"]: f"{r['reason']}: {r['remedy']}" for r in records if not r["available"]}
     images = TestImages(arguments.hr_dir, arguments.lr_dir, arguments.steps, arguments.scale, arguments.crop)
-    rows = score_folder(arguments.sr_dir, images, arguments.metrics, arguments.weights_dir, absent)
+    rows = score_folder(arguments.sr_dir, images, arguments.metrics, arguments.weights_dir, absent, arguments.jobs)
     write_csv(arguments.scores, rows)
     write_json(arguments.scores.with_suffix(".json"), record(arguments.sr_dir, images, arguments.metrics, absent))
 

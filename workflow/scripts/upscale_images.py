@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rssr.base import devices
 from rssr.base.process import run
+from rssr.models.names import INTERPOLATIONS
 from rssr.models.registry import build, with_weights
 from rssr.plan import arguments as given
 from rssr.plan.artifacts import by_replicate
@@ -24,13 +25,16 @@ def main() -> None:
     parser.add_argument("--code", type=Path, nargs="*", help="files whose change remakes all images")
     devices.add_options(parser)
     arguments = parser.parse_args()
+    # A network on the CPU uses all threads for one image; beside a GPU, and for interpolations, images share them.
+    jobs = arguments.threads if arguments.device != "cpu" or arguments.model.get("arch") in INTERPOLATIONS else 1
+    arguments.threads = 1 if jobs > 1 else arguments.threads
     device = devices.prepare(arguments)
     weights = by_replicate(arguments.weights)
     code = digest(arguments.code or used_files(Path(__file__).resolve()))
     facts = {"model": arguments.model, "device": arguments.device, "threads": arguments.threads}
     models = {name: build(with_weights(arguments.model, weights.get(name))) for name in weights or (SINGLE,)}
     identity = write_record(arguments.out, facts, weights, arguments.lr_dir, code)
-    upscale_folder(models, arguments.draws, arguments.lr_dir, arguments.out, identity, device)
+    upscale_folder(models, arguments.draws, arguments.lr_dir, arguments.out, identity, device, jobs)
 
 
 run(main)

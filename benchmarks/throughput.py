@@ -1,0 +1,74 @@
+"""Images per second of the chain: prepare, reduce, upscale by bicubic, score with four metrics; on one core and on two.
+
+PYTHONPATH=. python benchmarks/throughput.py [--tiles 2000] [--out results/reference/throughput.json]
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from prepare import data_set_of, draw
+
+from rssr.base.files import read_csv, write_json
+from rssr.base.provenance import made_by
+from rssr.datasets.prepare import prepare_hr, prepare_lr
+from rssr.models.registry import build
+from rssr.steps.scoring import TestImages, score_folder
+from rssr.steps.upscaling import upscale_folder
+
+SIDE, TILE, SCALE, CROP = 8000, 400, 4, 4  # 400 tiles to a scene
+METRICS = ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb")
+
+
+def main() -> None:
+    """Run the chain on one core and on two, compare the scores, print and write the rates."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tiles", type=int, default=2000)
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    rates, scores = {}, {}
+    cores = sorted(os.sched_getaffinity(0))[:2]
+    with tempfile.TemporaryDirectory() as scratch:
+        sources = Path(scratch) / "sources"
+        sources.mkdir()
+        for number in range(max(1, arguments.tiles * TILE**2 // SIDE**2)):
+            draw(sources / f"{number}.tif", SIDE, number)
+        for jobs in (1, 2):
+            os.sched_setaffinity(0, cores[:jobs])
+            rates[jobs], scores[jobs] = chain(sources, Path(scratch) / f"on{jobs}", jobs)
+    assert scores[1] == scores[2]
+    speedup = rates[2]["chain"] / rates[1]["chain"]
+    for jobs, of_stage in rates.items():
+        print(f"{jobs} core(s), images/s: " + ", ".join(f"{stage} {rate:.1f}" for stage, rate in of_stage.items()))
+    print(f"{speedup:.2f} times on two cores, equal scores")
+    if arguments.out:
+        facts = {"images": len(scores[1]), "side": TILE, "scale": SCALE, "metrics": METRICS, "device": "CPU"}
+        write_json(arguments.out, made_by(images_per_s=rates, speedup=speedup, **facts))
+
+
+def chain(sources: Path, out: Path, jobs: int) -> tuple[dict[str, float], list]:
+    """Images per second of each stage and of all of them, and the scores."""
+    hr, lr, sr = (out / name for name in ("hr", "lr", "sr"))
+    torch.set_num_threads(1)
+    bicubic = {"0": build({"arch": "bicubic", "scale": SCALE})}
+    images = TestImages(hr, lr, "bicubic", SCALE, CROP)
+    stages = {
+        "prepare": lambda: prepare_hr(data_set_of(sources), sources, "test", TILE, hr, jobs, SCALE),
+        "reduce": lambda: prepare_lr(hr, lr, "bicubic", SCALE, jobs),
+        "upscale": lambda: upscale_folder(bicubic, 1, lr, sr, "benchmark", torch.device("cpu"), jobs),
+        "score": lambda: score_folder(sr, images, METRICS, "", {}, jobs),
+    }
+    seconds = {}
+    for stage, run in stages.items():
+        start = time.perf_counter()
+        rows = run()
+        seconds[stage] = time.perf_counter() - start
+    count = len(read_csv(hr / "manifest.csv"))
+    return {stage: count / t for stage, t in seconds.items()} | {"chain": count / sum(seconds.values())}, rows
+
+
+if __name__ == "__main__":
+    main()
