@@ -1,66 +1,20 @@
 """How certain a mean is, whether one method is better than another, and what other aggregations than the mean give.
 
 Tiles of one scene are alike, so scores are not independent: the source image is the unit. Intervals and tests resample
-the source images, and the tiles within a source keep their weight.
+the source images, and the tiles within a source keep their weight. Where training seeds were varied, comparisons
+resample them too.
 """
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from scipy.stats import norm, spearmanr, trim_mean
 
-FEWEST = 5  # sources below which no interval is given: too many resamples consist of one source alone
+from rssr.metrics.bootstrap import interval, over_seeds, sums_by_source
+
 _EXACT = 16  # sources up to which every assignment of signs is looked at
-
-
-def interval(
-    values: Sequence[float],
-    units: Sequence[Any] | None = None,
-    level: float = 0.95,
-    resamples: int = 10000,
-    seed: int = 0,
-) -> tuple[float, float]:
-    """Bootstrap-t interval of the mean, resampling whole sources (Davison and Hinkley, Bootstrap Methods, 1997, 5.2).
-
-    Chosen by benchmarks/intervals.py: over 15 sources it covers the mean in 92 to 95 % of repetitions, where the
-    percentile interval covers it in 86 to 92 %.
-
-    Args:
-        values: one score per image, (N,).
-        units: the source of each value; every value its own by default.
-        level: nominal coverage.
-        resamples: bootstrap resamples of the sources.
-        seed: of the resampling.
-
-    Returns:
-        Low and high; not a number below FEWEST sources, for values that are not finite, and where most are equal.
-    """
-    values = np.asarray(values, float)
-    sums, counts = _by_source(values, units)
-    if len(sums) < FEWEST or not np.isfinite(values).all():
-        return np.nan, np.nan
-    mean = values.mean()
-    if np.ptp(values) == 0:
-        return float(mean), float(mean)
-    residuals = sums - counts * mean  # of which the mean's resamples are made, without cancellation
-    terms = np.stack([residuals, counts, residuals**2, residuals * counts, counts**2], 1)
-    size, pivots = len(sums), []
-    for drawn in _draws(size, resamples, seed):
-        shift, total, squared, crossed, weight = (drawn @ terms).T
-        moved = shift / total
-        spread = squared - 2 * moved * crossed + moved**2 * weight
-        spread[spread < 1e-12 * terms[:, 2].sum()] = 0  # a resample of equal sources, but for rounding
-        with np.errstate(divide="ignore", invalid="ignore"):
-            pivot = moved * total / np.sqrt(spread * size / (size - 1))
-        pivots.append(np.where(np.isnan(pivot), 0, pivot))
-    with np.errstate(invalid="ignore"):
-        high, low = np.quantile(np.concatenate(pivots), [(1 + level) / 2, (1 - level) / 2])
-    error = np.sqrt((residuals**2).sum() * size / (size - 1)) / len(values)
-    ends = float(mean - high * error), float(mean - low * error)
-    return ends if np.isfinite(ends).all() else (np.nan, np.nan)  # too many resamples have no spread
 
 
 def sign_flip(differences: Sequence[float], units: Sequence[Any] | None = None) -> float:
@@ -73,7 +27,7 @@ def sign_flip(differences: Sequence[float], units: Sequence[Any] | None = None) 
     if not np.isfinite(differences).all():
         largest = np.abs(differences[np.isfinite(differences)]).max(initial=1)
         differences = np.clip(differences, -1e6 * largest, 1e6 * largest)
-    sums, _ = _by_source(differences, units)
+    sums, _ = sums_by_source(differences, units)
     sums = sums[sums != 0]  # flipping these changes nothing
     if len(sums) == 0:
         return 1.0
@@ -89,6 +43,20 @@ def smallest_p(units: Sequence[Any], comparisons: int = 1) -> float:
     return comparisons * 2.0 ** (1 - sources) if sources <= _EXACT else 0.0
 
 
+def p_value(
+    values: np.ndarray, reference: np.ndarray, units: Sequence[Any] | None, settings: Mapping[str, Any]
+) -> float:
+    """P of the difference of two methods: that of sign_flip(), and with several seeds at least that of over_seeds().
+
+    The arguments are those of paired().
+    """
+    values, reference = np.atleast_2d(values), np.atleast_2d(reference)
+    p = sign_flip(_differences(values.mean(0), reference.mean(0)), units)
+    if len(values) == len(reference) == 1:
+        return p
+    return max(p, over_seeds(values, reference, units, *_settings(settings))[2])
+
+
 def paired(
     values: np.ndarray,
     reference: np.ndarray,
@@ -99,24 +67,30 @@ def paired(
     """Compare a method with a reference method on the same images.
 
     Args:
-        values: the method's score for each image, (N,).
-        reference: the reference method's, in the same order.
+        values: the method's score for each image, (N,), or with one row per training seed, (seeds, N).
+        reference: the reference method's, in the same order, likewise.
         better: "higher" or "lower".
         settings: `resamples`, `confidence` and `seed`.
         units: the source of each image.
 
     Returns:
         `difference`, the mean of values - reference, its interval `difference_low` and `difference_high`, `p` of
-        sign_flip(), and `won`, the share of images on which the method is better.
+        p_value(), and `won`, the share of images on which the method is better. With several seeds scores are means
+        over them, and the interval is that of over_seeds().
     """
-    differences = _differences(values, reference)
-    low, high = interval(differences, units, settings["confidence"], settings["resamples"], settings["seed"])
+    values, reference = np.atleast_2d(values), np.atleast_2d(reference)
+    means = values.mean(0), reference.mean(0)
+    differences = _differences(*means)
+    if len(values) == len(reference) == 1:
+        low, high = interval(differences, units, *_settings(settings))
+    else:
+        low, high, _ = over_seeds(values, reference, units, *_settings(settings))
     return {
         "difference": float(differences.mean()),
         "difference_low": low,
         "difference_high": high,
-        "p": sign_flip(differences, units),
-        "won": won(values, reference, better),
+        "p": p_value(values, reference, units, settings),
+        "won": won(*means, better),
     }
 
 
@@ -142,34 +116,35 @@ def win_rates(scores: np.ndarray, better: str) -> np.ndarray:
     return rates
 
 
-def all_pairs(scores: np.ndarray, units: Sequence[Any] | None = None) -> np.ndarray:
-    """P of every pair of methods by sign_flip(), with Holm's correction over all pairs.
+def all_pairs(scores: Sequence[np.ndarray], units: Sequence[Any] | None, settings: Mapping[str, Any]) -> np.ndarray:
+    """P of every pair of methods by p_value(), with Holm's correction over all pairs.
 
     Args:
-        scores: one row per method, one column per image, (M, N), without missing values.
+        scores: of each method, as paired() takes them, without missing values.
         units: the source of each image.
+        settings: see paired().
 
     Returns:
         (M, M), symmetric, 1 on the diagonal.
     """
     pairs = list(itertools.combinations(range(len(scores)), 2))
-    found = holm([sign_flip(_differences(scores[i], scores[j]), units) for i, j in pairs])
+    found = holm([p_value(scores[i], scores[j], units, settings) for i, j in pairs])
     p = np.ones((len(scores), len(scores)))
     for (i, j), value in zip(pairs, found, strict=True):
         p[i, j] = p[j, i] = value
     return p
 
 
-def ranks(scores: np.ndarray, better: str, p: np.ndarray, level: float = 0.95) -> list[int]:
+def ranks(scores: Sequence[np.ndarray], better: str, p: np.ndarray, level: float = 0.95) -> list[int]:
     """The rank of each method: one more than the number of methods that are better and can be told apart from it.
 
     Args:
-        scores: (M, N), see all_pairs().
+        scores: see all_pairs().
         better: "higher" or "lower".
         p: what all_pairs() found.
         level: a pair is told apart where p < 1 - level.
     """
-    means = scores.mean(1) * (1 if better == "higher" else -1)
+    means = np.array([of.mean() for of in scores]) * (1 if better == "higher" else -1)
     return (1 + ((means > means[:, None]) & (p < 1 - level)).sum(1)).tolist()
 
 
@@ -207,7 +182,7 @@ def aggregations(
     found = {"mean": values.mean(), "median": np.median(values)}
     found |= {f"trimmed {share} %": trim_mean(values, share / 100) for share in (10, 25)}
     for name, group in (groups or {}).items():
-        sums, counts = _by_source(values, group)
+        sums, counts = sums_by_source(values, group)
         found[f"mean over {name}"] = (sums / counts).mean()
     if decibels:
         with np.errstate(divide="ignore"):  # no error at all: infinite
@@ -227,23 +202,5 @@ def _differences(values: np.ndarray, reference: np.ndarray) -> np.ndarray:
         return np.where(values == reference, 0.0, values - reference)
 
 
-def _by_source(values: np.ndarray, units: Sequence[Any] | None) -> tuple[np.ndarray, np.ndarray]:
-    """The sum and the number of the values of each source."""
-    if units is None:
-        return values, np.ones(len(values))
-    _, which = np.unique(np.asarray(units), return_inverse=True)
-    return np.bincount(which, values), np.bincount(which).astype(float)
-
-
-def _draws(size: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
-    """How often each source is drawn in each resample, (resamples, size), some rows at a time."""
-    counts = _counts(size, resamples, seed)
-    step = max(1, 4_000_000 // size)
-    for start in range(0, resamples, step):
-        yield counts[start : start + step].astype(float)
-
-
-@lru_cache(maxsize=2)
-def _counts(size: int, resamples: int, seed: int) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    return rng.multinomial(size, np.full(size, 1 / size), resamples).astype(np.uint16)
+def _settings(settings: Mapping[str, Any]) -> tuple[float, int, int]:
+    return settings["confidence"], settings["resamples"], settings["seed"]

@@ -13,6 +13,8 @@ from rssr.metrics.statistics import (
     all_pairs,
     holm,
     interval,
+    over_seeds,
+    p_value,
     paired,
     ranks,
     sign_flip,
@@ -21,6 +23,7 @@ from rssr.metrics.statistics import (
 )
 from rssr.render.tables.comparison import significance, standing
 from rssr.render.tables.quality import quality
+from rssr.render.tables.scored import by_seed
 
 SETTINGS = {"resamples": 2000, "confidence": 0.95, "seed": 0, "reference": None}
 
@@ -102,7 +105,7 @@ def test_methods_that_cannot_be_told_apart_share_a_rank():
     rng = np.random.default_rng(4)
     base = rng.normal(30, 3, 10)
     scores = np.array([base, base + rng.normal(0, 0.1, 10), base - 1 - rng.random(10)])
-    p = all_pairs(scores)
+    p = all_pairs(scores, None, SETTINGS)
     assert ranks(scores, "higher", p) == [1, 1, 3] and ranks(-scores, "lower", p) == [1, 1, 3]
     assert p[0, 2] == pytest.approx(3 * 2 / 2**10) and (p == p.T).all() and (np.diag(p) == 1).all()
     frames = {
@@ -115,12 +118,87 @@ def test_methods_that_cannot_be_told_apart_share_a_rank():
     few = {name: frame.head(5) for name, frame in frames.items()}
     assert np.isnan(standing(few, models, SETTINGS)[1]).all()
     assert "methods cannot be ranked with 5 sources" in standing(few, models, SETTINGS)[2]
+    assert said.endswith("Training seeds were not varied: differences hold for these weights.")
     assert standing({"a": frames["a"]}, models, SETTINGS)[2] == ""
-    rows = significance(frames, models, a_test_set(), SETTINGS).numbers
-    assert rows[["label", "against"]].values.tolist() == [["B", "A"], ["C", "A"], ["C", "B"]]
     rows = significance(frames, models, a_test_set(), SETTINGS | {"reference": "b"}).numbers
     assert rows[["label", "against"]].values.tolist() == [["A", "B"], ["C", "B"]]
     assert rows["p_holm"][1] == pytest.approx(2 * 2 / 2**10)  # two comparisons
+
+
+def seeded_scores(rng, seeds, sources, seed=0.05):
+    """The scores of methods that differ by seed noise alone, four tiles per source: of each (seeds, images)."""
+    units = np.repeat(range(sources), 4)
+    base = rng.normal(30, 3, sources)[units] + rng.normal(0, 1, len(units))
+    found = []
+    for count in seeds:
+        own = seed * rng.normal(size=(count, 1)) * (count > 1) + 0.05 * rng.normal(size=sources)[units]
+        found.append(base + own + 0.03 * rng.normal(size=(count, len(units))))
+    return found, units
+
+
+@pytest.mark.parametrize("seeds", [(3, 3), (5, 5), (5, 3), (5, 1)])
+def test_methods_that_differ_by_seed_noise_are_called_different_in_five_percent(seeds):
+    """Over sources alone it would be above 20 %; the interval of the difference covers zero as often as p says."""
+    rng, settings, called = np.random.default_rng(6), SETTINGS | {"resamples": 499}, np.zeros(3)
+    for _ in range(600):
+        (one, other), units = seeded_scores(rng, seeds, 20)
+        found = paired(one, other, "higher", settings, units)
+        outside = not found["difference_low"] <= 0 <= found["difference_high"]
+        called += [found["p"] < 0.05, outside, sign_flip(one.mean(0) - other.mean(0), units) < 0.05]
+    assert (called[:2] >= 18).all() and (called[:2] <= 42).all() and called[2] > 120, called / 600
+
+
+def test_seeds_are_resampled_and_draws_are_not():
+    """A difference far beyond the seeds' spread is found; one within it is not, though every source agrees on it."""
+    (one, other), units = seeded_scores(np.random.default_rng(2), (5, 5), 20)
+    other[:] = one + [[0.3], [-0.2], [0.2], [0.1], [-0.1]]
+    assert sign_flip((other - one).mean(0), units) < 1e-4 and p_value(one, other, units, SETTINGS) > 0.3
+    assert p_value(one + 5, other, units, SETTINGS) < 0.01 and p_value(one, one, units, SETTINGS) == 1
+    assert p_value(one[:1], other[:1], units, SETTINGS) == sign_flip((one - other)[0], units)
+    assert np.isnan(over_seeds(one, other, [0] * 80)[:2]).all() and over_seeds(one, other, [0] * 80)[2] == 1
+    assert over_seeds(one * np.inf, other, units)[2] == 1
+    again = over_seeds(np.tile(one, 7), np.tile(other, 7), np.tile(units, 7))  # copies of tiles tell nothing more
+    assert again == pytest.approx(over_seeds(one, other, units))
+
+    def frame(of):
+        return pd.DataFrame({"image": range(80), "unit": units, "psnr_y": of})
+
+    drawn = {"seed1": frame(one[0]), "seed1_draw1": frame(one[0] + 0.5), "seed2": frame(one[1])}
+    scores = {"net": frame(np.mean([part["psnr_y"] for part in drawn.values()], 0)), "other": frame(other[0])}
+    found = by_seed(scores, {"net": drawn, "other": {}}, "psnr_y")
+    assert found["net"] == pytest.approx(np.stack([one[0] + 0.25, one[1]])) and found["other"].shape == (1, 80)
+    single = by_seed(scores, {"net": {name: drawn[name] for name in ("seed1", "seed1_draw1")}}, "psnr_y")
+    assert len(single["net"]) == 1
+    models = {name: {"label": name.upper(), "notes": []} for name in scores}
+    said = standing(scores, models, SETTINGS, {"net": drawn, "other": {}})[2]
+    assert "exceed the spread between the training seeds of NET (2), by a hierarchical bootstrap-t" in said
+
+
+def test_all_pairs_are_a_matrix_of_which_the_csv_has_a_row_each(tmp_path):
+    """Three methods: differences below the diagonal, p above it, in all renderings; of thirteen each with the best."""
+    base = np.arange(10.0)
+    frames = {
+        name: pd.DataFrame({"image": range(10), "unit": range(10), "psnr_y": base + shift})
+        for name, shift in zip("abc", (0, 1, -1), strict=True)
+    }
+    models = {name: {"label": name.upper(), "notes": []} for name in "abc"}
+    significance(frames, models, a_test_set(), SETTINGS).write(tmp_path / "t")
+    rows = pd.read_csv(tmp_path / "t.csv")
+    assert rows[["label", "against", "difference"]].values.tolist() == [["B", "A", 1], ["C", "A", -1], ["C", "B", -2]]
+    p = "p\u00a00.0059"
+    lines = [[cell.strip() for cell in line.split("|")[2:-1]] for line in (tmp_path / "t.md").read_text().splitlines()]
+    assert [line for line in lines if line[:1] in (["Method"], ["A"], ["B"], ["C"])] == [
+        ["Method", "A", "B", "C"],
+        ["A", "–", p, p],
+        ["B", "+1.0000 [+1.0000,\u00a0+1.0000]", "–", p],
+        ["C", "-1.0000 [-1.0000,\u00a0-1.0000]", "-2.0000 [-2.0000,\u00a0-2.0000]", "–"],
+    ]
+    assert r"+1.0000 \\ {[}+1.0000," in (tmp_path / "t.tex").read_text()
+    assert (tmp_path / "t.html").read_text().count(f"<td>{p}</td>") == 3
+    many = {f"m{number}": frames["a"].assign(psnr_y=base + number) for number in range(13)}
+    labels = {name: {"label": name, "notes": []} for name in many}
+    made = significance(many, labels, a_test_set(), SETTINGS)
+    assert made.numbers["against"].tolist() == ["m12"] * 12 and made.columns[0].label == "Against"
 
 
 def test_infinite_and_missing_scores_survive_their_file_and_are_said(tmp_path):

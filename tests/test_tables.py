@@ -222,7 +222,10 @@ def test_scores_are_means_over_replicates(tmp_path):
     assert frame["image"].tolist() == ["007", "nan"] and frame["psnr_y"].tolist() == [30.5, 32.25]
     assert frame["lpips"].isna().all()
     parts = read_replicates(path)
-    assert [part["psnr_y"].tolist() for part in parts] == [[30.0, 32.0], [31.0, 32.5]]
+    assert {name: part["psnr_y"].tolist() for name, part in parts.items()} == {
+        "seed0": [30.0, 32.0],
+        "seed1": [31.0, 32.5],
+    }
     made = quality({"a": frame}, models("a"), a_test_set(), SETTINGS, {"a": parts})
     assert made.numbers["psnr_y"][0] == 31.375 and made.numbers["psnr_y_spread"][0] == 0.75
     assert "Δ0.750" in made.markdown() and r"$\Delta$0.750" in made.latex("t")
@@ -236,8 +239,8 @@ def test_one_replicate_changes_nothing(tmp_path):
     path = written_scores(tmp_path, {"0": [30.0, 32.0]})
     frame = read_scores(path)
     assert frame["image"].tolist() == ["007", "nan"] and frame["psnr_y"].tolist() == [30.0, 32.0]
-    assert read_replicates(path) == []
-    given = quality({"a": frame}, models("a"), a_test_set(), SETTINGS, {"a": []})
+    assert read_replicates(path) == {}
+    given = quality({"a": frame}, models("a"), a_test_set(), SETTINGS, {"a": {}})
     plain = quality({"a": frame}, models("a"), a_test_set(), SETTINGS)
     assert given.markdown() == plain.markdown() and given.html() == plain.html()
     pd.testing.assert_frame_equal(given.numbers, plain.numbers)
@@ -411,12 +414,15 @@ def test_a_metric_without_scores_is_named_with_what_to_do(tmp_path):
 
 
 def of_seeds(*means):
-    return [pd.DataFrame({"image": ["x", "y"], "psnr_y": [mean - 1, mean + 1]}) for mean in means]
+    return {
+        f"seed{number}": pd.DataFrame({"image": ["x", "y"], "psnr_y": [mean - 1, mean + 1]})
+        for number, mean in enumerate(means)
+    }
 
 
 def test_quality_table_shows_how_far_replicates_are_apart():
     of = scores(a=[30.0, 32.0], b=[30.0, 32.0])
-    made = quality(of, NO_NOTES, a_test_set(), SETTINGS, {"a": [], "b": of_seeds(31.0, 31.0625, 30.9375)})
+    made = quality(of, NO_NOTES, a_test_set(), SETTINGS, {"a": {}, "b": of_seeds(31.0, 31.0625, 30.9375)})
     assert np.isnan(made.numbers["psnr_y_spread"][0]) and made.numbers["psnr_y_spread"][1] == 0.125
     text = made.markdown()
     assert text.count("Δ0.125") == 1 and "of the means of 3 replicates" in text
@@ -477,7 +483,7 @@ def test_a_difference_below_the_spread_of_seeds_is_said():
     means = {"a": 31.0, "close": 31.125, "far": 32.0, "single": 31.25}
     of = scores(**{name: [mean - 1, mean + 1] for name, mean in means.items()})
     replicates = {"a": of_seeds(30.875, 31.125), "close": of_seeds(31.0, 31.125, 31.25), "far": of_seeds(31.75, 32.25)}
-    made = significance(of, models(*of), a_test_set(), AGAINST_A, replicates | {"single": []})
+    made = significance(of, models(*of), a_test_set(), AGAINST_A, replicates | {"single": {}})
     assert made.numbers["spread"].tolist() == [0.25, 0.5, 0.25]
     assert made.notes == ["CLOSE and A, PSNR-Y: the difference is smaller than the spread of replicates"]
     assert "Spread of replicates" in made.markdown()
@@ -486,7 +492,7 @@ def test_a_difference_below_the_spread_of_seeds_is_said():
 
 def test_spread_of_seeds_is_in_every_table_of_means():
     frame = pd.DataFrame({"image": ["p/x", "q/y"], "unit": ["p/x", "q/y"], "psnr_y": [30.0, 32.0]})
-    parts = [frame.assign(psnr_y=[29.875, 32.0]), frame.assign(psnr_y=[30.125, 32.0])]
+    parts = {"seed1": frame.assign(psnr_y=[29.875, 32.0]), "seed2": frame.assign(psnr_y=[30.125, 32.0])}
     test = a_test_set(classes=r"^(\w)/")
     by_class = classes({"a": frame}, NO_NOTES, test, SETTINGS, {"a": parts})
     assert by_class.numbers["psnr_y_spread"].tolist() == [0.25, 0] and "of 2 replicates" in by_class.caption

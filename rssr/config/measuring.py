@@ -43,7 +43,7 @@ class Statistics(Block):
     reference: str | None = Field(
         None,
         description="model that the table `significance` compares the others with; by default all pairs, "
-        "or, with more than six methods, each with the best",
+        "or, with more than twelve methods, each with the best",
     )
 
 

@@ -6,7 +6,10 @@ network that samples (draws random numbers when it upscales), steps.upscaling ma
 these, named by drawn(). Tables show the mean over the replicates and their spread.
 """
 
+import re
+
 SINGLE = "0"
+_DRAWN = re.compile(r"(\w+)_draw\d+")
 
 
 def seeded(seed: int) -> str:
@@ -17,3 +20,9 @@ def seeded(seed: int) -> str:
 def drawn(replicate: str, number: int) -> str:
     """The name of a draw from the weights of a replicate; draw 0 keeps the replicate's name."""
     return f"{replicate}_draw{number}" if number else replicate
+
+
+def weights_of(replicate: str) -> str:
+    """The replicate whose weights a draw is from: the first argument of drawn()."""
+    found = _DRAWN.fullmatch(replicate)
+    return found[1] if found else replicate

@@ -26,12 +26,13 @@ def read_scores(path: Path, unit: str = "") -> pd.DataFrame:
     return frame.groupby(["image", "unit"], sort=False, as_index=False).agg(_mean) if several else frame
 
 
-def read_replicates(path: Path) -> list[pd.DataFrame]:
-    """The scores of each replicate, in the format of read_scores(); empty if there is only one."""
+def read_replicates(path: Path) -> dict[str, pd.DataFrame]:
+    """Replicate -> its scores, in the format of read_scores(); empty if there is only one."""
     frame = _read(path)
     if frame["replicate"].nunique() == 1:
-        return []
-    return [rows.drop(columns="replicate").reset_index(drop=True) for _, rows in frame.groupby("replicate", sort=False)]
+        return {}
+    found = frame.groupby("replicate", sort=False)
+    return {name: rows.drop(columns="replicate").reset_index(drop=True) for name, rows in found}
 
 
 def repeated(manifest: Path) -> dict[str, float]:

@@ -17,8 +17,9 @@ from rssr.metrics.registry import METRICS
 from rssr.metrics.statistics import interval, paired
 from rssr.plan.artifacts import FIGURES, TABLES, Artifact, artifacts_at
 from rssr.plan.test_set import TestSet
-from rssr.render.scores import read_scores
+from rssr.render.scores import read_replicates, read_scores
 from rssr.render.tables.comparison import standing
+from rssr.render.tables.scored import by_seed
 from rssr.render.tables.table import percent
 from rssr.render.titles import title_of
 
@@ -32,6 +33,7 @@ class TestResults:
         names: of the images.
         units: the unit of statistics of each image.
         scores: metric -> model -> one score per image, in the images' order; the mean over replicates.
+        seeds: metric -> model -> its scores with one row per training seed, if all images have one.
         folders: model -> the folder of its SR images that are shown.
         verdict: which method is best and how sure that is, in a sentence; see tables.comparison.standing().
         record: how the first model's scores were made.
@@ -43,6 +45,7 @@ class TestResults:
     names: Sequence[str]
     units: Sequence[str]
     scores: Mapping[str, Mapping[str, np.ndarray]]
+    seeds: Mapping[str, Mapping[str, np.ndarray]]
     folders: Mapping[str, Path]
     verdict: str
     record: Mapping[str, Any]
@@ -116,16 +119,18 @@ class Run:
             metric: {name: pd.to_numeric(frame[metric]).to_numpy(float) for name, frame in frames.items()}
             for metric in self.config.metrics
         }
+        replicates = {name: read_replicates(Path(artifact.path)) for name, artifact in found.items()}
+        seeds = {metric: by_seed(frames, replicates, metric) for metric in self.config.metrics}
         folders = {}
         for name in found:
             manifest = test.artifact("sr", model=name)
             folders[name] = manifest.folder / read_csv(Path(manifest.path))[0]["replicate"]
         labels = {name: {"label": label} for name, label in self.labels.items()}
-        *_, verdict = standing(frames, labels, self.config.statistics.model_dump())
+        *_, verdict = standing(frames, labels, self.config.statistics.model_dump(), replicates)
         first = next(iter(found.values()))
         names, units = (frames[first.model][key].astype(str).tolist() for key in ("image", "unit"))
         record = read_json(Path(first.beside(suffix="json").path))
-        return TestResults(test, names, units, scores, folders, verdict, record)
+        return TestResults(test, names, units, scores, seeds, folders, verdict, record)
 
     def command(self, target: str = "") -> str:
         """What makes a file of results/ again, or the whole run."""
@@ -159,8 +164,9 @@ class Run:
         rows.sort(key=lambda row: -row["mean"] if better == "higher" else row["mean"])
         if any(np.isnan(found).any() for found in scores.values()):
             return rows
-        first = scores[rows[0]["model"]]
-        behind = [row | paired(scores[row["model"]], first, better, settings, test.units) for row in rows[1:]]
+        seeds = test.seeds[test.metric]
+        first = seeds[rows[0]["model"]]
+        behind = [row | paired(seeds[row["model"]], first, better, settings, test.units) for row in rows[1:]]
         ends = [row[key] for row in behind for key in ("difference_low", "difference_high")] + [0.0]
         low, high = min(ends), max(ends)
         for row in behind:

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from rssr.metrics.registry import METRICS
-from rssr.metrics.statistics import all_pairs, holm, paired, ranks, smallest_p
+from rssr.metrics.statistics import all_pairs, holm, p_value, paired, ranks, smallest_p
 from rssr.plan.test_set import TestSet
 from rssr.render.tables.scored import (
     Replicates,
+    by_seed,
     complete,
     computed,
     images_of,
@@ -24,7 +25,9 @@ from rssr.render.tables.scored import (
 from rssr.render.tables.table import Column, Table
 from rssr.render.titles import title
 
-_ALL = 6  # methods up to which every pair is a row of the table
+_MATRIX = 12  # methods up to which all pairs are shown
+_DIFFERENCE = Column("difference", "Mean difference", 4, signed=True)
+_P = Column("p_holm", "p (Holm)", 4, smallest=True)
 
 
 def significance(
@@ -36,9 +39,9 @@ def significance(
 ) -> Table:
     """Methods against each other on the same images, for every metric.
 
-    With `reference` in the settings each method is compared with that one; otherwise up to six methods are compared in
-    all pairs; beyond six, each is compared with the best. A note flags differences smaller than the spread over
-    replicates.
+    Up to twelve methods are shown as a matrix of all pairs, of which the CSV has one row each. With `reference` in the
+    settings each method is compared with that one; beyond twelve, with the best. A note flags differences smaller than
+    the spread over replicates.
 
     Args:
         scores: model -> its scores, one row per image, the same images in the same order.
@@ -47,44 +50,85 @@ def significance(
         settings: `statistics` of the configuration.
         replicates: model -> the scores of each of its replicates, see scores.read_replicates().
     """
-    frame, metrics, rows, notes = next(iter(scores.values())), computed(scores), [], undefined(scores, models)
-    for metric in metrics:
-        values = complete(scores, metric)
-        p = _p_of_pairs(values, settings["reference"], frame["unit"])
-        for one, other in _pairs(values, settings["reference"], METRICS[metric].better):
-            found = paired(values[one], values[other], METRICS[metric].better, settings, frame["unit"])
-            names = {"model": one, "label": models[one]["label"], "against": models[other]["label"]}
+    frame, given = next(iter(scores.values())), settings["reference"] in scores
+    as_matrix = not given and len(scores) <= _MATRIX
+    rows, notes = _compared(scores, models, settings, replicates, as_matrix)
+    keys = ("model", "label", "against", "metric", "difference", "difference_low", "difference_high", "p", "p_holm")
+    pairs = pd.DataFrame(rows, columns=[*keys, "won_percent", "spread"])
+    difference = f"on the same {images_of(frame)}: mean difference and its {interval_in_words(settings)}"
+    p = (
+        "two-sided p by flipping the signs of whole sources (exact up to 16 of them), with Holm's correction over "
+        f"{'the rows' if given else 'all pairs'} of a metric"
+    )
+    won = "share of images on which the method is better, equal images being half won"
+    numbers, columns = pairs, [Column("against", "Against", None), _DIFFERENCE, _P]
+    if as_matrix:
+        numbers, columns = _matrix(rows, scores, models)
+        said = f"Below the diagonal, the row's method minus the column's {difference}. Above it, {p}."
+    else:
+        columns.append(Column("won_percent", "Images won (%)", 1))
+        said = f"A method minus another {difference}; {p}; {won}."
+        if pairs["spread"].notna().any():
+            columns.append(Column("spread", "Spread of replicates", 4))
+            said += " Spread of replicates: range of their means, the larger of both methods'."
+    metrics = computed(scores)
+    caption = f"{test.title}. {said} {_seeds(by_seed(scores, replicates, metrics[0]), models)}. {protocols(metrics)}"
+    of_metric = Column("metric", "Metric", None)
+    return Table(
+        numbers, columns, title("significance", test.subject), caption, notes + undefined(scores, models), of_metric,
+        pairs=pairs,
+    )  # fmt: skip
+
+
+def _compared(
+    scores: Mapping[str, pd.DataFrame],
+    models: Mapping[str, Mapping],
+    settings: Mapping[str, Any],
+    replicates: Replicates,
+    every: bool,
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """One row per metric and pair of methods, and notes; the arguments are those of significance()."""
+    rows, notes, units = [], [], next(iter(scores.values()))["unit"]
+    for metric in computed(scores):
+        card, values = METRICS[metric], by_seed(scores, replicates, metric)
+        p = _p_of_pairs(values, units, settings)
+        for one, other in _pairs(values, settings["reference"], card.better, every):
+            found = paired(values[one], values[other], card.better, settings, units)
+            names = {"model": one, "label": models[one]["label"], "other": other, "against": models[other]["label"]}
             found |= {"p_holm": p[one, other], "won_percent": 100 * found.pop("won")}
-            apart = [spread(replicates.get(name, []), metric) for name in (one, other)]
+            apart = [spread(replicates.get(name, {}), metric) for name in (one, other)]
             found["spread"] = np.nan if np.isnan(apart).all() else np.nanmax(apart)
             if abs(found["difference"]) < found["spread"]:
-                pair = f"{names['label']} and {names['against']}, {METRICS[metric].name}"
+                pair = f"{names['label']} and {names['against']}, {card.name}"
                 notes.append(f"{pair}: the difference is smaller than the spread of replicates")
-            rows.append(names | {"metric": METRICS[metric].label} | found)
-    keys = ("model", "label", "against", "metric", "difference", "difference_low", "difference_high", "p", "p_holm")
-    columns = [
-        Column("against", "Against", None),
-        Column("difference", "Mean difference", 4, signed=True),
-        Column("p_holm", "p (Holm)", 4, smallest=True),
-        Column("won_percent", "Images won (%)", 1),
-    ]
-    over = "the rows" if settings["reference"] in scores else "all pairs"
-    caption = (
-        f"{test.title}. A method minus another on the same {images_of(frame)}: mean difference and its "
-        f"{interval_in_words(settings)}; two-sided p by flipping the signs of whole sources (exact up to 16 of them), "
-        f"with Holm's correction over {over} of a metric; share of images on which the method is better, equal images "
-        f"being half won. {protocols(metrics)}"
-    )
-    numbers = pd.DataFrame(rows, columns=[*keys, "won_percent", "spread"])
-    if numbers["spread"].notna().any():
-        columns.append(Column("spread", "Spread of replicates", 4))
-        caption += " Spread of replicates: range of their means, the larger of both methods'."
-    of_metric = Column("metric", "Metric", None)
-    return Table(numbers, columns, title("significance", test.subject), caption, notes, group=of_metric)
+            rows.append(names | {"metric": card.label} | found)
+    return rows, notes
+
+
+def _matrix(
+    rows: Sequence[Mapping[str, Any]], scores: Mapping[str, pd.DataFrame], models: Mapping[str, Mapping]
+) -> tuple[pd.DataFrame, list[Column]]:
+    """A row per metric and method, a column per method: below the diagonal the differences, above it p."""
+    cells: dict[tuple[str, str], dict[str, str]] = {}
+    for metric in computed(scores):
+        label = METRICS[metric].label
+        for name in complete(scores, metric):
+            cells[label, name] = {"model": name, "label": models[name]["label"], "metric": label}
+    for row in rows:
+        low, high = (_DIFFERENCE.text(row[f"difference_{end}"]) for end in ("low", "high"))
+        within = "" if np.isnan(row["difference_low"]) else f" [{low},\u00a0{high}]"
+        cells[row["metric"], row["model"]][f"against/{row['other']}"] = _DIFFERENCE.text(row["difference"]) + within
+        cells[row["metric"], row["other"]][f"against/{row['model']}"] = f"p\u00a0{_P.text(row['p_holm'])}"
+    columns = [Column(f"against/{name}", models[name]["label"], None, width=18) for name in scores]
+    keys = ("model", "label", "metric", *(column.key for column in columns))
+    return pd.DataFrame(list(cells.values()), columns=keys), columns
 
 
 def standing(
-    scores: Mapping[str, pd.DataFrame], models: Mapping[str, Mapping], settings: Mapping[str, Any]
+    scores: Mapping[str, pd.DataFrame],
+    models: Mapping[str, Mapping],
+    settings: Mapping[str, Any],
+    replicates: Replicates = MappingProxyType({}),
 ) -> tuple[str, list[float], str]:
     """Who is best by the first metric, and how sure that is.
 
@@ -92,6 +136,7 @@ def standing(
         scores: see significance().
         models: model -> `label`.
         settings: `statistics` of the configuration.
+        replicates: see significance().
 
     Returns:
         The metric, the rank of each model, equal for those that cannot be told apart, and a sentence to quote. The
@@ -99,11 +144,11 @@ def standing(
         have all scores.
     """
     metric, units = computed(scores)[0], next(iter(scores.values()))["unit"]
-    card, values = METRICS[metric], complete(scores, metric)
+    card, values = METRICS[metric], by_seed(scores, replicates, metric)
     nothing = [np.nan] * len(scores)
     if len(values) < 2:
         return metric, nothing, ""
-    matrix, names = np.array(list(values.values())), list(values)
+    names, seeds = list(values), _seeds(values, models)
     order = sorted(names, key=lambda name: values[name].mean(), reverse=card.better == "higher")
     first, second = order[:2]
     lead = paired(values[first], values[second], card.better, settings, units)
@@ -122,21 +167,33 @@ def standing(
     if smallest_p(units, count) >= alpha:
         return metric, nothing, (
             f"By {card.name}, {best} has the best mean, ahead of {next_best} by {words}; methods cannot be ranked with "
-            f"{over}, with which no p falls below {alpha:.2g} after Holm's correction over {count} pairs.{smallest}"
+            f"{over}, with which no p falls below {alpha:.2g} after Holm's correction over {count} pairs.{smallest} "
+            f"{seeds}."
         )  # fmt: skip
-    p = all_pairs(matrix, units)
-    found = dict(zip(names, ranks(matrix, card.better, p, settings["confidence"]), strict=True))
+    p = all_pairs(list(values.values()), units, settings)
+    found = dict(zip(names, ranks(list(values.values()), card.better, p, settings["confidence"]), strict=True))
     tied = [models[name]["label"] for name in order if found[name] == 1]
     if len(tied) == 1:
         said = f"{best} is first, ahead of {next_best} by {words}"
     else:
         said = f"{', '.join(tied[:-1])} and {tied[-1]} share the first rank; {best} leads {next_best} by {words}"
-    corrected = f"p below {alpha:.2g} after Holm's correction over {count} pairs tells two methods apart"
+    corrected = f"p below {alpha:.2g} after Holm's correction over {count} pairs tells two methods apart. {seeds}"
     return metric, [found.get(name, np.nan) for name in scores], f"By {card.name} on {over}, {said}; {corrected}."
 
 
-def _pairs(values: Mapping[str, np.ndarray], reference: str | None, better: str) -> list[tuple[str, str]]:
-    if reference is None and len(values) <= _ALL:
+def _seeds(values: Mapping[str, np.ndarray], models: Mapping[str, Mapping]) -> str:
+    """Whether differences were tested against the spread between training seeds; `values` as by_seed() has them."""
+    varied = [f"{models[name]['label']} ({len(of)})" for name, of in values.items() if len(of) > 1]
+    if not varied:
+        return "Training seeds were not varied: differences hold for these weights"
+    return (
+        f"A difference must also exceed the spread between the training seeds of {', '.join(varied)}, by a "
+        "hierarchical bootstrap-t over seeds and sources"
+    )
+
+
+def _pairs(values: Mapping[str, np.ndarray], reference: str | None, better: str, every: bool) -> list[tuple[str, str]]:
+    if every:
         return [(later, earlier) for earlier, later in itertools.combinations(values, 2)]
     if reference not in values:
         order = sorted(values, key=lambda name: values[name].mean(), reverse=better == "higher")
@@ -144,12 +201,12 @@ def _pairs(values: Mapping[str, np.ndarray], reference: str | None, better: str)
     return [(name, reference) for name in values if name != reference]
 
 
-def _p_of_pairs(values: Mapping[str, np.ndarray], reference: str | None, units: Sequence[Any]) -> dict:
+def _p_of_pairs(values: Mapping[str, np.ndarray], units: Sequence[Any], settings: Mapping[str, Any]) -> dict:
     """Both orders of two models -> p, corrected over all pairs, or only over pairs with the reference."""
-    names = list(values)
+    names, reference = list(values), settings["reference"]
     if reference in values:
         others = [name for name in names if name != reference]
-        matrix = [all_pairs(np.array([values[name], values[reference]]), units)[0, 1] for name in others]
-        return {(name, reference): p for name, p in zip(others, holm(matrix), strict=True)}
-    p = all_pairs(np.array(list(values.values())), units) if names else np.ones((0, 0))
+        found = holm([p_value(values[name], values[reference], units, settings) for name in others])
+        return {(name, reference): p for name, p in zip(others, found, strict=True)}
+    p = all_pairs(list(values.values()), units, settings)
     return {(names[i], names[j]): p[i, j] for i, j in np.ndindex(p.shape)}

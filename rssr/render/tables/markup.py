@@ -13,6 +13,7 @@ _ESCAPED = {
     "latex": str.maketrans(
         {character: rf"\{character}" for character in "%_&#${}"}
         | {character: f"${character}$" for character in "<>|"}
+        | {"[": "{[}"}  # which would be an argument of the \\ before it
         | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
         | {"↑": r"$\uparrow$", "↓": r"$\downarrow$", "–": "--", "Δ": r"$\Delta$", "/": r"/\allowbreak{}"}
     ),

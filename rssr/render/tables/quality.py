@@ -58,7 +58,7 @@ def quality(
     if repeated:
         caption += f" Tiles overlap: {100 * repeated:.2g} % of the scored pixels lie in an earlier tile too."
     columns = list(map(metric_column, metrics))
-    decides, numbers["rank"], said = standing(scores, models, settings)
+    decides, numbers["rank"], said = standing(scores, models, settings, replicates)
     if numbers["rank"].notna().any():
         columns.insert(0, Column("rank", f"Rank ({METRICS[decides].name})", 0))
         caption += " Methods that cannot be told apart share a rank."
@@ -96,7 +96,10 @@ def classes(
     parts = []
     for name in dict.fromkeys(images):
         inside = {model: frame[images == name] for model, frame in scores.items()}
-        apart = {model: [frame[images == name] for frame in frames] for model, frames in replicates.items()}
+        apart = {
+            model: {replicate: frame[images == name] for replicate, frame in frames.items()}
+            for model, frames in replicates.items()
+        }
         parts.append(_means(inside, models, settings, apart).assign(**{"class": name}))
     numbers = pd.concat(parts, ignore_index=True)
     metrics = metrics_of(numbers)
@@ -175,6 +178,6 @@ def _means(
                 values, frame["unit"], settings["confidence"], settings["resamples"], settings["seed"]
             )
             if any(replicates.values()):
-                row[f"{metric}_spread"] = spread(replicates.get(name, []), metric)
+                row[f"{metric}_spread"] = spread(replicates.get(name, {}), metric)
         rows.append(row)
     return pd.DataFrame(rows)

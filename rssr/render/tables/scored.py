@@ -1,16 +1,17 @@
 """What the tables of scores share: metrics as columns, and what captions and notes say of scores."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from rssr.metrics.registry import METRICS
+from rssr.plan.replicate import weights_of
 from rssr.plan.test_set import TestSet
 from rssr.render.tables.table import ARROWS, Column
 
-Replicates = Mapping[str, Sequence[pd.DataFrame]]
+Replicates = Mapping[str, Mapping[str, pd.DataFrame]]
 
 
 def conditions_of(tests: Iterable[TestSet]) -> list[str]:
@@ -53,6 +54,21 @@ def complete(scores: Mapping[str, pd.DataFrame], metric: str) -> dict[str, np.nd
     return {name: found for name, found in values.items() if not np.isnan(found).any()}
 
 
+def by_seed(scores: Mapping[str, pd.DataFrame], replicates: Replicates, metric: str) -> dict[str, np.ndarray]:
+    """The scores of the models of complete(), one row per training seed: (seeds, images).
+
+    Draws of a network that samples are averaged; they are no seeds.
+    """
+    found = {}
+    for name, values in complete(scores, metric).items():
+        draws: dict[str, list[np.ndarray]] = {}
+        for replicate, frame in replicates.get(name, {}).items():
+            draws.setdefault(weights_of(replicate), []).append(frame[metric].to_numpy(float))
+        seeds = [np.mean(of_seed, axis=0) for of_seed in draws.values()]
+        found[name] = np.array(seeds) if len(seeds) > 1 else values[None]
+    return found
+
+
 def undefined(scores: Mapping[str, pd.DataFrame], models: Mapping[str, Mapping]) -> list[str]:
     """Notes on means that do not exist, because the metric has no value for some of the images."""
     return [
@@ -82,9 +98,10 @@ def over_replicates(replicates: Replicates) -> str:
     )
 
 
-def spread(replicates: Sequence[pd.DataFrame], metric: str) -> float:
+def spread(replicates: Mapping[str, pd.DataFrame], metric: str) -> float:
     """The range of the replicates' means; not a number for a single replicate."""
-    return float(np.ptp([frame[metric].mean(skipna=False) for frame in replicates])) if replicates else np.nan
+    means = [frame[metric].mean(skipna=False) for frame in replicates.values()]
+    return float(np.ptp(means)) if means else np.nan
 
 
 def images_of(frame: pd.DataFrame) -> str:

@@ -28,6 +28,7 @@ class Column:
         over: a title above this column and its neighbours of the same one, such as the data set.
         signed: whether positive numbers have a plus.
         smallest: whether a number that would be shown as zero is shown as below the last digit.
+        width: characters after which LaTeX breaks the line of a text.
     """
 
     key: str
@@ -37,6 +38,7 @@ class Column:
     over: str = ""
     signed: bool = False
     smallest: bool = False
+    width: int = 40
 
     def text(self, value: float) -> str:
         """A number as it is shown."""
@@ -59,6 +61,7 @@ class Table:
         below: rows below a rule that are not measured here: column key -> text. They are never ranked, and are not in
             the numbers, and so not in the CSV.
         names: the title of the column `label`.
+        pairs: one row per pair of methods, for the CSV of a table that shows a matrix of them.
     """
 
     numbers: pd.DataFrame
@@ -69,11 +72,12 @@ class Table:
     group: Column | None = None
     below: Sequence[Mapping[str, str]] = ()
     names: str = "Method"
+    pairs: pd.DataFrame | None = None
 
     def write(self, stem: Path) -> None:
         """Write stem.csv (numbers in full precision), stem.md, stem.tex and stem.html (as shown)."""
         with replacing(stem.with_suffix(".csv")) as path:
-            self.numbers.to_csv(path, index=False, lineterminator="\n")
+            (self.numbers if self.pairs is None else self.pairs).to_csv(path, index=False, lineterminator="\n")
         for suffix, text in ((".md", self.markdown()), (".tex", self.latex(stem.name)), (".html", self.html())):
             with replacing(stem.with_suffix(suffix)) as path:
                 path.write_text(text, encoding="utf-8")
@@ -219,7 +223,7 @@ class Table:
         dash = escape("–", kind)
         if column.digits is None:
             texts = [None if pd.isna(text) else str(text) for text in self.numbers[column.key]]
-            show = partial(stacked, width=40) if kind == "latex" else partial(escape, kind=kind)
+            show = partial(stacked, width=column.width) if kind == "latex" else partial(escape, kind=kind)
             return [dash if text is None else show(text) for text in texts]
         values = pd.to_numeric(self.numbers[column.key])
         cells = []
