@@ -28,4 +28,5 @@ def arch_class(name: str) -> type | None:
     importlib.import_module("basicsr.archs")
     from basicsr.utils.registry import ARCH_REGISTRY
 
-    return ARCH_REGISTRY.get(name) if name in ARCH_REGISTRY else None
+    registered = next((known for known in (name, f"{name}_basicsr") if known in ARCH_REGISTRY), None)
+    return ARCH_REGISTRY.get(registered) if registered else None

@@ -9,12 +9,20 @@ from rssr.base.errors import UserError
 from rssr.base.tensors import read_weights
 
 
-def from_checkpoint(path: Path, scale: int) -> nn.Module:
+def from_checkpoint(path: Path, scale: int, key: str | None = None) -> nn.Module:
     """The network that a file is of; UserError if spandrel recognises none, or one of another scale."""
     from spandrel import ModelLoader, UnsupportedModelError
 
+    tensors, descriptor = read_weights(path, scale, key), None
     try:
-        descriptor = ModelLoader(torch.device("cpu")).load_from_state_dict(read_weights(path, scale))
+        while descriptor is None:
+            try:
+                descriptor = ModelLoader(torch.device("cpu")).load_from_state_dict(dict(tensors))
+            except UnsupportedModelError:  # perhaps for a prefix that all names have, such as Lightning's "net_g."
+                prefixes = {name.partition(".")[0] for name in tensors}
+                if len(prefixes) > 1 or not all("." in name for name in tensors):
+                    raise
+                tensors = {name.partition(".")[2]: value for name, value in tensors.items()}
     except UnsupportedModelError:
         raise UserError(
             f"{path}: spandrel recognises no architecture in it: name it with `arch` and `weights`"

@@ -21,6 +21,12 @@ class File(Block):
         "first use, and tables state it",
     )
 
+    key: str | None = Field(
+        None,
+        description="which weights of a file with several, such as `params` beside `params_ema`: a key, keys joined by "
+        "dots, or a prefix of names; by default averaged ones come first",
+    )
+
     @model_validator(mode="after")
     def _one_place(self) -> "File":
         if (self.path is None) == (self.url is None):

@@ -87,7 +87,8 @@ def build(entry: Mapping[str, Any]) -> nn.Module:
 
 def _network(entry: Entry) -> nn.Module:
     if entry.checkpoint:
-        return from_checkpoint(_checked(entry.checkpoint, entry.scale, "the checkpoint is"), entry.scale)
+        path = _checked(entry.checkpoint, entry.scale, "the checkpoint is")
+        return from_checkpoint(path, entry.scale, entry.checkpoint.key)
     if entry.arch in INTERPOLATIONS:
         return Interpolation(entry.arch, entry.scale)
     path = _checked(entry.weights, entry.scale, f"the weights of '{entry.arch}' are") if entry.weights else None
@@ -101,7 +102,7 @@ def _network(entry: Entry) -> nn.Module:
     if not isinstance(network, nn.Module):
         raise UserError(f"arch '{entry.arch}' made a {type(network).__name__}", "name a class of torch.nn.Module")
     if path:
-        misfits = load_into(network, read_weights(path, entry.scale), path, entry.strict)
+        misfits = load_into(network, read_weights(path, entry.scale, entry.weights.key), path, entry.strict)
         if misfits:
             warnings.warn(
                 f"{path} does not fit {entry.arch}, and `strict: false` allows it: {'; '.join(misfits)}", stacklevel=3

@@ -78,8 +78,10 @@ def load_into(network: nn.Module, tensors: Mapping[str, Tensor], path: Path, str
         UserError: if strict, for any misfit: missing, unknown, or of another shape; otherwise only if nothing fits.
     """
     tensors, wanted, released = _recognised(network, tensors)
+    # Old files lack this counter of batch norms, which only training uses.
+    uncounted = {k: v for k, v in wanted.items() if k.endswith(".num_batches_tracked") and k not in tensors}
     constants = released.constants if released else {}
-    problems = [f"'{name}' is missing" for name in wanted if name not in tensors]
+    problems = [f"'{name}' is missing" for name in wanted if name not in {**tensors, **uncounted}]
     problems += [f"'{name}' is unknown to the network" for name in tensors if name not in {**wanted, **constants}]
     problems += [
         f"'{name}' is {tuple(tensors[name].shape)}, not {tuple(value.shape)}"
@@ -95,6 +97,8 @@ def load_into(network: nn.Module, tensors: Mapping[str, Tensor], path: Path, str
     if released:
         known = {name: tensors[name] for name in constants if name in tensors and name not in odd}
         fitting = released.ours(fitting | known, network.state_dict())
+    names = {_uncompiled(name): name for name in network.state_dict()}
+    fitting = {names.get(name, name): value for name, value in (uncounted | fitting).items()}
     network.load_state_dict(fitting, strict=not problems)
     return problems
 
@@ -112,11 +116,17 @@ def _recognised(
     network: nn.Module, tensors: Mapping[str, Tensor]
 ) -> tuple[dict[str, Tensor], dict[str, Tensor], Released | None]:
     """The tensors without prefixes, the network's tensors in the same naming, and its translation, if any."""
-    own, released = network.state_dict(), _released(network)
+    own = {_uncompiled(name): value for name, value in network.state_dict().items()}
+    released = _released(network)
     kinds = [(own, None)] + ([(released.theirs(own), released)] if released else [])
-    tensors = {name.replace("_orig_mod.", ""): value for name, value in tensors.items()}
+    tensors = {_uncompiled(name): value for name, value in tensors.items()}
     found = [(_without_prefix(tensors, wanted), wanted, names) for wanted, names in kinds]
     return max(found, key=lambda kind: len(kind[0].keys() & kind[1].keys()))
+
+
+def _uncompiled(name: str) -> str:
+    """A name without what torch.compile adds to it, in a file or in the network itself."""
+    return name.replace("_orig_mod.", "")
 
 
 def _without_prefix(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -1,18 +1,25 @@
 """Weights as they are found in the wild: by path or address, in many wrappings, and three real ones on real images."""
 
+import argparse
+import gzip
 import hashlib
 import http.server
+import pathlib
 import pickle
 import threading
+import warnings
+import zipfile
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 
 from rssr.base.errors import UserError
+from rssr.base.files import encode_png
 from rssr.base.images import read_tensor
 from rssr.base.resampling import to_uint8
-from rssr.base.tensors import read_weights, scale_of
+from rssr.base.tensors import choose_weights, read_weights, scale_of
 from rssr.datasets.degrade import degrade
 from rssr.metrics.fidelity import psnr
 from rssr.models.files import local_file, recorded
@@ -72,6 +79,140 @@ def test_every_wrapping_is_taken_off(tmp_path, wrap):
     network = conv()
     assert load_into(network, read_weights(tmp_path / "w.pth", 4), tmp_path / "w.pth") == []
     assert same(network, state)
+
+
+def zeros(state):
+    return {name: torch.zeros_like(value) for name, value in state.items()}
+
+
+def prefixed(prefix, state, dots=True):
+    return {prefix + (name if dots else name.replace(".", "")): value for name, value in state.items()}
+
+
+def optimiser(state):
+    moments = {number: {"exp_avg": value, "step": torch.tensor(1.0)} for number, value in enumerate(state.values(), 1)}
+    return {"state": moments, "param_groups": [{"lr": 1e-3}]}
+
+
+WILD = {  # what a training code leaves -> where the right weights are in it
+    "state_dict_ema": lambda s: {"state_dict": zeros(s), "state_dict_ema": s},
+    "ema": lambda s: {"model": zeros(s), "ema": s, "optimizer": optimiser(s), "epoch": 3},
+    "model_ema": lambda s: {"model": zeros(s), "model_ema": prefixed("module.", s) | {"n_averaged": torch.tensor(3)}},
+    "ema.generator": lambda s: {"G": zeros(s), "ema": {"generator": s, "discriminator": zeros(s)}},
+    "ema.shadow": lambda s: {"params": zeros(s), "ema": {"decay": 0.999, "shadow": s}},
+    "params-ema": lambda s: {"params": zeros(s), "params-ema": s},
+    "swa_state_dict": lambda s: {"swa_state_dict": s, "state_dict": zeros(s)},
+    "state_dict.generator_ema": lambda s: {
+        "state_dict": prefixed("generator.", zeros(s)) | prefixed("generator_ema.", s) | prefixed("loss.vgg.", zeros(s))
+    },
+    "ema_model": lambda s: prefixed("online_model.", zeros(s)) | prefixed("ema_model.", s) | {"step": torch.tensor(3)},
+    "state_dict.model_ema": lambda s: {
+        "state_dict": prefixed("model.", zeros(s))
+        | prefixed("model_ema.", s, dots=False)
+        | {"model_ema.decay": torch.ones(1)}
+    },
+    "module.net_g_ema": lambda s: prefixed("module.net_g.", zeros(s)) | prefixed("module.net_g_ema.", s),
+    "generator": lambda s: {"discriminator": zeros(s), "generator": s},
+    "netG": lambda s: {"netG": s, "best": torch.tensor(30.0), "loss_net": {"vgg": torch.zeros(1)}},
+    "whatever": lambda s: {"whatever": s, "optimizer": optimiser(s), "lr_scheduler": {"last_epoch": 3}},
+    "params": lambda s: {"params": s, "best_psnr": np.float64(30), "curve": np.arange(3.0), "iter": np.int64(9)},
+    "model": lambda s: {"model": s, "args": argparse.Namespace(out=pathlib.PurePosixPath("a").name, lr=1e-3)},
+    "": lambda s: s | {"total_ops": torch.zeros(1), "0.total_params": torch.zeros(1)},
+    "net": lambda s: {"net": prefixed("_orig_mod.module.", s)},
+}
+
+
+@pytest.mark.parametrize("taken", WILD)
+def test_averaged_weights_come_first_and_the_record_says_which(tmp_path, taken):
+    state = conv().state_dict()
+    torch.save(WILD[taken](state), tmp_path / "w.pth")
+    tensors, found = choose_weights(tmp_path / "w.pth", 4)
+    network = conv()
+    assert found == taken and load_into(network, tensors, tmp_path / "w.pth") == [] and same(network, state)
+
+
+@pytest.mark.parametrize(
+    ("key", "wild"),
+    [
+        *(("state_dict", "state_dict_ema"), ("model", "ema"), ("generator", "state_dict.generator_ema")),
+        *(("online_model.", "ema_model"), ("G", "ema.generator"), ("ema.discriminator", "ema.generator")),
+    ],
+)
+def test_a_key_chooses_other_weights(tmp_path, key, wild):
+    torch.save(WILD[wild](conv().state_dict()), tmp_path / "w.pth")
+    entry = {"arch": "test_checkpoints:conv", "weights": {"path": str(tmp_path / "w.pth"), "key": key}}
+    assert not any(value.any() for value in build(entry).state_dict().values())
+    with pytest.raises(UserError, match="holds no weights under the key 'modle'"):
+        build(entry | {"weights": {"path": str(tmp_path / "w.pth"), "key": "modle"}})
+
+
+def test_networks_that_nothing_tells_apart_are_named(tmp_path):
+    torch.save({"one": conv().state_dict(), "two": conv().state_dict()}, tmp_path / "w.pth")
+    with pytest.raises(UserError, match="holds several networks: one, two: name one of them with `key`"):
+        read_weights(tmp_path / "w.pth", 4)
+
+
+def test_batch_norms_of_old_files_and_compiled_parts_load(tmp_path):
+    network = torch.nn.Sequential(torch.nn.BatchNorm2d(3), torch.compile(conv(), backend="eager"))
+    torch.nn.init.uniform_(network[0].running_mean)
+    state = network.state_dict()
+    assert any("_orig_mod." in name for name in state)
+    for form in (state, {name.replace("_orig_mod.", ""): value for name, value in state.items()}):
+        old = {name: value for name, value in form.items() if "num_batches" not in name}
+        torch.save(old, tmp_path / "w.pth")
+        loaded = torch.nn.Sequential(torch.nn.BatchNorm2d(3), torch.compile(conv(), backend="eager"))
+        assert load_into(loaded, read_weights(tmp_path / "w.pth"), tmp_path / "w.pth") == [] and same(loaded, state)
+
+
+@pytest.mark.parametrize("prefix", ["_orig_mod.", "net_g.", "model.generator."])
+def test_a_checkpoint_is_recognised_behind_prefixes(tmp_path, prefix):
+    arch = {"arch": "basicsr:SRVGGNetCompact", "args": {"num_feat": 16, "num_conv": 2, "upscale": 4}}
+    network = build(arch).network
+    torch.save(prefixed(prefix, network.state_dict()), tmp_path / "w.pth")
+    x = torch.rand(1, 3, 8, 8)
+    torch.testing.assert_close(build({"checkpoint": {"path": str(tmp_path / "w.pth")}})(x), network(x).clamp(0, 1))
+
+
+@pytest.mark.parametrize("suffix", ["pth", "safetensors", "ckpt", "bin"])
+def test_the_content_decides_how_a_file_is_read(tmp_path, suffix):
+    state, path = conv().state_dict(), tmp_path / f"w.{suffix}"
+    write_weights(tmp_path / "w", state, scale=2)
+    (tmp_path / "w").rename(path)
+    assert read_weights(path).keys() == state.keys() and scale_of(path) == 2
+    torch.save({"params": state}, path)
+    assert read_weights(path).keys() == state.keys() and scale_of(path) is None
+
+
+def scripted(path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.trace(conv(), torch.rand(1, 3, 8, 8)).save(str(path))
+
+
+NO_WEIGHTS = {
+    "is a Git LFS pointer": lambda path: path.write_text(
+        f"version https://git-lfs.github.com/spec/v1\noid sha256:{0:064}\n"
+    ),
+    "is a page in HTML": lambda path: path.write_text("\n <!DOCTYPE html><html>quota exceeded</html>"),
+    "is a JSON text": lambda path: path.write_text('{"error": "not found"}'),
+    "is a text that begins with '404: Not Found'": lambda path: path.write_text("404: Not Found\n"),
+    "is a TorchScript program": scripted,
+    "is a ZIP archive: unpack it": lambda path: zipfile.ZipFile(path, "w").writestr("net.pth", "x"),
+    "is a gzip archive": lambda path: path.write_bytes(gzip.compress(b"x")),
+    "is an HDF5 file": lambda path: path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(80)),
+    r"cannot be read as weights \(it is empty\): get it again": lambda path: path.touch(),
+    "is a picture": lambda path: path.write_bytes(encode_png(np.zeros((2, 2, 3), np.uint8))),
+}
+
+
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+@pytest.mark.parametrize("said", NO_WEIGHTS)
+def test_what_is_no_file_of_weights_is_called_what_it_is(tmp_path, said, suffix):
+    path = tmp_path / f"w.{suffix}"
+    NO_WEIGHTS[said](path)
+    with pytest.raises(UserError, match=f"w.{suffix} {said}") as error:
+        read_weights(path, 4)
+    assert "\n" not in str(error.value)
 
 
 def test_what_does_not_fit_is_named_and_left_out_only_on_request(tmp_path):

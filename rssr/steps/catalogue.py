@@ -83,7 +83,7 @@ def _weights(config: Config, name: str, scale: int, download: bool = True) -> di
         file["path"] = str(here(file["path"]))
     elif not download and not remote_path(file, here(DOWNLOADS)).exists():
         raise UserError(f"models.{name}.{kind} has to be downloaded first")
-    return {kind: {"path": str(local_file(file, here(DOWNLOADS)))}}
+    return {kind: {"path": str(local_file(file, here(DOWNLOADS))), "key": file.get("key")}}
 
 
 def here(path: str | Path) -> Path:

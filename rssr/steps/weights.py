@@ -12,7 +12,7 @@ import torch
 
 from rssr.base.files import sha256, write_json
 from rssr.base.provenance import made_by
-from rssr.base.tensors import read_weights
+from rssr.base.tensors import choose_weights
 from rssr.models.files import local_file
 from rssr.models.registry import build, network_of
 from rssr.models.weights import has_released_names, write_weights
@@ -91,8 +91,9 @@ def load(entry: Mapping[str, Any], downloads: Path, path: Path) -> None:
     given = local_file(entry[kind], downloads)
     with warnings.catch_warnings(record=True) as misfits:
         warnings.simplefilter("always")
-        network = network_of(build({**entry, kind: {"path": str(given)}}))
-    tensors = read_weights(given, entry["scale"])
+        key = entry[kind].get("key")
+        network = network_of(build({**entry, kind: {"path": str(given), "key": key}}))
+    tensors, taken = choose_weights(given, entry["scale"], key)
     # A checkpoint keeps the names by which spandrel recognises it.
     write_weights(path, network.state_dict() if kind == "weights" else tensors, entry["scale"])
     beside = given.with_suffix(".json")
@@ -100,6 +101,7 @@ def load(entry: Mapping[str, Any], downloads: Path, path: Path) -> None:
         loaded_from=entry[kind].get("url", str(given)),
         misfits=[str(warning.message) for warning in misfits if str(given) in str(warning.message)],
         given_sha256=sha256(given),
+        taken_from_key=taken,
         authors_names_translated=kind == "weights" and has_released_names(network, tensors),
         sha256=sha256(path),
         training=json.loads(beside.read_text()) if beside.exists() else "not stated",
