@@ -58,7 +58,7 @@ def main() -> None:
 def _one(model: str, source: Path) -> None:
     entry = yaml.safe_load((ROOT / "config/config.yaml").read_text())["models"][model]
     start = time.perf_counter()
-    upscale_scene(build(entry), source, source.with_name("out.tif"), scale=4, **TILE)
+    upscale_scene(build(entry), source, source.with_name("out.tif"), scale=4, overwrite=True, **TILE)
     seconds = time.perf_counter() - start
     peak_kb = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]  # Linux; of this program alone
     print(seconds, int(peak_kb) / 1024)

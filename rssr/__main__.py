@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from rssr.base import ROOT, devices
-from rssr.base.errors import UserError, about
+from rssr.base.errors import UserError
 from rssr.base.process import run
 from rssr.config import Config, load
 from rssr.config.document import markdown
@@ -26,7 +26,7 @@ def main() -> None:
     described.add_argument("--markdown", action="store_true", help="as text; docs/configuration.md is a copy of it")
 
     models = commands.add_parser("models", help="list the models of a configuration")
-    upscale = commands.add_parser("upscale", help="upscale a GeoTIFF, PNG or JPEG file")
+    upscale = commands.add_parser("upscale", help="upscale an image file")
     export = commands.add_parser("export", help="write a model's weights, or its training, for other code")
     for command in (models, upscale, export):
         command.add_argument(
@@ -36,15 +36,27 @@ def main() -> None:
             default=[ROOT / f"config/{name}.yaml" for name in ("config", "paper", "zoo", "pretrained")],
             help="configuration files, as for `snakemake --configfile`; by default all that the suite knows",
         )
-    upscale.add_argument("image", type=Path, help="8 bits per channel, any size")
+    upscale.add_argument("image", type=Path, help="GeoTIFF, PNG, JPEG and others, any size")
     upscale.add_argument("--model", required=True, help="a name that `python -m rssr models` lists")
     upscale.add_argument("-o", "--out", type=Path, required=True, help=".tif keeps the georeferencing; or .png")
     upscale.add_argument(
         "--tile", type=int, nargs=2, metavar=("SIZE", "OVERLAP"), help="of the input; the entry's, or 256 32"
     )
     upscale.add_argument(
-        "--bands", type=int, nargs=3, metavar=("R", "G", "B"), help="which bands are red, green and blue, from 1"
+        "--bands",
+        type=int,
+        nargs="+",
+        metavar="BAND",
+        help="which bands are red, green and blue, from 1; more are upscaled by threes, the rest as gray",
     )
+    upscale.add_argument(
+        "--stretch",
+        type=float,
+        nargs=2,
+        metavar=("LOW", "HIGH"),
+        help="values that become black and white, for other than 8 bits; the output keeps the input's units",
+    )
+    upscale.add_argument("--overwrite", action="store_true", help="the output may exist, or be the input")
     for command in (upscale, export):
         command.add_argument("--scale", type=int, help="where the configuration has several; the first by default")
     devices.add_options(upscale, threads=torch.get_num_threads())
@@ -207,8 +219,12 @@ def _upscale(arguments: argparse.Namespace) -> None:
     size, overlap = arguments.tile or ((tile.size, tile.overlap) if tile else (256, 32))
     if size < 1 or not 0 <= 2 * overlap <= size:
         raise UserError(f"--tile {size} {overlap}: the overlap is at most half of the size")
-    with about(f"models.{arguments.model}, {arguments.image}"):
-        upscale_scene(model, arguments.image, arguments.out, scale, size, overlap, arguments.bands, device)
+    asked = {key: getattr(arguments, key) for key in ("bands", "stretch", "overwrite")}
+    called = f"models.{arguments.model}, {arguments.image}"
+    for note in upscale_scene(
+        model, arguments.image, arguments.out, scale, size, overlap, device=device, called=called, **asked
+    ):
+        print(f"{arguments.out}: mind that {note}")
 
 
 run(main)

@@ -78,6 +78,11 @@ def test_mistakes_are_one_sentence(tmp_path):
         (("a.png", "--model", "bicubic", "--tile", 16, 9), "the overlap is at most half of the size"),
         (("a.png", "--model", "bicubic", "--tile", 0, 0), "the overlap is at most half of the size"),
         (("a.png", "--model", "bicubic", "--scale", 3), "the configuration has the scales 4"),
+        (
+            ("a.png", "--model", "bicubic", "--device", "gpu"),
+            "--device gpu: PyTorch knows no such device: use --device",
+        ),
+        (("a.png", "--model", "bicubic", "-o", tmp_path / "a.png"), "a.png exists: name another file, or add --over"),
     ):
         image, *rest = arguments
         result = rssr("upscale", tmp_path / image, "-o", tmp_path / "out.png", *rest)

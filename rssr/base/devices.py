@@ -31,9 +31,12 @@ def select(name: str) -> torch.device:
     """The device of a name; from here on fp32 is fp32, without TF32 on a GPU, where PyTorch's convolutions use it.
 
     Raises:
-        UserError: if PyTorch finds no GPU and the options ask for one.
+        UserError: if PyTorch knows no such device, or finds no GPU and the options ask for one.
     """
-    device = torch.device(name)
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise UserError(f"--device {name}: PyTorch knows no such device", "use --device cuda or --device cpu") from None
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UserError(f"--device {name}: PyTorch finds no CUDA device here", "use --device cpu")
     _allow_tf32(False)

@@ -1,29 +1,27 @@
-"""A scene of any size upscaled from file to file by windows, its georeferencing scaled."""
+"""A scene of any size upscaled from file to file by windows, with its validity and georeference."""
 
 import tempfile
-import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import rasterio
-import rasterio.shutil
 import torch
-from rasterio.control import GroundControlPoint
-from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
-from rasterio.transform import Affine
+from rasterio.errors import RasterioIOError
 from rasterio.windows import Window
+from scipy.ndimage import distance_transform_edt
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from rssr.base.errors import UserError
+from rssr.base.errors import UserError, about
 from rssr.base.files import replacing
-from rssr.base.resampling import to_uint8
+from rssr.base.raster import Raster, open_raster
 from rssr.models.tiling import blended, tiles
+from rssr.steps.enlarged import FORMATS, Enlarged
 
-FORMATS = {".tif": "GTiff", ".tiff": "GTiff", ".png": "PNG"}
 CACHE_MIB = 64  # GDAL's; by default it takes a share of the machine's memory
+_MASK = 0  # where a mask stands among the numbers of bands
 
 
 def upscale_scene(
@@ -34,150 +32,160 @@ def upscale_scene(
     size: int = 256,
     overlap: int = 32,
     bands: Sequence[int] | None = None,
+    stretch: Sequence[float] | None = None,
     device: torch.device | str = "cpu",
-) -> None:
-    """Upscale an 8-bit image file into a GeoTIFF or a PNG; the memory needed does not grow with the scene.
+    overwrite: bool = False,
+    called: str = "the network",
+) -> list[str]:
+    """Upscale an image file into a GeoTIFF or a PNG; the memory needed does not grow with the scene.
 
-    A GeoTIFF keeps the source's coordinate system, geotransform, ground control points and no-data value, its pixels
-    `scale` times smaller. RPCs are not carried over.
+    A GeoTIFF keeps the source's coordinate system, geotransform, ground control points, RPCs, tags and lossless
+    compression, its pixels `scale` times smaller. Alpha, mask and no-data are enlarged by repetition; the network sees
+    hidden pixels filled from their nearest neighbours, and nothing is painted there.
 
     Args:
         model: (B, 3, h, w) in [0, 1] -> (B, 3, scale * h, scale * w), in eval mode.
-        source: any raster that GDAL reads, 8 bits per channel.
+        source: any image, see base.raster.open_raster().
         out: .tif, .tiff or .png, written under a temporary name, read back, compared and renamed.
         scale: the model's upscaling factor.
         size: side of a tile in LR pixels, see models.tiling.
         overlap: LR pixels that neighbouring tiles share.
-        bands: which bands of the source are red, green and blue, counted from one; by default the only three, or the
-            first three where the source itself says that the fourth is alpha.
+        bands: the bands to upscale, counted from one, in groups of three that the network sees as red, green and blue;
+            what is left over is seen as gray, each alone. By default gray or RGB, if that is what the file has.
+        stretch: the values that the network sees as black and white; the output has the source's type and units.
         device: the device that the model runs on.
+        overwrite: whether `out` may exist.
+        called: what an error of the model names.
+
+    Returns:
+        What the output lacks of the source, in words.
 
     Raises:
         UserError: for a source that is not as described, an output of another format, and a failed read or write.
     """
     if out.suffix.lower() not in FORMATS:
         raise UserError(f"{out}: the format '{out.suffix}' is unknown: use one of {', '.join(FORMATS)}")
+    if out.exists() and not overwrite:
+        raise UserError(f"{out} exists", "name another file, or add --overwrite")
     model = model.to(device)
-    with warnings.catch_warnings(), rasterio.Env(GDAL_CACHEMAX=CACHE_MIB), replacing(out) as temporary:
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=".scene-") as name, _open(source) as scene:
-            folder, sides = Path(name), (scene.height, scene.width)
-            read = _reader(scene, source, _bands(scene, source, bands), device)
-            regions = blended(model, read, *sides, scale, size, overlap, _Strips(folder, device))
-            regions = tqdm(regions, desc=source.name, unit="tile", total=tiles(*sides, size, overlap))
+    with (
+        rasterio.Env(GDAL_CACHEMAX=CACHE_MIB, GDAL_TIFF_INTERNAL_MASK=True),
+        open_raster(source, bands, stretch) as raster,
+    ):
+        target = Enlarged(raster, scale, out)
+        target.check()
+        with replacing(out) as temporary, tempfile.TemporaryDirectory(dir=out.parent, prefix=".scene-") as name:
+            regions = _regions(_named(model, called), raster, scale, size, overlap, device, Path(name))
             try:
-                _write(regions, scene, scale, temporary, folder)
+                beyond = _write(regions, target, temporary, Path(name))
             except RasterioIOError as error:
                 raise UserError(
                     f"{out} cannot be written ({error.__cause__ or error})", "check the space on its disk"
                 ) from None
+        return target.notes() + beyond
+
+
+def _named(model: nn.Module, called: str) -> Callable[[Tensor], Tensor]:
+    """The model, its errors with its name."""
+
+    def upscale(x: Tensor) -> Tensor:
+        with about(called):
+            return model(x)
+
+    return upscale
+
+
+def _regions(
+    upscale: Callable[[Tensor], Tensor],
+    raster: Raster,
+    scale: int,
+    size: int,
+    overlap: int,
+    device: torch.device | str,
+    folder: Path,
+) -> Iterator[tuple[list[int], int, int, Tensor]]:
+    """Upscaled regions, group of channels by group: the channels, top, left and (1, C, H, W)."""
+    count, (width, height) = raster.channels, raster.size
+    threes = count - count % 3
+    groups = [list(range(start, start + 3)) for start in range(0, threes, 3)] + [[n] for n in range(threes, count)]
+    total = len(groups) * tiles(height, width, size, overlap)
+    with tqdm(desc=raster.path.name, unit="tile", total=total) as progress:
+        for group in groups:
+            read, strips = _reader(raster, group, device), _Strips(folder, device)
+            for top, left, region in blended(upscale, read, height, width, scale, size, overlap, strips):
+                yield group, top, left, region if len(group) == 3 else region.mean(1, keepdim=True)
+                progress.update()
 
 
 def _reader(
-    scene: rasterio.DatasetReader, source: Path, bands: Sequence[int], device: torch.device | str
+    raster: Raster, channels: Sequence[int], device: torch.device | str
 ) -> Callable[[int, int, int, int], Tensor]:
     """A function that reads a window (top, left, bottom, right) of a scene as (1, 3, h, w) in [0, 1]."""
 
     def read(top: int, left: int, bottom: int, right: int) -> Tensor:
-        try:
-            pixels = scene.read(bands, window=Window(left, top, right - left, bottom - top))
-        except RasterioIOError as error:
-            raise UserError(
-                f"{source} cannot be read to its end ({error.__cause__ or error})", "get it again"
-            ) from None
-        return torch.from_numpy(pixels)[None].to(device).float() / 255
+        values, opacity = raster.read((left, top, right, bottom))
+        seen = _filled(raster.unit(values[channels]), opacity > 0)
+        return torch.from_numpy(seen)[None].expand(1, 3, -1, -1).contiguous().to(device)
 
     return read
 
 
+def _filled(pixels: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """(C, h, w) with each pixel that is not valid replaced by the nearest that is; black if none is."""
+    if valid.all():
+        return pixels
+    if not valid.any():
+        return np.zeros_like(pixels)
+    rows, columns = distance_transform_edt(~valid, return_distances=False, return_indices=True)
+    return pixels[:, rows, columns]
+
+
 def _write(
-    regions: Iterable[tuple[int, int, Tensor]], scene: rasterio.DatasetReader, scale: int, out: Path, folder: Path
-) -> None:
-    """Write upscaled regions of a scene and check the file; a PNG, which GDAL cannot write in parts, from a TIFF."""
-    tiff = out if FORMATS[out.suffix.lower()] == "GTiff" else folder / "scene.tif"
-    checksums = {}
-    with rasterio.open(tiff, "w", **_profile(scene, scale)) as target, torch.inference_mode():
-        _copy_points(scene, target, scale)
-        for top, left, region in regions:
-            pixels = to_uint8(region)[0].cpu().numpy()
-            window = Window(left, top, pixels.shape[2], pixels.shape[1])
-            target.write(pixels, window=window)
-            checksums[window] = zlib.crc32(pixels.tobytes())
-    if tiff != out:
-        _to_png(tiff, out)
+    regions: Iterable[tuple[list[int], int, int, Tensor]], enlarged: Enlarged, out: Path, folder: Path
+) -> list[str]:
+    """Write upscaled regions and check the file; what a stretch has clipped, in words."""
+    raster, scale, tiff = enlarged.raster, enlarged.scale, folder / "scene.tif"
+    checksums, clipped, seen = {}, 0, 0
+    with rasterio.open(tiff, "w", **enlarged.profile()) as target, torch.inference_mode():
+        enlarged.describe(target)
+        for channels, top, left, region in regions:
+            height, width = region.shape[2:]
+            opacity = np.full((height // scale, width // scale), 255, np.uint8)
+            if raster.validity or raster.stretched:
+                box = (left // scale, top // scale, (left + width) // scale, (top + height) // scale)
+                values, opacity = raster.read(box)
+                values = values[channels][:, opacity > 0]
+                clipped += int(((values < min(raster.levels)) | (values > max(raster.levels))).sum())
+                seen += values.size
+            opacity = opacity.repeat(scale, 0).repeat(scale, 1)
+            parts = {tuple(channel + 1 for channel in channels): enlarged.values(region, opacity)}
+            if enlarged.cover == "alpha" and 0 in channels:
+                parts[target.count,] = enlarged.alpha(opacity)[None]
+            window = Window(left, top, width, height)
+            if enlarged.cover == "mask" and 0 in channels:
+                parts[_MASK,] = mask = np.where(opacity, 255, 0).astype(np.uint8)
+                target.write_mask(mask, window=window)
+            for bands, part in parts.items():
+                if bands != (_MASK,):
+                    target.write(part, bands, window=window)
+                checksums[bands, window] = zlib.crc32(part.tobytes())
+    enlarged.finish(tiff, out)
     _compare(out, checksums)
+    low, high = raster.levels
+    return (
+        [f"{100 * clipped / seen:.2g} % of the values lie beyond {low:g} to {high:g} and were clipped"]
+        if clipped
+        else []
+    )
 
 
-def _to_png(tiff: Path, png: Path) -> None:
-    try:
-        rasterio.shutil.copy(tiff, png, driver="PNG")
-    finally:
-        png.with_name(f"{png.name}.aux.xml").unlink(missing_ok=True)
-
-
-def _compare(path: Path, checksums: Mapping[Window, int]) -> None:
+def _compare(path: Path, checksums: Mapping[tuple[tuple[int, ...], Window], int]) -> None:
     """Read a written file back: GDAL writes the last blocks when it closes a file and does not report failures."""
     with rasterio.open(path) as written:
-        for window, checksum in checksums.items():
-            if zlib.crc32(written.read(window=window).tobytes()) != checksum:
+        for (bands, window), checksum in checksums.items():
+            read = written.read_masks(1, window=window) if bands == (_MASK,) else written.read(bands, window=window)
+            if zlib.crc32(read.tobytes()) != checksum:
                 raise RasterioIOError("what was written reads back differently")
-
-
-def _open(source: Path) -> rasterio.DatasetReader:
-    try:
-        return rasterio.open(source)
-    except RasterioIOError as error:
-        raise UserError(f"{source} cannot be read as an image ({error}): give a GeoTIFF, PNG or JPEG file") from None
-
-
-def _bands(scene: rasterio.DatasetReader, source: Path, bands: Sequence[int] | None) -> list[int]:
-    """The bands to read; UserError unless they are three of 8 bits."""
-    chosen = [1, 2, 3] if bands is None else list(bands)
-    if len(chosen) != 3 or min(chosen) < 1:
-        raise UserError(f"bands {chosen}: three numbers from 1 are expected, of the red, green and blue band")
-    if max(chosen) > scene.count:
-        raise UserError(f"{source} has {scene.count} band(s), where {max(chosen)} are needed", "give an RGB image")
-    if bands is None and scene.count > 3 and not _is_rgb_with_alpha(scene):
-        raise UserError(f"{source} has {scene.count} bands, not three", "say which are red, green and blue")
-    for band in chosen:
-        if scene.dtypes[band - 1] != "uint8":
-            raise UserError(
-                f"{source} has {scene.dtypes[band - 1]} pixels, where 8 bits per channel are expected",
-                "convert it first, for example with gdal_translate -ot Byte -scale",
-            )
-    return chosen
-
-
-def _is_rgb_with_alpha(scene: rasterio.DatasetReader) -> bool:
-    """Whether the file itself says that its first three bands are red, green and blue, and the fourth is alpha."""
-    return [kind.name for kind in scene.colorinterp] == ["red", "green", "blue", "alpha"]
-
-
-def _profile(scene: rasterio.DatasetReader, scale: int) -> dict:
-    profile = {
-        "driver": "GTiff",
-        "width": scene.width * scale,
-        "height": scene.height * scale,
-        "count": 3,
-        "dtype": "uint8",
-        "photometric": "RGB",
-        "tiled": True,
-        "bigtiff": "IF_SAFER",
-        "crs": scene.crs,
-        "nodata": scene.nodata,
-    }
-    if scene.transform != Affine.identity():
-        profile["transform"] = scene.transform @ Affine.scale(1 / scale)
-    return profile
-
-
-def _copy_points(scene: rasterio.DatasetReader, target: rasterio.io.DatasetWriter, scale: int) -> None:
-    points, crs = scene.gcps
-    if points:
-        target.gcps = (
-            [GroundControlPoint(p.row * scale, p.col * scale, p.x, p.y, p.z, p.id, p.info) for p in points],
-            crs,
-        )
 
 
 class _Strips(MutableMapping):

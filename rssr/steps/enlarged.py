@@ -1,0 +1,169 @@
+"""The file that an upscaled raster goes into: values in the source's units, its validity, georeference and tags."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import rasterio
+import rasterio.shutil
+from rasterio.control import GroundControlPoint
+from rasterio.io import DatasetWriter
+from rasterio.rpc import RPC
+from rasterio.transform import Affine
+from torch import Tensor
+
+from rssr.base.errors import UserError
+from rssr.base.raster import Raster
+from rssr.base.resampling import to_uint8
+
+FORMATS = {".tif": "GTiff", ".tiff": "GTiff", ".png": "PNG"}
+_LOSSLESS = ("deflate", "lzw", "zstd", "lzma", "packbits")
+_STALE = ("EXIF_Orientation", "EXIF_PixelXDimension", "EXIF_PixelYDimension")  # tags that upscaling makes wrong
+_DENSITY = ("TIFFTAG_XRESOLUTION", "TIFFTAG_YRESOLUTION")
+
+
+@dataclass(frozen=True)
+class Enlarged:
+    """How an upscaled raster is stored.
+
+    Attributes:
+        raster: the source.
+        scale: how many times longer its sides become.
+        out: the file; it is a GeoTIFF or a PNG, see FORMATS.
+    """
+
+    raster: Raster
+    scale: int
+    out: Path
+
+    @property
+    def driver(self) -> str:
+        """GDAL's name of the format."""
+        return FORMATS[self.out.suffix.lower()]
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The type of its values: the source's if they were stretched, so that they keep their units, or 8 bits."""
+        return self.raster.dtype if self.raster.stretched else np.dtype("uint8")
+
+    @cached_property
+    def nodata(self) -> float | None:
+        """The value of pixels that are not valid; None if the file says it in another way, or all are."""
+        values = set(self.raster.file.nodatavals)
+        if self.raster.validity != "nodata" or self.driver == "PNG" or self.raster.palette is not None:
+            return None
+        if values == {None}:
+            return float("nan")
+        return values.pop() if len(values) == 1 else None
+
+    @cached_property
+    def cover(self) -> str:
+        """What else says which pixels are valid: alpha, mask or nothing."""
+        if not self.raster.validity or self.nodata is not None:
+            return ""
+        return (
+            "mask" if self.raster.validity == "mask" and self.driver == "GTiff" or self.dtype.kind != "u" else "alpha"
+        )
+
+    def check(self) -> None:
+        """UserError if the format cannot hold it."""
+        if self.driver == "PNG" and (self.dtype.name not in ("uint8", "uint16") or self.raster.channels not in (1, 3)):
+            what = f"{self.raster.channels} bands of {self.dtype}"
+            raise UserError(f"{self.out}: a PNG cannot hold {what}", "write a .tif")
+
+    def notes(self) -> list[str]:
+        """What the file lacks of the source's."""
+        file, found = self.raster.file, []
+        if self.driver == "PNG" and (file.crs or file.gcps[0] or file.rpcs or file.transform != Affine.identity()):
+            found.append("a PNG holds no georeference: write a .tif to keep it")
+        if file.tags(ns="GEOLOCATION"):
+            found.append("the source's geolocation arrays are left out")
+        return found
+
+    def values(self, region: Tensor, opacity: np.ndarray) -> np.ndarray:
+        """(C, H, W) to store of a region (1, C, H, W) in [0, 1]; pixels without opacity (H, W) are not painted."""
+        low, high = self.raster.levels if self.raster.stretched else (0, 255)
+        if (low, high) == (0, 255) and self.dtype == np.uint8:
+            values = to_uint8(region)[0].cpu().numpy()
+        else:
+            values = low + region.clamp(0, 1)[0].cpu().double().numpy() * (high - low)
+            if self.dtype.kind in "iu":
+                values = np.rint(values).clip(np.iinfo(self.dtype).min, np.iinfo(self.dtype).max)
+            values = values.astype(self.dtype)
+        if self.nodata is not None:  # a valid pixel that happens to have this value moves by one step
+            same = values == self.nodata
+            same = np.broadcast_to(same.all(0), same.shape) if self.dtype == np.uint8 else same
+            values[same] = self._beside_nodata
+        values[:, opacity == 0] = 0 if self.nodata is None else self.nodata
+        return values
+
+    @property
+    def _beside_nodata(self) -> float:
+        if self.dtype.kind == "f":
+            return np.nextafter(self.dtype.type(self.nodata), self.dtype.type(np.inf))
+        return self.nodata + 1 if self.nodata < np.iinfo(self.dtype).max else self.nodata - 1
+
+    def alpha(self, opacity: np.ndarray) -> np.ndarray:
+        """Opacity of 8 bits in the file's type."""
+        return opacity.astype(self.dtype) * self.dtype.type(np.iinfo(self.dtype).max // 255)
+
+    def profile(self) -> dict:
+        """What rasterio needs to create it, uncompressed."""
+        file, channels = self.raster.file, self.raster.channels
+        width, height = self.raster.size
+        profile = {
+            "driver": "GTiff",
+            "width": width * self.scale,
+            "height": height * self.scale,
+            "count": channels + (self.cover == "alpha"),
+            "dtype": self.dtype,
+            "photometric": "RGB" if channels == 3 else "MINISBLACK",
+            "tiled": True,
+            "bigtiff": "IF_SAFER",
+            "crs": file.crs,
+            "nodata": self.nodata,
+        }
+        if self.cover == "alpha":
+            profile["alpha"] = "YES"
+        if file.transform != Affine.identity():
+            profile["transform"] = file.transform @ Affine.scale(1 / self.scale)
+        return profile
+
+    def describe(self, target: DatasetWriter) -> None:
+        """Copy ground control points, RPCs and tags, as they are after upscaling."""
+        file, scale = self.raster.file, self.scale
+        points, crs = file.gcps
+        if points:
+            points = [GroundControlPoint(p.row * scale, p.col * scale, p.x, p.y, p.z, p.id, p.info) for p in points]
+            target.gcps = points, crs
+        if file.rpcs:
+            facts = file.rpcs.to_dict()
+            for axis in ("line", "samp"):  # RPCs count from the centre of the first pixel
+                facts[f"{axis}_off"] = (facts[f"{axis}_off"] + 0.5) * scale - 0.5
+                facts[f"{axis}_scale"] *= scale
+            target.rpcs = RPC(**facts)
+        tags = {key: value for key, value in file.tags().items() if key not in _STALE}
+        target.update_tags(**tags | {key: str(float(tags[key]) * scale) for key in _DENSITY if key in tags})
+        if self.raster.palette is None and not self.raster.pillow:
+            for index, band in enumerate(self.raster.bands, 1):
+                kept = {key: value for key, value in file.tags(band).items() if not key.startswith("STATISTICS_")}
+                target.update_tags(index, **kept)
+                target.set_band_description(index, file.descriptions[band - 1] or "")
+            if self.raster.stretched:  # values have the source's units
+                extra = target.count - self.raster.channels
+                target.scales = [file.scales[band - 1] for band in self.raster.bands] + [1.0] * extra
+                target.offsets = [file.offsets[band - 1] for band in self.raster.bands] + [0.0] * extra
+
+    def finish(self, tiff: Path, out: Path) -> None:
+        """Copy the uncompressed TIFF, which was written in parts, into the file's own format and compression."""
+        options = {}
+        if self.driver == "GTiff":
+            given = str(self.raster.file.profile.get("compress")).lower()
+            options = {"tiled": True, "bigtiff": "IF_SAFER", "compress": given if given in _LOSSLESS else "deflate"}
+            if options["compress"] in _LOSSLESS[:3]:
+                options["predictor"] = 3 if self.dtype.kind == "f" else 2
+        try:
+            rasterio.shutil.copy(tiff, out, driver=self.driver, **options)
+        finally:
+            out.with_name(f"{out.name}.aux.xml").unlink(missing_ok=True)
