@@ -1,14 +1,18 @@
 """Folder: anyone's own images, by a configuration entry with `images` and no code."""
 
-from collections.abc import Mapping, Sequence
+import glob
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from rssr.base.errors import UserError
+from rssr.base.files import missing
 from rssr.datasets.card import Card, DataSet
 
 _READ = "png jpg jpeg jpe jfif tif tiff jp2 j2k bmp webp gif ppm pgm pnm img"
 # Images too, but not read: one among the others is an error, not something that is silently less.
 _NOT_READ = "heic heif avif jxl dng cr2 cr3 nef arw orf rw2 tga psd exr npy npz mat nc pbm pfm"
+_LONGEST = 200  # bytes of a name with its folders: file systems allow 255, with what is added to it
 
 
 def data_set(
@@ -28,7 +32,7 @@ def data_set(
     """
     root = Path(images)
     if not root.is_dir():
-        raise UserError(f"there is no folder {images}", "correct `images`, or put the images there")
+        raise UserError(missing(images, "folder"), "correct `images`, or put the images there")
     patterns = {name: [given] if isinstance(given, str) else given for name, given in split.items()}
     found = {name: [match for p in several for match in _matches(root, p)] for name, several in patterns.items()}
     paths: dict[str, Path] = {}
@@ -57,13 +61,42 @@ def data_set(
 def _matches(root: Path, pattern: str) -> list[tuple[str, Path]]:
     if Path(pattern).is_absolute():
         raise UserError(f"the pattern '{pattern}' of `split` is absolute", f"write it from the folder {root}")
-    matched = [
-        (path, path.suffix.lower().removeprefix(".")) for path in sorted(root.glob(pattern)) if path.name[0] != "."
-    ]
+    matched = [(path, path.suffix.lower().removeprefix(".")) for path in sorted(_below(root, pattern))]
     if other := next((path for path, suffix in matched if suffix in _NOT_READ.split()), None):
         raise UserError(f"{other} is of a format that is not read", "convert it to PNG or TIFF, or move it away")
     # Another format is read where the pattern asks for it: a mosaic (.vrt) would otherwise repeat its tiles.
     found = [path for path, suffix in matched if suffix in _READ.split() or pattern.lower().endswith(f".{suffix}")]
     if not found:
         raise UserError(f"no image matches '{pattern}' in the folder {root}", "correct `images` or `split`")
+    for path in found:
+        _check_name(path.relative_to(root))
     return [(path.relative_to(root).with_suffix("").as_posix(), path) for path in found]
+
+
+def _below(root: Path, pattern: str) -> Iterator[Path]:
+    """What matches a pattern, through links to folders but not in circles, without what is hidden."""
+
+    @cache
+    def in_circle(folder: Path) -> bool:
+        folders = [each.resolve() for each in (folder, *folder.parents) if each.is_relative_to(root)]
+        return len(set(folders)) < len(folders)
+
+    parts = Path(pattern).parts
+    for count in range(1, len(parts) + 1):  # the folders on the way, for broken links
+        for name in glob.iglob(str(Path(*parts[:count])), root_dir=root, recursive=True):  # noqa: PTH207, Path.glob follows no links
+            path = root / name
+            image = path.suffix.lower().removeprefix(".") in ("", *_READ.split())
+            if path.is_symlink() and image and not path.exists() and not in_circle(path.parent):
+                raise UserError(missing(path), "correct or remove it")
+            if count == len(parts) and path.is_file() and not in_circle(path.parent):
+                yield path
+
+
+def _check_name(path: Path) -> None:
+    """UserError for a name that results cannot have."""
+    text = str(path)
+    if not text.isprintable() or len(text.encode(errors="surrogateescape")) > _LONGEST:
+        raise UserError(
+            f"the image {text!r} cannot be called so in results: names are printable UTF-8 of at most {_LONGEST} bytes",
+            "rename it",
+        )

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from rssr.base.errors import UserError
 from rssr.base.fetch import download
-from rssr.base.files import check_sha256, replacing, sha256
+from rssr.base.files import check_sha256, missing, replacing, sha256
 
 
 def local_file(file: Mapping[str, Any], downloads: Path) -> Path:
@@ -27,7 +27,7 @@ def local_file(file: Mapping[str, Any], downloads: Path) -> Path:
     if "path" in file:
         path, expected = Path(file["path"]), file.get("sha256")
         if not path.is_file():
-            raise UserError(f"there is no file {path}")
+            raise UserError(missing(path))
     else:
         urls, path = _urls(file), remote_path(file, downloads)
         expected = file.get("sha256") or recorded(path)

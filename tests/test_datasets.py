@@ -1,5 +1,6 @@
 """Tiles, splits, folders of images and the embedded scenes."""
 
+import os
 import subprocess
 import zipfile
 from functools import partial
@@ -10,8 +11,9 @@ import rasterio
 from PIL import Image
 
 from rssr.base.errors import UserError
-from rssr.base.files import read_csv, read_image, sha256
+from rssr.base.files import read_csv, read_image, sha256, write_image
 from rssr.datasets import neon, tiles
+from rssr.datasets.folder import data_set
 from rssr.datasets.prepare import prepare_hr, prepare_lr
 from rssr.datasets.registry import MODULES, build
 
@@ -178,3 +180,31 @@ def test_neon_without_a_network_says_what_to_do(tmp_path, monkeypatch):
         UserError, match="No matching distribution found.*connect to the network, or put deepforest-2.1.0"
     ):
         neon.fetch(tmp_path / "neon")
+
+
+def test_links_to_folders_are_followed_but_not_in_circles_and_broken_ones_are_named(tmp_path):
+    write_image(tmp_path / "far/deep/a.png", np.zeros((8, 8, 3), np.uint8))
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "linked").symlink_to(tmp_path / "far")
+    (tmp_path / "far/back").symlink_to(mine)
+    (mine / "b.png").symlink_to(tmp_path / "far/deep/a.png")
+    (mine / "notes.txt").symlink_to(tmp_path / "gone.txt")
+    for pattern in ("**/*", "**/*.png"):
+        assert data_set(str(mine), {"test": pattern}).splits["test"] == ("b", "linked/deep/a")
+    assert data_set(str(mine), {"test": "linked/*/*"}).splits["test"] == ("linked/deep/a",)
+    for name, pattern in (("c.png", "*"), ("set", "*/*.png"), ("set", "set/*")):
+        (mine / name).symlink_to(tmp_path / "gone")
+        with pytest.raises(UserError, match=rf"{name} is a broken link, to .*/gone: correct or remove it"):
+            data_set(str(mine), {"test": pattern})
+        (mine / name).unlink()
+    (tmp_path / "lost").symlink_to(tmp_path / "gone")
+    with pytest.raises(UserError, match=r"lost is a broken link, to .*/gone"):
+        data_set(str(tmp_path / "lost"), {"test": "*"})
+
+
+@pytest.mark.parametrize("name", ["x" * 201, "tab\t.png", "line\n.png", os.fsdecode(b"latin\xe9.png"), "é" * 101])
+def test_a_name_that_results_cannot_have_is_refused_with_the_rule(tmp_path, name):
+    (tmp_path / name.removesuffix(".png")).with_suffix(".png").touch()
+    with pytest.raises(UserError, match="names are printable UTF-8 of at most 200 bytes: rename it"):
+        data_set(str(tmp_path), {"test": "*"})

@@ -1,8 +1,10 @@
 """Objects of a configuration: artifacts and their paths, test sets, models at scales, and that no names meet."""
 
 import json
+import os
 import shutil
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 from objects import a_plan
@@ -10,6 +12,8 @@ from objects import a_plan
 from rssr.base.errors import UserError
 from rssr.plan import arguments, jobs, targets
 from rssr.plan.artifacts import KINDS, Artifact, artifact_at, by_model
+from rssr.plan.dependencies import own_code
+from rssr.plan.fingerprints import Fingerprints
 from rssr.plan.manifests import lost_images
 from rssr.plan.replicate import SINGLE, drawn, seeded
 
@@ -142,3 +146,38 @@ def test_lost_images_are_found_in_every_replicate(tmp_path):
     assert lost_images(manifest) == []
     shutil.rmtree(tmp_path / "0_draw1")
     assert lost_images(manifest) == ["0_draw1/a.png"]
+
+
+def test_a_file_replaced_by_an_older_one_is_another_file(tmp_path):
+    """Of the same size, with its time kept, as `cp -p` does it; a touched file is the same one."""
+    best, older = tmp_path / "best {1}.pth", tmp_path / "older.pth"
+    best.write_bytes(b"one")
+    older.write_bytes(b"two")
+    os.utime(older, (1e9, 1e9))
+
+    def found(write=True):
+        return Fingerprints(tmp_path / "note.json", write).of([best])
+
+    first = found()
+    best.touch()
+    assert found() == first
+    best.rename(tmp_path / "kept.pth")
+    shutil.copy2(older, best)
+    second = found(write=False)
+    assert second != first
+    shutil.copy2(tmp_path / "kept.pth", best)
+    assert found() == first
+    os.utime(best, (1e9, 1e9))
+    second = found()
+    best.write_bytes(b"two")
+    os.utime(best, (1e9, 1e9))
+    assert found() != second, "the same size and time, another content"
+
+
+def test_a_users_module_is_tracked_wherever_python_finds_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (tmp_path / "nets").mkdir()
+    (tmp_path / "nets/net.py").write_text("from . import parts\nfrom rssr.models import layers\nimport torch\n")
+    (tmp_path / "nets/parts.py").touch()
+    assert [Path(path).name for path in own_code("nets.net")] == ["net.py", "parts.py"]
+    assert own_code("rssr.models.hsenet") == own_code("basicsr") == own_code("") == own_code("torch.nn") == []

@@ -39,6 +39,13 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def missing(path: str | Path, kind: str = "file") -> str:
+    """Why a file or folder cannot be opened: there is none, or only a link whose target is gone."""
+    if Path(path).is_symlink() and not Path(path).exists():
+        return f"{path} is a broken link, to {Path(path).readlink()}"
+    return f"there is no {kind} {path}"
+
+
 def from_here(path: str) -> str:
     """A path of a configuration, from the working directory; what only the checkout has is meant there."""
     shipped = ROOT / path

@@ -30,6 +30,13 @@ def code(script_name: str, *modules: str) -> list[str]:
     return sorted(os.path.relpath(file) for file in files - _NAMES)
 
 
+def own_code(module: str) -> list[str]:
+    """The files of a module that is the user's own, and of what it imports; none for the suite's and installed ones."""
+    files = {path for file in module_files(module) for path in used_files(file)}
+    suite = tuple(ROOT / room for room in ("rssr", *_ROOMS))
+    return sorted(os.path.relpath(path) for path in files if not any(path.is_relative_to(room) for room in suite))
+
+
 def data_set_module(module: str | None) -> str:
     """The module of a data set of the configuration, for code()."""
     return f"rssr.datasets.{module or 'folder'}"
@@ -48,16 +55,21 @@ def page_files() -> list[str]:
 
 
 def module_files(module: str) -> list[Path]:
-    """The file of a module and the __init__.py of its packages; none for a module from outside the repository."""
+    """The file of a module and the __init__.py of its packages; none for an installed module."""
     parts = module.split(".")
     if parts[0] == "rssr" and len(parts) > 1 and parts[1] in _ROOMS:
         parts = parts[1:]
-    stem = ROOT.joinpath(*parts)
-    own = [path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.exists()]
-    if not own:
-        return []
-    packages = [ROOT.joinpath(*parts[:i], "__init__.py") for i in range(1, len(parts))]
-    return own[:1] + [path for path in packages if path.exists()]
+    for root in _roots() if module else []:
+        stem = root.joinpath(*parts)
+        if own := [path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.exists()]:
+            packages = [root.joinpath(*parts[:i], "__init__.py") for i in range(1, len(parts))]
+            return own[:1] + [path for path in packages if path.exists()]
+    return []
+
+
+def _roots() -> list[Path]:
+    """Where modules of this repository and of users lie: its root, and the folders in PYTHONPATH."""
+    return [ROOT, *(Path(folder) for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder)]
 
 
 @cache
@@ -87,7 +99,8 @@ def imports(path: Path) -> list[str]:
         elif isinstance(node, ast.ImportFrom):
             base = [node.module] if node.module else []
             if node.level:  # relative to the file's own package
-                base = [*path.relative_to(ROOT).parts[: -node.level], *base]
+                root = next(root for root in _roots() if path.is_relative_to(root))
+                base = [*path.relative_to(root).parts[: -node.level], *base]
             module = ".".join(base)
             names += [module, *(f"{module}.{alias.name}" for alias in node.names)]
     return names

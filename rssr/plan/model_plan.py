@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rssr.base.errors import UserError
-from rssr.base.files import from_here
+from rssr.base.files import from_here, missing
 from rssr.base.targets import parts
 from rssr.base.tensors import scale_of
 from rssr.config.models import Model, entry_at
@@ -116,6 +116,11 @@ class ModelPlan:
         """The local file that its weights are loaded from; None for a URL, or if nothing is loaded."""
         return self.given.get("path")
 
+    @property
+    def files(self) -> list[str]:
+        """The local file, if there is one."""
+        return [self.file] if self.file else []
+
     @cached_property
     def left_out(self) -> str:
         """Why it has no row at this scale; empty if it has one."""
@@ -128,4 +133,4 @@ class ModelPlan:
         """UserError if the file of its weights does not exist: Snakemake would use the weights of an earlier run."""
         if self.config.required and self.file and not Path(self.file).is_file():
             key = "weights" if "weights" in self.entry else "checkpoint"
-            raise UserError(f"models.{self.name}.{key}.path: there is no file {self.file}", "correct the path")
+            raise UserError(f"models.{self.name}.{key}.path: {missing(self.file)}", "correct the path")

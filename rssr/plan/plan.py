@@ -172,12 +172,15 @@ class Plan:
         """The test sets of a scale."""
         return [test for test in self.test_sets if test.scale == scale]
 
-    def source_images(self, dataset: str, split: str) -> list[str]:
-        """The inputs of `prepare_images`: the download record, or the files of a local folder."""
-        if self.config.datasets[dataset].images is None:
-            return [f"downloads/{dataset}/fetched.json"]
+    def fetched(self, dataset: str) -> list[str]:
+        """The record of a data set's download, an input of `prepare_images`; empty for a local folder."""
+        return [] if self.config.datasets[dataset].images else [f"downloads/{dataset}/fetched.json"]
+
+    def own_images(self, dataset: str, split: str) -> list[Path]:
+        """The files of a split of a local folder; empty for any other data set."""
         data_set = self.data_sets[dataset]
-        return [str(data_set.find(Path(), source)) for source in data_set.splits[split]]
+        sources = data_set.splits[split] if self.config.datasets[dataset].images else ()
+        return [data_set.find(Path(), source) for source in sources]
 
     @cached_property
     def literature_sets(self) -> list[TestSet]:

@@ -21,6 +21,7 @@ rule measure_attribution:
         runtime=120,
     params:
         model=lambda wildcards: jobs.model(plan.model(wildcards)),
+        own=own_modules,
         weights=weights_option,
         lr_dir=subpath(input.lr, parent=True),
         analysis=jobs.analysis(plan),
@@ -72,6 +73,7 @@ rule measure_features:
         runtime=120,
     params:
         model=lambda wildcards: jobs.model(plan.model(wildcards)),
+        own=own_modules,
         weights=weights_option,
         lr_dir=subpath(input.lr, parent=True),
         analysis=jobs.analysis(plan),
@@ -123,6 +125,7 @@ rule render_architecture:
     params:
         label=lambda wildcards: plan.model(wildcards).label,
         model=lambda wildcards: jobs.architecture(plan.model(wildcards)),
+        own=own_modules,
         out=subpath(output[0], strip_suffix=".png"),
     shell:
         "python {input.script} --label {params.label:q} --model {params.model:q} --out {params.out} > {log} 2>&1"

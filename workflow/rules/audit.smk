@@ -21,6 +21,7 @@ rule audit_protocol:
         runtime=120,
     params:
         model=lambda wildcards: jobs.model(plan.model(wildcards)),
+        own=own_modules,
         weights=weights_option,
         hr_dir=subpath(input.hr, parent=True),
         images=plan.config.audit.images if plan.config.audit else 0,

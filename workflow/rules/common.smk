@@ -11,9 +11,10 @@ from rssr.base.process import PARENT
 from rssr.config import read
 from rssr.metrics.registry import METRICS, fetch_weights
 from rssr.plan import jobs, targets
-from rssr.plan.artifacts import Artifact, paths, pattern, patterns
-from rssr.plan.dependencies import ROOT, code, data_set_lists, data_set_module, page_files, script
+from rssr.plan.artifacts import Artifact, artifacts_at, paths, pattern, patterns
+from rssr.plan.dependencies import ROOT, code, own_code, data_set_lists, data_set_module, page_files, script
 from rssr.plan.entries import transfer
+from rssr.plan.fingerprints import Fingerprints
 from rssr.plan.locks import clear_stale_locks, only_looking
 from rssr.plan.manifests import lost_images
 from rssr.plan.plan import Plan
@@ -33,6 +34,8 @@ REAL_RUN = workflow.is_main_process and not only_looking()
 # A run in a folder of its own starts with what the checkout has downloaded.
 if REAL_RUN and not Path("downloads").exists() and (ROOT / "downloads").exists():
     link_tree(ROOT / "downloads", Path("downloads"))
+
+fingerprints = Fingerprints(Path("downloads/fingerprints.json"), write=REAL_RUN)
 
 try:
     # Snakemake's own reading loses a key that is given twice and takes 1e-3 as a text.
@@ -100,6 +103,11 @@ def training_curves(wildcards):
 def profiles(models):
     """The cost profiles of models."""
     return paths(Artifact("profile", scale=model.scale, model=model.name) for model in models)
+
+
+def own_modules(wildcards):
+    """What a user's own class is, to be tracked by its content."""
+    return fingerprints.of(own_code(plan.model(wildcards).module))
 
 
 def weights_option(wildcards, input):

@@ -27,7 +27,7 @@ rule fetch_dataset:
 
 rule prepare_images:
     input:
-        sources=lambda wildcards: plan.source_images(wildcards.dataset, wildcards.split),
+        fetched=lambda wildcards: plan.fetched(wildcards.dataset),
         whole=lambda wildcards: remade_if_incomplete(pattern("hr").format(**wildcards)),
         script=script("prepare_images"),
         code=lambda wildcards: code("prepare_images", data_set_module(plan.config.datasets[wildcards.dataset].module)),
@@ -42,6 +42,7 @@ rule prepare_images:
     threads: 8
     params:
         dataset=lambda wildcards: jobs.data_set(plan, wildcards.dataset),
+        images=lambda wildcards: fingerprints.of(plan.own_images(wildcards.dataset, wildcards.split)),
         folder="downloads/{dataset}",
         hr_dir=subpath(output.manifest, parent=True),
     shell:

@@ -22,6 +22,7 @@ rule upscale_images:
         runtime=240,
     params:
         model=lambda wildcards: jobs.model(plan.model(wildcards)),
+        own=own_modules,
         draws=lambda wildcards: plan.model(wildcards).config.draws,
         weights=weights_option,
         lr_dir=subpath(input.lr, parent=True),
@@ -100,6 +101,7 @@ rule profile_model:
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
     params:
         model=lambda wildcards: jobs.architecture(plan.model(wildcards)),
+        own=own_modules,
         weights=weights_option,
         profile=jobs.profile(plan),
     shell:

@@ -26,6 +26,7 @@ rule train_model:
         runtime=24 * 60,  # a longer training resumes in the next try
     params:
         model=lambda wildcards: jobs.network(plan.model(wildcards)),
+        own=own_modules,
         recipe=lambda wildcards: jobs.recipe(plan, plan.model(wildcards)),
         seed=lambda wildcards: plan.model(wildcards).seed_of[wildcards.replicate],
         hr_dir=subpath(input.hr, parent=True),
@@ -38,7 +39,7 @@ rule train_model:
 
 rule load_weights:
     input:
-        file=lambda wildcards: plan.model(wildcards).file or [],
+        file=lambda wildcards: paths(artifacts_at(plan.model(wildcards).files)),  # of this run; others are tracked below
         script=script("load_weights"),
         code=lambda wildcards: code("load_weights", plan.model(wildcards).module),
     output:
@@ -53,7 +54,9 @@ rule load_weights:
         "../../environment.yml"
     params:
         model=lambda wildcards: jobs.network(plan.model(wildcards)),
+        own=own_modules,
         # Not passed to the script, only tracked: a new checksum re-makes the weights.
+        content=lambda wildcards: fingerprints.of(plan.model(wildcards).files),
         recorded=lambda wildcards: plan.model(wildcards).recorded,
     shell:
         "python {input.script} --model {params.model:q} --downloads downloads/weights"
