@@ -95,6 +95,15 @@ def test_stretched_values_keep_type_and_units(tmp_path, pixels, options):
         assert np.abs(file.read() - expected).max() <= (high - low) * 1e-6 + 0.5 * (pixels.dtype.kind != "f")
 
 
+def test_a_band_without_data_stays_without_and_the_others_keep_theirs(tmp_path):
+    pixels = DEEP + 1
+    pixels[1, 10:20, 10:20] = 0
+    raster(tmp_path / "a.tif", pixels, nodata=0)
+    upscaled(tmp_path / "a.tif", tmp_path / "out.tif", stretch=(0, 3060))
+    with rasterio.open(tmp_path / "out.tif") as file:
+        np.testing.assert_array_equal(file.read_masks() > 0, (pixels > 0).repeat(4, 1).repeat(4, 2))
+
+
 def test_values_beyond_a_stretch_are_counted(tmp_path):
     raster(tmp_path / "a.tif", DEEP)
     (note,) = upscaled(tmp_path / "a.tif", tmp_path / "out.tif", stretch=(0, 1200))

@@ -122,10 +122,10 @@ class Raster:
         return "nodata" if self.dtype.kind == "f" else ""
 
     def read(self, box: tuple[int, int, int, int]) -> tuple[np.ndarray, np.ndarray]:
-        """(C, h, w) values as they are in the file, a palette's colours in their place, and (h, w) opacity, 0 to 255.
+        """(C, h, w) values as they are in the file, a palette's colours in their place, and their opacity, 0 to 255.
 
-        Opacity is 0 where a pixel is not valid: alpha, a mask or the file's no-data value says so, in 8 bits in all
-        bands (0 is also a colour), otherwise in any; or a value is not finite.
+        Opacity, (C, h, w), is 0 where a value is not valid: alpha, a mask or the file's no-data value says so, or it is
+        not finite. In 8 bits a no-data value counts only in all bands together, for it is also a colour's.
         """
         left, top, right, bottom = box
         swap, *flips = self.turn
@@ -143,14 +143,14 @@ class Raster:
         return self._upright(values), self._upright(opacity)
 
     def rgb(self, box: tuple[int, int, int, int]) -> tuple[np.ndarray, np.ndarray]:
-        """(h, w, 3) uint8, gray three times and stretched values rounded, and (h, w) bool: whether a pixel is valid."""
+        """(h, w, 3) uint8, gray three times and stretched values rounded, and (h, w) bool: whether all are valid."""
         values, opacity = self.read(box)
         if self.levels != (0, 255):
             values = np.rint(self.unit(values) * 255).astype(np.uint8)
-        out = np.empty((*opacity.shape, 3), np.uint8)
+        out = np.empty((*opacity.shape[1:], 3), np.uint8)
         for channel in range(3):  # four times faster than copying the transposed array
             out[..., channel] = values[channel % len(values)]
-        return out, opacity > 0
+        return out, opacity.all(0)
 
     def unit(self, values: np.ndarray) -> np.ndarray:
         """Values as float32 in [0, 1], black to white."""
@@ -164,20 +164,19 @@ class Raster:
             values = self._decoded[[band - 1 for band in self.bands], rows, columns]
         else:
             values = self.file.read(self.bands, window=window)
-        opacity = np.full(values.shape[1:], 255, np.uint8)
+        opacity = np.full(values.shape, 255, np.uint8)
         if self.alpha:
             kind = np.dtype(self.file.dtypes[self.alpha - 1])
             top = 1 if kind.kind == "f" else np.iinfo(kind).max
-            opacity = np.ceil(self.file.read(self.alpha, window=window) * (255 / top)).astype(np.uint8)
+            opacity[:] = np.ceil(self.file.read(self.alpha, window=window) * (255 / top))
         if not {MaskFlags.all_valid, MaskFlags.alpha} & self.flags:
-            masks = self.file.read_masks(1 if self.pillow else self.bands, window=window) > 0
-            masks = masks.reshape(-1, *opacity.shape)
-            opacity[~(masks.any(0) if self.dtype == np.uint8 else masks.all(0))] = 0
+            masks = self.file.read_masks([1] if self.pillow else self.bands, window=window) > 0
+            opacity[np.broadcast_to(~(masks.any(0) if self.dtype == np.uint8 else masks), opacity.shape)] = 0
         if self.palette is not None:
             *values, coverage = self.palette[values[0]].transpose(2, 0, 1)
-            values, opacity = np.stack(values), np.minimum(opacity, coverage)
+            values, opacity = np.stack(values), np.minimum(opacity, coverage).repeat(3, 0)
         elif self.dtype.kind == "f":
-            opacity[~np.isfinite(values).all(0)] = 0
+            opacity[~np.isfinite(values)] = 0
         return values, opacity
 
     def _upright(self, pixels: np.ndarray) -> np.ndarray:

@@ -82,7 +82,7 @@ class Enlarged:
         return found
 
     def values(self, region: Tensor, opacity: np.ndarray) -> np.ndarray:
-        """(C, H, W) to store of a region (1, C, H, W) in [0, 1]; pixels without opacity (H, W) are not painted."""
+        """(C, H, W) to store of a region (1, C, H, W) in [0, 1]; what has no opacity (C, H, W) is not painted."""
         low, high = self.raster.levels if self.raster.stretched else (0, 255)
         if (low, high) == (0, 255) and self.dtype == np.uint8:
             values = to_uint8(region)[0].cpu().numpy()
@@ -95,7 +95,7 @@ class Enlarged:
             same = values == self.nodata
             same = np.broadcast_to(same.all(0), same.shape) if self.dtype == np.uint8 else same
             values[same] = self._beside_nodata
-        values[:, opacity == 0] = 0 if self.nodata is None else self.nodata
+        values[opacity == 0] = 0 if self.nodata is None else self.nodata
         return values
 
     @property
@@ -105,8 +105,8 @@ class Enlarged:
         return self.nodata + 1 if self.nodata < np.iinfo(self.dtype).max else self.nodata - 1
 
     def alpha(self, opacity: np.ndarray) -> np.ndarray:
-        """Opacity of 8 bits in the file's type."""
-        return opacity.astype(self.dtype) * self.dtype.type(np.iinfo(self.dtype).max // 255)
+        """(H, W) opacity of pixels, of (C, H, W) of their values, in the file's type."""
+        return opacity.min(0).astype(self.dtype) * self.dtype.type(np.iinfo(self.dtype).max // 255)
 
     def profile(self) -> dict:
         """What rasterio needs to create it, uncompressed."""

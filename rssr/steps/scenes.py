@@ -124,20 +124,20 @@ def _reader(
 
     def read(top: int, left: int, bottom: int, right: int) -> Tensor:
         values, opacity = raster.read((left, top, right, bottom))
-        seen = _filled(raster.unit(values[channels]), opacity > 0)
-        return torch.from_numpy(seen)[None].expand(1, 3, -1, -1).contiguous().to(device)
+        seen = [_filled(*channel) for channel in zip(raster.unit(values[channels]), opacity[channels] > 0, strict=True)]
+        return torch.from_numpy(np.stack(seen))[None].expand(1, 3, -1, -1).contiguous().to(device)
 
     return read
 
 
 def _filled(pixels: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """(C, h, w) with each pixel that is not valid replaced by the nearest that is; black if none is."""
+    """(h, w) with each value that is not valid replaced by the nearest that is; black if none is."""
     if valid.all():
         return pixels
     if not valid.any():
         return np.zeros_like(pixels)
     rows, columns = distance_transform_edt(~valid, return_distances=False, return_indices=True)
-    return pixels[:, rows, columns]
+    return pixels[rows, columns]
 
 
 def _write(
@@ -150,20 +150,21 @@ def _write(
         enlarged.describe(target)
         for channels, top, left, region in regions:
             height, width = region.shape[2:]
-            opacity = np.full((height // scale, width // scale), 255, np.uint8)
+            opacity = np.full((len(channels), height // scale, width // scale), 255, np.uint8)
             if raster.validity or raster.stretched:
                 box = (left // scale, top // scale, (left + width) // scale, (top + height) // scale)
                 values, opacity = raster.read(box)
-                values = values[channels][:, opacity > 0]
+                opacity = opacity[channels]
+                values = values[channels][opacity > 0]
                 clipped += int(((values < min(raster.levels)) | (values > max(raster.levels))).sum())
                 seen += values.size
-            opacity = opacity.repeat(scale, 0).repeat(scale, 1)
+            opacity = opacity.repeat(scale, 1).repeat(scale, 2)
             parts = {tuple(channel + 1 for channel in channels): enlarged.values(region, opacity)}
             if enlarged.cover == "alpha" and 0 in channels:
                 parts[target.count,] = enlarged.alpha(opacity)[None]
             window = Window(left, top, width, height)
             if enlarged.cover == "mask" and 0 in channels:
-                parts[_MASK,] = mask = np.where(opacity, 255, 0).astype(np.uint8)
+                parts[_MASK,] = mask = np.where(opacity.all(0), 255, 0).astype(np.uint8)
                 target.write_mask(mask, window=window)
             for bands, part in parts.items():
                 if bands != (_MASK,):
