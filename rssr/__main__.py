@@ -103,15 +103,25 @@ def _add_plan(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_compare(commands: argparse._SubParsersAction) -> None:
-    about = "does one run reproduce another? Exit code 0: yes, 1: no, 2: cannot be compared"
+    about = (
+        "does one run, B, reproduce another, A? Exit code 0: yes; 1: scores differ, or B lacks a test set, a model or "
+        "images of A; 2: cannot be compared"
+    )
     compare = commands.add_parser("compare", help=about, description=about)
-    compare.add_argument("folders", type=Path, nargs=2, metavar="FOLDER", help="`results` of a run, or a copy of it")
+    compare.add_argument("folders", type=Path, nargs=2, metavar=("A", "B"), help="`results` of a run, or a copy")
     compare.add_argument(
         "--tolerance",
         type=float,
         default=0.005,
         metavar="DB",
         help="of PSNR; half a unit of the last printed digit by default, and the same of every other metric",
+    )
+    compare.add_argument(
+        "--trained-tolerance",
+        type=float,
+        metavar="DB",
+        help="of networks that both runs trained by the same recipe and seed, since another processor trains them to "
+        "other digits; by default as --tolerance",
     )
     compare.add_argument("--html", type=Path, metavar="FILE", help="also write a page, with both quality tables")
     merge = commands.add_parser("merge", help="results of several machines as one folder, with one page")
@@ -154,7 +164,7 @@ def _compare(arguments: argparse.Namespace) -> None:
     from rssr.render.comparison.report import Report
 
     try:
-        report = Report(*map(Folder, arguments.folders), arguments.tolerance)
+        report = Report(*map(Folder, arguments.folders), arguments.tolerance, arguments.trained_tolerance)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

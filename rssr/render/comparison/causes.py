@@ -7,6 +7,7 @@ only the inputs of that step can be the cause.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import shorten
 from typing import Any
 
 from rssr.base.errors import UserError
@@ -66,7 +67,7 @@ class Step:
 
 
 def causes(a: Folder, b: Folder, differing: Iterable[Artifact]) -> tuple[list[Cause], list[str]]:
-    """The causes of differing score files, likeliest first, and for each model the step where the runs diverge."""
+    """Why score files differ or `b` lacks them, likeliest first, and for each model the step where the runs diverge."""
     differing = list(dict.fromkeys(differing))
     found, parts = _configured(a, b, differing), {}
     configured = bool(found)
@@ -78,7 +79,9 @@ def causes(a: Folder, b: Folder, differing: Iterable[Artifact]) -> tuple[list[Ca
         for step in (step for step in steps[: end + 1] if not step.same):
             of_step += [*step.causes, *_recorded(*step.records, configured)]
         found += of_step
-        if not of_step and not configured:
+        if not of_step and not configured and scores not in b:
+            found.append(Cause("unexplained", f"{scores.path} is only in A"))
+        elif not of_step and not configured:
             found += _recorded(*({k: v for k, v in of.record.items() if k != "files"} for of in (a, b)), True)
             found.append(steps[end].otherwise or Cause("unexplained", f"the {steps[end].name} of {scores.model}"))
     return sorted(dict.fromkeys(found), key=_likelihood), list(parts)
@@ -109,7 +112,7 @@ def _configured(a: Folder, b: Folder, differing: Sequence[Artifact]) -> list[Cau
 
 def _cause(kind: str, what: str, a: Any, b: Any) -> Cause:
     """A cause whose two values are converted to text."""
-    return Cause(kind, what, *("not set" if value is None else str(value) for value in (a, b)))
+    return Cause(kind, what, *("not set" if value is None else shorten(str(value), 80) for value in (a, b)))
 
 
 def _configurations(*folders: Folder) -> list[dict[str, Any]]:

@@ -26,17 +26,19 @@ class Report:
         a: the first folder.
         b: the second.
         tolerance: see Comparison.
+        trained_tolerance: likewise; by default as `tolerance`.
 
     Attributes:
         comparison: the compared scores.
-        causes: why scores differ, likeliest first.
+        causes: why scores differ, be it within the tolerance, likeliest first.
         parts: for each model whose scores differ, the first step whose results differ.
     """
 
-    def __init__(self, a: Folder, b: Folder, tolerance: float) -> None:
+    def __init__(self, a: Folder, b: Folder, tolerance: float, trained_tolerance: float | None = None) -> None:
         self.sides = {"A": a, "B": b}
-        self.comparison: Comparison = compare_scores(a, b, tolerance)
-        self.causes, self.parts = causes(a, b, (score.of for score in self.comparison.beyond))
+        self.comparison: Comparison = compare_scores(a, b, tolerance, trained_tolerance)
+        beyond = self.comparison.beyond or [score for score in self.comparison.scores if score.moved]
+        self.causes, self.parts = causes(a, b, [*self.comparison.lost, *(score.of for score in beyond)])
 
     def lines(self) -> Iterator[str]:
         """The verdict, and the sections that are not empty."""
@@ -65,9 +67,11 @@ class Report:
 
     def tolerances(self) -> str:
         """The tolerance of each metric that was compared."""
-        units = units_of(self.comparison.tolerance)
-        metrics = dict.fromkeys(score.metric for score in self.comparison.scores)
-        return ", ".join(f"{METRICS[name].label} {units / 10 ** METRICS[name].digits:.2g}" for name in metrics)
+        found = self.comparison
+        units, metrics = units_of(found.tolerance), dict.fromkeys(score.metric for score in found.scores)
+        said = ", ".join(f"{METRICS[name].label} {units / 10 ** METRICS[name].digits:.2g}" for name in metrics)
+        times = found.trained_tolerance / found.tolerance if found.tolerance else 1
+        return said if times == 1 else f"{said}; {times:.3g} times that for networks trained in both runs"
 
     def moved(self) -> list[str]:
         """For each model and metric, the number of scores that differ by more than the tolerance."""

@@ -1,7 +1,7 @@
 """Compares the scores of the same images in two folders of results, and gives a verdict."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rssr.base.errors import UserError
@@ -22,6 +22,7 @@ class Score:
         metric: name.
         a: text in the first folder.
         b: text in the second.
+        trained: whether both runs trained the network, by the same recipe and seed.
     """
 
     of: Artifact
@@ -29,6 +30,7 @@ class Score:
     metric: str
     a: str
     b: str
+    trained: bool
 
     @property
     def moved(self) -> float:
@@ -62,53 +64,82 @@ class Comparison:
     Attributes:
         scores: those in both folders.
         only: the scores in only the first and only the second folder, each as its test set, model and metric.
+        lost: score files of the first folder -> how many SR images only they have scores of.
         tolerance: in dB of PSNR; for other metrics, the same multiple of the last printed digit.
+        trained_tolerance: that of networks that both runs trained.
     """
 
     scores: Sequence[Score]
     only: tuple[Sequence[str], Sequence[str]]
+    lost: Mapping[Artifact, int]
     tolerance: float
+    trained_tolerance: float
 
     @property
     def beyond(self) -> list[Score]:
-        """The scores that differ by more than the tolerance."""
-        return [score for score in self.scores if score.units > units_of(self.tolerance)]
+        """The scores that differ by more than their tolerance."""
+        allowed = {False: units_of(self.tolerance), True: units_of(self.trained_tolerance)}
+        return [score for score in self.scores if score.units > allowed[score.trained]]
 
     @property
     def reproduced(self) -> bool:
-        """Whether no score differs by more than the tolerance."""
-        return not self.beyond
+        """Whether nothing is lost, and no score differs by more than its tolerance."""
+        return not self.beyond and not self.lost
+
+    @property
+    def lacking(self) -> list[str]:
+        """What the second folder lacks: whole test sets, models, or SR images."""
+        tests, files = {score.of.test for score in self.scores}, {score.of for score in self.scores}
+        found = []
+        for of, images in self.lost.items():
+            part = f"{images} SR image{'s' * (images > 1)} of " if of in files else ""
+            found.append(f"{part}{of.model} on {set_of(of)}" if of.test in tests else f"the test set {set_of(of)}")
+        return list(dict.fromkeys(found))
 
     @property
     def verdict(self) -> str:
         """The result of the comparison in one sentence."""
         equal = sum(score.a == score.b for score in self.scores)
         said = f"{equal} of {len(self.scores)} scores equal to the byte"
+        found = [f"B lacks {', '.join(self.lacking)}"] if self.lost else []
         if beyond := self.beyond:
-            worst = max(beyond, key=lambda score: score.units)
-            return f"differs: {counted(len(beyond))} by up to {worst.amount}, first in {beyond[0].where}; {said}"
+            worst = max(beyond, key=_units)
+            found.append(f"{counted(len(beyond))} by up to {worst.amount}, first in {beyond[0].where}")
+        if found:
+            return f"differs: {'; '.join([*found, said])}"
         if equal == len(self.scores):
             return f"reproduced: {said}"
-        return f"reproduced within {max(self.scores, key=lambda score: score.units).amount}; {said}"
+        strict, loose = [], []
+        for score in self.scores:
+            (loose if score.units > units_of(self.tolerance) else strict).append(score)
+        words = [max(strict, key=_units).amount] if any(score.moved for score in strict) else []
+        words += [f"{max(loose, key=_units).amount} for networks trained in both runs"] if loose else []
+        return f"reproduced within {' and '.join(words)}; {said}"
 
 
-def compare_scores(a: Folder, b: Folder, tolerance: float = TOLERANCE) -> Comparison:
+def compare_scores(
+    a: Folder, b: Folder, tolerance: float = TOLERANCE, trained_tolerance: float | None = None
+) -> Comparison:
     """Compare the scores of two folders, keyed by test set, model, image, replicate and metric.
 
     If a model has no replicate name in common in the two folders, but equally many replicates, such as after training
-    with other seeds, these are compared in order.
+    with other seeds, these are compared in order. What only the second folder has is no difference.
 
     Raises:
         UserError: if the folders have no score in common.
     """
     scores: list[Score] = []
     only: tuple[list[str], list[str]] = ([], [])
+    lost: dict[Artifact, int] = {}
     files = dict.fromkeys([*a.of_kind("scores", "csv"), *b.of_kind("scores", "csv")])
     for of in files:
         left, right = dict(_values(a, of)), dict(_values(b, of))
         renamed = _paired([key[1] for key in left], [key[1] for key in right])
         right = {(image, renamed.get(name, name), metric): text for (image, name, metric), text in right.items()}
-        scores += [Score(of, key[0], key[2], text, right[key]) for key, text in left.items() if key in right]
+        trained = _trained(a, b, of)
+        scores += [Score(of, key[0], key[2], text, right[key], trained) for key, text in left.items() if key in right]
+        if images := {key[:2] for key in left} - {key[:2] for key in right}:
+            lost[of] = len(images)
         for keys, there, missing in ((left, right, only[0]), (right, left, only[1])):
             missing += [f"{set_of(of)}, {of.model}, {METRICS[key[2]].name}" for key in keys if key not in there]
     if not scores:
@@ -116,7 +147,7 @@ def compare_scores(a: Folder, b: Folder, tolerance: float = TOLERANCE) -> Compar
             f"{a.path} and {b.path} have no score in common, of {len(only[0])} and {len(only[1])}",
             "name two folders `results` of the same test sets and models",
         )
-    return Comparison(scores, only, tolerance)
+    return Comparison(scores, only, lost, tolerance, tolerance if trained_tolerance is None else trained_tolerance)
 
 
 def units_of(tolerance: float) -> float:
@@ -139,6 +170,19 @@ def _values(folder: Folder, of: Artifact) -> Iterator[tuple[tuple[str, str, str]
         for metric in METRICS:
             if row.get(metric):
                 yield (row["image"], row["replicate"], metric), row[metric]
+
+
+def _trained(a: Folder, b: Folder, of: Artifact) -> bool:
+    """Whether both runs trained the network whose scores these are, by the same recipe and seeds."""
+    recipes = [
+        [folder.json(w).get("recipe") for w in folder.of_kind("weights", "json") if w.model == of.model]
+        for folder in (a, b)
+    ]
+    return bool(recipes[0]) and all(recipes[0]) and recipes[0] == recipes[1]
+
+
+def _units(score: Score) -> float:
+    return score.units
 
 
 def _paired(left: Sequence[str], right: Sequence[str]) -> dict[str, str]:

@@ -95,7 +95,7 @@ def ablation(
         f"Ablation of {models[full]['label']}. {_cost_caption(profiles)}. Quality: mean over the images; Δ: difference "
         f"from {models[full]['label']}. Best bold, second underlined. {protocols(metrics)}"
     )
-    if any(key.endswith("_spread") for key in numbers):
+    if any(f"{column.key}_spread" in numbers for column in columns):
         caption += " A Δ behind a mean: range of the means of replicates."
     shown_models = {name: models[name] for name in profiles}
     return Table(
@@ -196,7 +196,7 @@ def _reference(profiles: Mapping[str, Mapping]) -> Mapping[str, Any]:
 def _setup(profile: Mapping[str, Any]) -> str:
     """The conditions that a measurement holds for."""
     latency = profile["latency"]
-    where = profile["machine"]["processor"] if latency["device"].startswith("CPU") else latency["device"]
+    where = profile["machine"]["processor"] if latency["device_type"] == "cpu" else latency["device"]
     return (
         f"an LR input of {'x'.join(map(str, profile['input_shape']))}, {latency['precision']}, on {where}, "
         f"{latency['threads']} threads, PyTorch {profile['libraries']['torch']} ({latency['backend']})"

@@ -141,10 +141,11 @@ def side_by_side(
     numbers = pd.DataFrame(list(rows.values()))
     metrics = list(dict.fromkeys(metric for frame in qualities.values() for metric in metrics_of(frame)))
     several = len(conditions) > 1
+    spread_said = " Δ: range over replicates." if any(f"{key}_spread" in numbers for key in columns) else ""
     caption = (
         f"All test sets{'' if several else f', {next(iter(conditions.values()))}'}. Mean over the images; best bold, "
         f"second underlined{' in each group of rows' if several else ''}. {protocols(metrics)} Intervals are in the "
-        f"table of each test set.{' Δ: range over replicates.' if numbers.filter(like='_spread').size else ''}"
+        f"table of each test set.{spread_said}"
     )
     notes = [f"{group}: {words}." for group, words in conditions.items()] if several else []
     return Table(
