@@ -70,7 +70,9 @@ def _matches(root: Path, pattern: str) -> list[tuple[str, Path]]:
         raise UserError(f"no image matches '{pattern}' in the folder {root}", "correct `images` or `split`")
     for path in found:
         _check_name(path.relative_to(root))
-    return [(path.relative_to(root).with_suffix("").as_posix(), path) for path in found]
+    names = [path.relative_to(root).with_suffix("").as_posix() for path in found]
+    # A spreadsheet takes a first "=", "+", "-" or "@" in scores for that of a formula.
+    return [(f"_{name}" if name[0] in "=+-@" else name, path) for name, path in zip(names, found, strict=True)]
 
 
 def _below(root: Path, pattern: str) -> Iterator[Path]:

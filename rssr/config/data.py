@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from rssr.config.block import Block
+from rssr.config.block import Block, Label
 from rssr.datasets.degradations import STEPS
 from rssr.datasets.registry import EXTERNAL, MODULES
 
@@ -13,7 +13,7 @@ from rssr.datasets.registry import EXTERNAL, MODULES
 class Dataset(Block):
     """A data set: one that the suite knows, or a folder of images."""
 
-    label: str = Field(description="name in tables and figures")
+    label: Label = Field(description="name in tables and figures")
     module: Literal[MODULES] | None = Field(None, description="a module of datasets/")
     images: str | None = Field(None, description="a folder of your own images, instead of `module`")
     root: str | None = Field(

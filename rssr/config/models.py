@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeInt, model_validator
 
-from rssr.config.block import Block
+from rssr.config.block import Block, Label
 from rssr.models.entry import Entry, Network
 from rssr.models.names import INTERPOLATIONS, NETWORKS
 
@@ -23,8 +23,8 @@ class Literature(Block):
 class Model(Network):
     """A row of the tables: a network with its weights, a checkpoint, or an interpolation."""
 
-    label: str = Field(description="name in tables and figures")
-    note: str | None = Field(None, description="remark shown below the tables, such as where the weights come from")
+    label: Label = Field(description="name in tables and figures")
+    note: Label | None = Field(None, description="remark shown below the tables, such as where the weights come from")
     required: bool = Field(
         True, description="false: if its weights are unavailable, its row is left out, and the tables say why"
     )

@@ -83,7 +83,12 @@ class Config(Block):
     def _names_exist(self) -> "Config":
         if len(set(self.scales)) != len(self.scales) or not self.scales:
             raise ValueError("`scale` needs one or more different factors")
+        labels: dict[str, str] = {}
         for name, model in self.models.items():
+            if (other := labels.setdefault(model.label, name)) != name:
+                raise ValueError(
+                    f"models.{other} and models.{name} have one label, '{model.label}': change one of them"
+                )
             others = [other for other in self.models if other != name]
             named = {"train_on": self.datasets, "train": self.training, "ablates": others}
             for (key, known), kind in zip(named.items(), ("data set", "recipe", "model"), strict=True):

@@ -26,6 +26,11 @@ def read_scores(path: Path, unit: str = "") -> pd.DataFrame:
     return frame.groupby(["image", "unit"], sort=False, as_index=False).agg(_mean) if several else frame
 
 
+def read_numbers(path: Path) -> pd.DataFrame:
+    """Read the numbers of a table; a model may be called "007" or "nan"."""
+    return pd.read_csv(path, dtype={"model": str, "label": str}, keep_default_na=False, na_values=[""])
+
+
 def read_replicates(path: Path) -> dict[str, pd.DataFrame]:
     """Replicate -> its scores, in the format of read_scores(); empty if there is only one."""
     frame = _read(path)

@@ -1,11 +1,10 @@
 """Render the cost and quality of a network and its variants."""
 
-import pandas as pd
-
 from rssr.base.files import read_json
 from rssr.base.process import run
 from rssr.plan.artifacts import artifact_at, by_model
 from rssr.render import options
+from rssr.render.scores import read_numbers
 from rssr.render.tables.cost import ablation
 
 
@@ -17,7 +16,7 @@ def main() -> None:
     arguments = parser.parse_args()
     profiles = {name: read_json(path) for name, path in by_model(arguments.profiles).items()}
     profiles = {arguments.full: profiles.pop(arguments.full), **profiles}
-    qualities = {artifact_at(path).test: pd.read_csv(path) for path in arguments.qualities}
+    qualities = {artifact_at(path).test: read_numbers(path) for path in arguments.qualities}
     ablation(profiles, arguments.models, qualities, arguments.test_sets, arguments.metrics).write(arguments.out)
 
 

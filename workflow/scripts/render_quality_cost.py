@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from rssr.base.files import read_json
 from rssr.base.process import run
 from rssr.plan.artifacts import by_model
 from rssr.render import options
 from rssr.render.figures.cost import quality_cost
 from rssr.render.figures.style import save
+from rssr.render.scores import read_numbers
 
 
 def main() -> None:
@@ -18,7 +17,7 @@ def main() -> None:
     parser.add_argument("--quality", type=Path, required=True, help="CSV of the quality table")
     arguments = parser.parse_args()
     profiles = {name: read_json(path) for name, path in by_model(arguments.profiles).items()}
-    save(quality_cost(pd.read_csv(arguments.quality), profiles, arguments.models, arguments.metric), arguments.out)
+    save(quality_cost(read_numbers(arguments.quality), profiles, arguments.models, arguments.metric), arguments.out)
 
 
 run(main)

@@ -16,6 +16,7 @@ from matplotlib.textpath import TextToPath  # noqa: E402
 from matplotlib.ticker import FixedLocator, NullLocator  # noqa: E402
 
 from rssr.base.files import replacing  # noqa: E402
+from rssr.render.figures import fonts  # noqa: E402
 
 WIDTH = 7.2  # inches: both columns of a page, so that what is 7 pt here is 7 pt in print
 HEIGHT = 9.6  # inches: the most that a page has room for
@@ -131,6 +132,7 @@ def save(figure: plt.Figure, stem: Path) -> None:
     style = STYLE | {
         "figure.constrained_layout.use": False
     }  # savefig() would give it to a figure that was made without
+    fonts.use(figure)
     for suffix, metadata in ((".png", {"Software": None}), (".pdf", {"CreationDate": None})):
         with replacing(stem.with_suffix(suffix)) as path, mpl.rc_context(style):
             figure.savefig(path, metadata=metadata)

@@ -4,12 +4,14 @@ import re
 import textwrap
 from collections.abc import Iterable
 
+import pandas as pd
+
 MARKUP = {
     "markdown": {1: "**{}**", 2: "<u>{}</u>"},
     "latex": {1: r"\textbf{{{}}}", 2: r"\underline{{{}}}"},
 }
 _ESCAPED = {
-    "markdown": str.maketrans({character: rf"\{character}" for character in "|*`"}),
+    "markdown": str.maketrans({character: rf"\{character}" for character in "\\|*`~$"}),
     "latex": str.maketrans(
         {character: rf"\{character}" for character in "%_&#${}"}
         | {character: f"${character}$" for character in "<>|"}
@@ -18,6 +20,7 @@ _ESCAPED = {
         | {"↑": r"$\uparrow$", "↓": r"$\downarrow$", "–": "--", "Δ": r"$\Delta$", "/": r"/\allowbreak{}"}
     ),
 }
+_LINK_OR_STRESS = re.compile(r"(?<!\w)(?=_)|(?=_(?!\w))|(?=&#?\w+;)")
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")  # Markdown would take it for HTML; "< 0.001" stays as it is
 
 
@@ -35,4 +38,19 @@ def latex_row(cells: Iterable[str]) -> str:
 def escape(text: str, kind: str) -> str:
     """A text as "markdown" or "latex" shows it as it is."""
     text = text.translate(_ESCAPED[kind])
-    return _TAG.sub(r"\\<", text) if kind == "markdown" else text
+    return without_tags(_LINK_OR_STRESS.sub(r"\\", text)) if kind == "markdown" else text
+
+
+def without_tags(text: str) -> str:
+    """Markdown without HTML and links, whatever stands in labels."""
+    return _TAG.sub(r"\\<", re.sub(r"\](?=\()", r"\]", text))
+
+
+def harmless(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows whose texts a spreadsheet shows instead of taking a first "=", "+", "-" or "@" for that of a formula."""
+
+    def shown(cell: object) -> object:
+        formula = isinstance(cell, str) and re.match(r"[=+\-@](?![\d.]*$)", cell)
+        return f"'{cell}" if formula else cell
+
+    return rows.assign(**rows.select_dtypes(exclude="number").map(shown))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from rssr.base.files import replacing
-from rssr.render.tables.markup import MARKUP, escape, latex_row, stacked
+from rssr.render.tables.markup import MARKUP, escape, harmless, latex_row, stacked, without_tags
 
 ARROWS = {"higher": "↑", "lower": "↓"}
 
@@ -77,20 +77,22 @@ class Table:
     def write(self, stem: Path) -> None:
         """Write stem.csv (numbers in full precision), stem.md, stem.tex and stem.html (as shown)."""
         with replacing(stem.with_suffix(".csv")) as path:
-            (self.numbers if self.pairs is None else self.pairs).to_csv(path, index=False, lineterminator="\n")
+            rows = self.numbers if self.pairs is None else self.pairs
+            harmless(rows).to_csv(path, index=False, lineterminator="\n")
         for suffix, text in ((".md", self.markdown()), (".tex", self.latex(stem.name)), (".html", self.html())):
             with replacing(stem.with_suffix(suffix)) as path:
                 path.write_text(text, encoding="utf-8")
 
     def markdown(self) -> str:
         """The table with caption and notes, for GitHub and the README."""
-        titles = ["<br>".join(filter(None, (column.over, column.label))) for column in self._shown()]
+        titles = [(column.over, column.label) for column in self._shown()]
+        titles = ["<br>".join(escape(text, "markdown") for text in both if text) for both in titles]
         rule = [tuple("---" for _ in titles)] if self.below else []
         shown = pd.DataFrame([*self._rows("markdown"), *rule, *self._below("markdown")], columns=titles)
         alignment = ["left" if column.digits is None else "right" for column in self._shown()]
         body = shown.to_markdown(index=False, disable_numparse=True, colalign=alignment)
-        notes = "".join(f"\n- {note}" for note in self.notes)
-        return f"{self.caption}\n\n{body}\n" + (f"{notes}\n" if notes else "")
+        notes = "".join(f"\n- {without_tags(note)}" for note in self.notes)
+        return f"{without_tags(self.caption)}\n\n{body}\n" + (f"{notes}\n" if notes else "")
 
     def latex(self, name: str) -> str:
         """The table as a float, shrunk to the width of the line; needs the packages booktabs and graphicx."""
@@ -283,4 +285,14 @@ def _model_attribute(model: str) -> str:
 
 def model_notes(models: Mapping[str, Mapping]) -> list[str]:
     """What is remarked of the models, a line each."""
-    return [f"{model['label']}: {'; '.join(model['notes'])}" for model in models.values() if model["notes"]]
+    notes = [f"{model['label']}: {'; '.join(model['notes'])}" for model in models.values() if model["notes"]]
+    if odd := [model["label"] for model in models.values() if max(model["label"], default="") > "\u024f"]:
+        from rssr.render.figures.fonts import cover  # takes time, and Latin letters are in every font
+
+        notes += [
+            f"{label}: figures show boxes for {missing}, which no font of this machine has: install one that has them, "
+            "such as Noto Sans, and run again"
+            for label in odd
+            if (missing := cover(label)[1])
+        ]
+    return notes

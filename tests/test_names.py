@@ -1,0 +1,108 @@
+"""Names and labels never break what they stand in: tables in four forms, spreadsheets, figures, the configuration."""
+
+import csv
+import html
+import io
+import re
+import warnings
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+from markdown_it import MarkdownIt
+
+from rssr.base.errors import UserError
+from rssr.base.files import write_image
+from rssr.config import validate
+from rssr.datasets.folder import data_set
+from rssr.render.figures import fonts, style
+from rssr.render.scores import read_numbers
+from rssr.render.tables.table import Column, Table, model_notes
+
+LABELS = [
+    *("Mine (A|B)", "50 % {x} #1 & co_", "_net_ and *net* ~~old~~", "$x^2$", r"a\|b \textbf{c}", "[HAT](javascript:x)"),
+    *(
+        "<b>bold</b><script>",
+        "&lt;T&gt;",
+        "nan",
+        "007",
+        "1e5",
+        "-",
+        "None",
+        "`code`",
+        "双三次",
+        '‘quoted’ "twice"',
+        "a/b\\c",
+    ),
+    *("=cmd|' /C calc'!A0", "+1+1", "-net", "@SUM(A1)", "![i](x)", "#", "--", "{label}", "{}", "%s", "x" * 300),
+]
+
+
+def table(label):
+    numbers = pd.DataFrame({"model": ["nan", "007"], "label": [label, "Other"], "psnr_y": [30.123, 29.0]})
+    numbers[f"{label}/b"] = [1.0, 2.0]
+    columns = [Column("psnr_y", "PSNR ↑", 2, "higher", over=label), Column(f"{label}/b", "B", 1)]
+    return Table(numbers, columns, f"Quality: {label}", f"{label}, x4.", [f"{label}: a note"])
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_a_label_is_shown_as_it_is_in_every_form(label, tmp_path):
+    table(label).write(tmp_path / "quality")
+    rendered = MarkdownIt("gfm-like", {"linkify": False}).render((tmp_path / "quality.md").read_text())
+    for page in (rendered, (tmp_path / "quality.html").read_text()):
+        rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.S) for row in page.split("<tr")[1:]]
+        assert [len(row) for row in rows] == [3, 3, 3]
+        assert html.unescape(re.sub(r"<[^>]+>", "", rows[1][0])) == label
+        assert label in html.unescape(re.sub(r"<br\s*/?>|<button[^>]*>|</button>", " ", rows[0][1])).replace("\n", " ")
+        assert "<script" not in page and "<b>" not in page and "<img" not in page and "href" not in page
+    latex = (tmp_path / "quality.tex").read_text()
+    assert latex.count("{") - latex.count(r"\{") - latex.count(r"\textbackslash{}") >= 0
+    row = next(line for line in latex.splitlines() if "30.12" in line)
+    assert len(re.findall(r"(?<!\\)&", row)) == 2 and not re.search(r"(?<!\\)[%#]", row)
+    rows = list(csv.reader(io.StringIO((tmp_path / "quality.csv").read_text())))
+    cell = rows[1][1]
+    assert cell.removeprefix("'") == label and (cell[0] not in "=+-@" or cell == "-")
+    numbers = read_numbers(tmp_path / "quality.csv")
+    assert numbers["model"].tolist() == ["nan", "007"] and numbers["psnr_y"].tolist() == [30.123, 29.0]
+
+
+def models(*labels):
+    return {
+        "datasets": {"mine": {"label": "Mine", "images": "x", "split": {"test": "*"}}},
+        "models": {f"m{i}": {"label": label, "arch": "bicubic"} for i, label in enumerate(labels)},
+    }
+
+
+@pytest.mark.parametrize("labels", [("Net", "Net"), ("Net", " Net "), ("a b", "a\n b"), ("é", "e\u0301")])
+def test_two_models_cannot_share_a_label(labels):
+    with pytest.raises(UserError, match=r"models.m0 and models.m1 have one label, '.*': change one of them"):
+        validate(models(*labels), "c.yaml")
+    assert validate(models("Net", "net"), "c.yaml").models["m1"].label == "net"
+
+
+@pytest.mark.parametrize("label", ["", "  ", "\n", "a\x00b", "a\x1b[31m", "\udce9"])
+def test_a_label_that_cannot_be_shown_is_refused_with_the_rule(label):
+    with pytest.raises(UserError, match=r"'models.m0.label': .*(shown on one line|unicode)"):
+        validate(models(label), "c.yaml")
+
+
+def test_image_names_are_no_formulas(tmp_path):
+    for name in ("=cmd", "@x", "-1", "+1", "sub=1"):
+        write_image(tmp_path / f"{name}.png", plt.np.zeros((8, 8, 3), plt.np.uint8))
+    assert sorted(data_set(str(tmp_path), {"test": "*"}).splits["test"]) == ["_+1", "_-1", "_=cmd", "_@x", "sub=1"]
+
+
+def test_letters_that_no_font_has_are_said_below_tables_and_others_are_drawn(tmp_path, monkeypatch):
+    """A font of matplotlib's own stands for one that a machine has installed: DejaVu lacks one of its letters."""
+    families, missing = fonts.cover("abc 双三次 x")
+    notes = model_notes({"net": {"label": "双三次", "notes": []}})
+    assert bool(missing) == any("figures show boxes for" in note and missing in note for note in notes)
+    assert families[0] == "DejaVu Sans" and fonts.cover("abcé ↑")[1] == ""
+    only = next(c for c in map(chr, range(0xE000, 0xF8FF)) if fonts.cover(c)[1] == "" and len(fonts.cover(c)[0]) == 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # of a missing glyph
+        figure, axis = plt.subplots()
+        axis.set_title(f"a{only}b")
+        axis.set_yticks([0], [only])
+        style.save(figure, tmp_path / "figure")
+    assert (tmp_path / "figure.pdf").exists()
