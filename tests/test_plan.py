@@ -113,6 +113,7 @@ def test_replicates_have_names():
     model = several.model_at("edsr_test", 4)
     assert model.replicates == ["seed10", "seed3"] and model.seed_of == {"seed10": 10, "seed3": 3}
     assert "seed" not in jobs.recipe(several, model), "a further seed trains none of the others again"
+    assert "devices" not in jobs.recipe(several, model), "nor does another number of devices"
     assert [drawn("seed10", number) for number in (0, 1)] == ["seed10", "seed10_draw1"]
     (weights,) = plan.model_at("edsr_test", 4).weights("synthetic")
     assert weights.path == "results/weights/edsr_test/synthetic/x4/seed10.safetensors"

@@ -58,7 +58,7 @@ def options(step, images, out, precision):
     train = ["--hr-dir", images / "hr", "--recipe", Recipe.model_validate(recipe).model_dump_json(), "--seed", "1"]
     return {
         "train_model": [*lr, *train, "--weights", out / "w.safetensors"],
-        "upscale_images": [*lr, "--out", out / "sr"],
+        "upscale_images": [*lr, "--draws", "1", "--out", out / "sr"],
         "profile_model": ["--profile", profile, "--out", out / "p.json"],
         "audit_protocol": ["--hr-dir", images / "hr", "--scale", "4", "--images", "1", "--out", out / "a.csv"],
         "measure_attribution": [*lr, "--scale", "4", "--analysis", analysis, "--out", out / "a.npz"],

@@ -20,6 +20,7 @@ from rssr.base.errors import UserError
 from rssr.base.files import sha256, write_image
 from rssr.base.images import read_tensor
 from rssr.base.resampling import to_uint8
+from rssr.base.tensors import read_weights
 from rssr.config.models import Recipe
 from rssr.datasets.folder import data_set
 from rssr.datasets.prepare import prepare_hr, prepare_lr
@@ -27,6 +28,7 @@ from rssr.metrics.fidelity import psnr
 from rssr.models.registry import build
 from rssr.models.upscaler import Upscaler
 from rssr.steps.checkpoints import Checkpoints
+from rssr.steps.distributed import Team
 from rssr.steps.patches import Ahead, DevicePatches, Patches
 from rssr.steps.training import Trainer, learning_rate
 from rssr.steps.validation import Validation
@@ -126,6 +128,15 @@ def test_options_of_speed_train_the_same_network(images, tmp_path, change):
 
 def test_epochs_are_passes_over_the_images(images, tmp_path):
     assert trainer(images, tmp_path, recipe(iterations=None, epochs=10)).total == 15  # 10 epochs of 3 images by 2
+
+
+@pytest.mark.parametrize("way", [lambda patches: patches, lambda patches: DevicePatches(patches, CPU)])
+def test_shares_make_up_the_batch(images, way):
+    settings = recipe(batch=6)
+    folders = images / "HR-x4", images / "LR/x4-bicubic"
+    shares = [way(Patches(*folders, 4, settings, (rank, 3)))(4) for rank in range(3)]
+    for whole, *parts in zip(patches_of(images, settings)(4), *shares, strict=True):
+        assert torch.equal(torch.stack(parts, 1).flatten(0, 1), whole)
 
 
 class Dropping(torch.nn.Module):
@@ -289,25 +300,43 @@ def test_a_full_disk_loses_the_newest_state_only(images, tmp_path, monkeypatch):
     assert trainer(images, tmp_path, recipe()).done == 4
 
 
-def test_the_script_ends_with_the_same_bytes_however_often_it_is_killed(images, tmp_path):
-    """By signals at random moments; SIGKILL loses what came after the last checkpoint, the others nothing."""
+def script(images, settings, weights, devices=1):
+    """How to start the script, for subprocess."""
     small = {"num_in_ch": 3, "num_out_ch": 3, "num_feat": 4, "num_block": 1, "upscale": 4}
-    settings = recipe(iterations=400, checkpoint_every=5, log_every=100)
     command = [sys.executable, str(ROOT / "workflow/scripts/train_model.py"), "--seed", "10", "--device", "cpu"]
     command += ["--model", json.dumps({"arch": "basicsr:EDSR", "args": small, "scale": 4})]
     command += ["--recipe", json.dumps(settings), "--hr-dir", images / "HR-x4", "--lr-dir", images / "LR/x4-bicubic"]
+    command += ["--devices", str(devices), "--weights", weights]
+    return {"args": command, "env": {"PYTHONPATH": str(ROOT)}, "text": True}
+
+
+def newer(path, begun):
+    try:
+        return path.stat().st_mtime > begun
+    except FileNotFoundError:  # replaced meanwhile
+        return False
+
+
+def stopped(start, weights, number):
+    """The process, and what it said, after a signal soon after its first checkpoint."""
+    with subprocess.Popen(**start, stderr=subprocess.PIPE) as process:
+        begun = time.time()
+        while not any(newer(path, begun) for path in weights.parent.glob("checkpoints/[!.]*")):
+            time.sleep(0.005)
+        time.sleep(random.uniform(0, 0.1))
+        process.send_signal(number)
+        return process, process.stderr.read()
+
+
+def test_the_script_ends_with_the_same_bytes_however_often_it_is_killed(images, tmp_path):
+    """By signals at random moments; SIGKILL loses what came after the last checkpoint, the others nothing."""
+    settings = recipe(iterations=400, checkpoint_every=5, log_every=100)
     digests = []
     for name, signals in (("one", []), ("two", [signal.SIGKILL, signal.SIGTERM, signal.SIGUSR1])):
         weights = tmp_path / name / "w.safetensors"
-        start = {"args": [*command, "--weights", weights], "env": {"PYTHONPATH": str(ROOT)}, "text": True}
+        start = script(images, settings, weights)
         for number in signals:
-            with subprocess.Popen(**start, stderr=subprocess.PIPE) as process:
-                begun = time.time()
-                while not any(path.stat().st_mtime > begun for path in weights.parent.glob("checkpoints/*")):
-                    time.sleep(0.005)
-                time.sleep(random.uniform(0, 0.1))
-                process.send_signal(number)
-                told = process.stderr.read()
+            process, told = stopped(start, weights, number)
             assert process.returncode == (-number if number == signal.SIGKILL else 1), told
             assert number == signal.SIGKILL or f"{number.name} after iteration" in told
         result = subprocess.run(**start, capture_output=True)
@@ -327,3 +356,29 @@ def test_an_output_of_another_kind_names_the_images(images, tmp_path):
     network = Upscaler(torch.nn.Sequential(torch.nn.Conv2d(3, 3, 1), Pair()))
     with pytest.raises(UserError, match=r"iteration 1, on images [abc](, [abc])?: Sequential returned a tuple"):
         trainer(images, tmp_path / "checkpoints", recipe(), network).run()
+
+
+def test_two_processes_train_what_one_does_and_resume_exactly(images, tmp_path):
+    """One and two have their own checkpoints; what two resume has the bytes of an unbroken run of two."""
+    settings, weights = recipe(iterations=150, batch=4, checkpoint_every=5, log_every=1), tmp_path / "a/w.safetensors"
+    process, told = stopped(script(images, settings, weights, 2), weights, signal.SIGTERM)
+    assert process.returncode == 1 and told.count("SIGTERM after iteration") == 1, told
+    found = []
+    for devices, path, resumed in ((1, weights, False), (2, weights, True), (2, tmp_path / "b/w.safetensors", False)):
+        result = subprocess.run(**script(images, settings, path, devices), capture_output=True)
+        assert result.returncode == 0 and result.stdout.count("resumed after iteration") == resumed, result.stderr
+        assert json.loads(path.with_suffix(".json").read_text())["devices"] == devices
+        found.append((sha256(path), pd.read_csv(path.with_suffix(".csv")), read_weights(path)))
+    (_, one, alone), (digest, two, shared), (unbroken, whole, _) = found
+    assert digest == unbroken and two.equals(whole)
+    assert len(one) == 150 and (one["loss"] - two["loss"]).abs().max() < 1e-5
+    torch.testing.assert_close(shared, alone, rtol=1e-3, atol=1e-4)
+
+
+def test_what_would_depend_on_devices_is_refused(images, tmp_path):
+    with pytest.raises(ValidationError, match="a `batch` of 4 cannot be shared equally by 3 `devices`"):
+        recipe(batch=4, devices=3)
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 3, 1), torch.nn.BatchNorm2d(3))
+    parts = patches_of(images, recipe()), Checkpoints(tmp_path, []), CPU
+    with pytest.raises(UserError, match="train this network with `devices: 1`"):
+        Trainer(network, recipe(), *parts, team=Team(0, 2))

@@ -170,6 +170,11 @@ def test_what_a_model_is_a_variant_of_remakes_its_table_only(planned):
     assert rules(planned.jobs()) == {"render_ablation"} | RECORDS
 
 
+def test_another_number_of_devices_trains_nothing_again(planned):
+    planned.change(training={"test": {"devices": 2}})
+    assert rules(planned.jobs()) == RECORDS
+
+
 def test_another_look_into_networks_remakes_nothing_else(planned):
     planned.change(analysis={"steps": 3})
     analysis = {"measure_attribution", "measure_features", "render_attribution", "render_features"}

@@ -96,6 +96,9 @@ class Recipe(Block):
     compile: Literal["default", "reduce-overhead", "max-autotune"] | None = Field(
         None, description="mode of torch.compile; by default nothing is compiled"
     )
+    devices: int = Field(
+        1, ge=1, description="GPUs that share each batch; other numbers change the weights by rounding alone"
+    )
     seeds: tuple[NonNegativeInt, ...] = Field(
         (10,), min_length=1, description="seeds of the initial weights and of the patches; each trains a replicate"
     )
@@ -118,6 +121,12 @@ class Recipe(Block):
             raise ValueError("`keep: best` needs `validate_every`")
         if (self.validate_every or 0) % self.log_every:
             raise ValueError("`validate_every` has to be a multiple of `log_every`: its values are rows of the curve")
+        return self
+
+    @model_validator(mode="after")
+    def _equal_shares(self) -> "Recipe":
+        if self.batch % self.devices:
+            raise ValueError(f"a `batch` of {self.batch} cannot be shared equally by {self.devices} `devices`")
         return self
 
     @model_validator(mode="after")

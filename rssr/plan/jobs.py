@@ -55,9 +55,9 @@ def architecture(given: ModelPlan) -> str:
 def recipe(plan: Plan, given: ModelPlan) -> str:
     """The recipe of a trained model, defaults filled in.
 
-    Seeds are excluded, so adding one does not retrain the others.
+    Seeds are excluded, so adding one does not retrain the others; and `devices`, which changes no more than rounding.
     """
-    return plan.config.training[given.config.train].model_dump_json(exclude={"seeds"})
+    return plan.config.training[given.config.train].model_dump_json(exclude={"seeds", "devices"})
 
 
 def rows(models: Iterable[ModelPlan]) -> str:

@@ -19,14 +19,14 @@ from rssr.models.registry import build, network_of
 from rssr.models.weights import has_released_names
 from rssr.plan.training_set import TrainingSet
 from rssr.steps.catalogue import entry_of, here
-from rssr.steps.training import iterations
+from rssr.steps.training import has_batch_norms, iterations
 
 # Keys of a recipe that BasicSR's SRModel supports with one value only.
 _FIXED = {"clip": None, "precision": "fp32", "keep": "last"}
 _LOSSES = {"l1": {"type": "L1Loss"}, "l2": {"type": "MSELoss"}, "charbonnier": {"type": "CharbonnierLoss", "eps": 1e-6}}
 _HEADER = """\
 # {name} by its recipe `{recipe}`, for BasicSR 1.4.2; run it with: python -m rssr basicsr {path}
-# Not carried over, because the weights do not depend on it: channels_last, compile, validate_every.
+# Not carried over, because the weights do not depend on it: channels_last, compile, devices, validate_every.
 # An epoch here is a shuffled order of the images, {ratio} times each; in this project each patch draws its image.
 """
 _ENLARGED = 100  # passes over the images per epoch, because BasicSR starts its workers anew at each
@@ -55,7 +55,7 @@ def write_options(config: Config, name: str, scale: int, path: Path) -> None:
         network = network_of(build(entry))
     if model.range != 1 or recipe.patch % model.multiple_of:
         raise UserError(f"models.{name}: BasicSR trains the class alone, without `range` and `multiple_of`")
-    if recipe.ema and any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in network.modules()):
+    if recipe.ema and has_batch_norms(network):
         raise UserError(f"models.{name} has batch norms: BasicSR's `ema` does not average their statistics")
     images = TrainingSet(model.train_on or next(iter(config.datasets)), scale, next(iter(config.degradations)))
     manifest = here(images.lr.path)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,13 +37,17 @@ class Patches:
         lr_dir: results/data/{dataset}/train/LR/x{scale}-{degradation}.
         scale: upscaling factor.
         recipe: the recipe's batch and patch are used, and the replicate's seed.
+        share: (i, n) for every n-th patch of each batch, from the i-th on.
 
     Attributes:
         names: names of the images.
         lr, hr: the images, (3, h, w) uint8 each.
     """
 
-    def __init__(self, hr_dir: Path, lr_dir: Path, scale: int, recipe: Mapping[str, Any]) -> None:
+    def __init__(
+        self, hr_dir: Path, lr_dir: Path, scale: int, recipe: Mapping[str, Any], share: tuple[int, int] = (0, 1)
+    ) -> None:
+        self.share = share
         self.scale, self.patch, self.batch = scale, recipe["patch"], recipe["batch"]
         self.seed = recipe["seed"]
         self.names = [row["image"] for row in read_csv(hr_dir / "manifest.csv")]
@@ -54,18 +59,22 @@ class Patches:
                 raise UserError(f"{lr_dir / name}.png has a side below the recipe's patch of {self.patch} pixels")
 
     def draws(self, iteration: int) -> Iterator[Draw]:
-        """The patches of an iteration."""
+        """The patches of an iteration, those of other shares included."""
         random = np.random.default_rng([self.seed, iteration])
         for _ in range(self.batch):
             image = random.integers(len(self.lr))
             top, left = (random.integers(side - self.patch + 1) for side in self.lr[image].shape[1:])
             yield Draw(image, top, left, random.integers(4), random.integers(2))
 
+    def own_draws(self, iteration: int) -> Iterator[Draw]:
+        """The patches of this share."""
+        return islice(self.draws(iteration), self.share[0], None, self.share[1])
+
     def __call__(self, iteration: int) -> tuple[Tensor, Tensor]:
         """The batch of an iteration: LR (B, 3, p, p) and HR (B, 3, s * p, s * p), both in [0, 1]."""
         pairs = [
             (_cut(self.lr[draw.image], draw, self.patch, 1), _cut(self.hr[draw.image], draw, self.patch, self.scale))
-            for draw in self.draws(iteration)
+            for draw in self.own_draws(iteration)
         ]
         return tuple(torch.from_numpy(np.stack(side)).float() / 255 for side in zip(*pairs, strict=True))
 
@@ -94,7 +103,7 @@ class DevicePatches:
 
     def __call__(self, iteration: int) -> tuple[Tensor, Tensor]:
         """See Patches."""
-        draws = list(self.patches.draws(iteration))
+        draws = list(self.patches.own_draws(iteration))
         return tuple(side.gathered(draws) for side in self.sides)
 
 

@@ -18,6 +18,7 @@ from rssr.base.errors import UserError
 from rssr.base.files import sha256, write_csv
 from rssr.base.process import stop_signals
 from rssr.steps.checkpoints import Checkpoints
+from rssr.steps.distributed import Team
 from rssr.steps.patches import Patches
 
 _LOSSES = {
@@ -48,6 +49,11 @@ def iterations(recipe: Mapping[str, Any], images: int) -> int:
     return recipe["iterations"] or max(1, recipe["epochs"] * images // recipe["batch"])
 
 
+def has_batch_norms(network: nn.Module) -> bool:
+    """Whether a network computes statistics of a batch while it trains."""
+    return any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in network.modules())
+
+
 class Trainer:
     """A training run that can be stopped at any moment and resumed.
 
@@ -60,6 +66,10 @@ class Trainer:
         checkpoints: where states are kept.
         device: where to train.
         validation: measures PSNR-Y on validation images, for a recipe with `validate_every`.
+        team: the processes that share the batches; each has its own Trainer, with the same weights at all times.
+
+    Raises:
+        UserError: for a network with batch norms in several processes.
     """
 
     def __init__(
@@ -70,8 +80,11 @@ class Trainer:
         checkpoints: Checkpoints,
         device: torch.device,
         validation: Callable[[nn.Module, Mapping[str, Tensor]], float] | None = None,
+        team: Team = Team(),  # noqa: B008, it is frozen
     ) -> None:
-        self.validation = validation
+        if team.size > 1 and has_batch_norms(network):
+            raise UserError("batch norms see the share of a batch alone: train this network with `devices: 1`")
+        self.validation, self.team = validation, team
         self.recipe, self.patches, self.checkpoints, self.device = recipe, patches, checkpoints, device
         self.order = torch.channels_last if recipe["channels_last"] else torch.contiguous_format
         self.network = network.to(device, memory_format=self.order)
@@ -103,25 +116,29 @@ class Trainer:
         """
         started = time.monotonic() - self.seconds
         precision = products(self.recipe["precision"], self.device)
-        progress = tqdm(total=self.total, initial=self.done, desc="train", unit="it", mininterval=2)
+        shown = {"desc": "train", "unit": "it", "mininterval": 2, "disable": self.team.rank > 0}
+        progress = tqdm(total=self.total, initial=self.done, **shown)
         with precision, stop_signals() as signals, progress:
             while self.done < self.total:
                 self.losses.append(self._step())
                 self.done += 1
-                last = self.done == self.total
+                last, stopped = self.done == self.total, self.team.as_first(bool(signals))
                 if self.done % self.recipe["log_every"] == 0 or last:
                     self._log()
-                if self.done % self.recipe["checkpoint_every"] == 0 or last or signals:
+                if self.done % self.recipe["checkpoint_every"] == 0 or last or stopped:
                     self.seconds = time.monotonic() - started
                     self._save()
-                if signals and not last:
+                if stopped and not last:
+                    if self.team.rank:
+                        sys.exit()  # the first one tells
                     sys.exit(f"{signals[0]} after iteration {self.done} of {self.total}: run the same again to resume")
                 progress.update()
         return self.best or self.average or self.weights
 
     def _step(self) -> Tensor:
         # Like the patches, the seed depends on the iteration alone, so that dropout is the same after a resume.
-        torch.manual_seed(np.random.SeedSequence([self.recipe["seed"], self.done]).generate_state(1)[0].item())
+        seeds = np.random.SeedSequence([self.recipe["seed"], self.done, self.team.rank])
+        torch.manual_seed(seeds.generate_state(1)[0].item())
         lr, hr = (side.contiguous(memory_format=self.order) for side in self.batches(self.done))
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.done, self.total, self.recipe)
@@ -133,6 +150,7 @@ class Trainer:
             raise UserError(f"iteration {self.done + 1}, on images {self._images(self.done)}: {error}") from error
         loss = _LOSSES[self.recipe["loss"]](sr.float(), hr)
         loss.backward()
+        self.team.average_gradients(self.network)
         if self.recipe["clip"] is not None:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe["clip"], foreach=True)
         self.optimiser.step()
@@ -168,7 +186,8 @@ class Trainer:
 
     def _read_losses(self) -> list[float]:
         """The losses since the last row of the curve, from the device; UserError for one that is not finite."""
-        losses = torch.stack(self.losses).tolist() if self.losses else []
+        self.losses = list(self.team.mean(torch.stack(self.losses))) if self.losses else []
+        losses = [loss.item() for loss in self.losses]
         for iteration, loss in enumerate(losses, self.done - len(losses)):
             if not math.isfinite(loss):
                 self._refuse(f"the loss is {loss}", iteration)
@@ -191,17 +210,21 @@ class Trainer:
             self._refuse("weights are not finite", self.done - 1)
         self.peak_memory_mib = _peak_memory_mib(self.device, self.peak_memory_mib)
         kept = {name: getattr(self, name) for name in _KEPT}
-        self.checkpoints.save(kept | {"losses": losses, "optimiser": self.optimiser.state_dict()})
+        if self.team.rank == 0:
+            self.checkpoints.save(kept | {"losses": losses, "optimiser": self.optimiser.state_dict()})
 
     def _resume(self) -> None:
-        if (state := self.checkpoints.load(self.device)) is None:
+        with self.team.first_alone():  # it deletes a damaged state
+            state = self.checkpoints.load(self.device)
+        if state is None:
             return
         self.network.load_state_dict(state.pop("weights"))
         self.optimiser.load_state_dict(state.pop("optimiser"))
         self.losses = [torch.tensor(loss, device=self.device) for loss in state.pop("losses")]
         for name, value in state.items():
             setattr(self, name, value)
-        tqdm.write(f"resumed after iteration {self.done} of {self.total}")
+        if self.team.rank == 0:
+            tqdm.write(f"resumed after iteration {self.done} of {self.total}")
 
     def write_curve(self, path: Path) -> None:
         """Write the loss curve: iteration, mean loss since the last row, learning rate; PSNR-Y if validated."""

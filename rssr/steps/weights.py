@@ -18,6 +18,7 @@ from rssr.models.registry import build, network_of
 from rssr.models.weights import has_released_names, write_weights
 from rssr.plan.artifacts import artifacts_at
 from rssr.steps.checkpoints import Checkpoints
+from rssr.steps.distributed import Team
 from rssr.steps.patches import Patches
 from rssr.steps.training import Trainer, manifest_checksums
 
@@ -30,6 +31,7 @@ def train(
     code: str,
     device: torch.device,
     validate_on: Sequence[Path] = (),
+    team: Team = Team(),  # noqa: B008, it is frozen
 ) -> None:
     """Train a network and write its weights, with .csv (the loss curve) and .json (the provenance record) beside them.
 
@@ -41,6 +43,7 @@ def train(
         code: checksum over the code that is run; a change restarts training.
         device: where to train.
         validate_on: the folders of HR and LR images of the val split, for a recipe with `validate_every`.
+        team: the processes that do this together.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # required for deterministic cuBLAS
     torch.use_deterministic_algorithms(True, warn_only=True)
@@ -50,12 +53,14 @@ def train(
     entries = {"model": entry, "recipe": recipe, "images": manifest_checksums(*images)}
     if validate_on:
         entries["validation"] = manifest_checksums(*validate_on)
-    patches, threads = Patches(*images, scale, recipe), torch.get_num_threads()
-    checkpoints = Checkpoints(path.parent / "checkpoints", [entries, code, threads])
+    patches, threads = Patches(*images, scale, recipe, (team.rank, team.size)), torch.get_num_threads()
+    checkpoints = Checkpoints(path.parent / "checkpoints", [entries, code, threads, team.size])
     # By name, so that the code of a metric is no input of a training that measures none.
     validation = import_module("rssr.steps.validation").Validation(*validate_on, scale, device) if validate_on else None
-    trainer = Trainer(model, recipe, patches, checkpoints, device, validation)
+    trainer = Trainer(model, recipe, patches, checkpoints, device, validation, team)
     weights = trainer.run()
+    if team.rank:
+        return
     write_weights(path, {name.removeprefix("network."): value for name, value in weights.items()}, scale)
     trainer.write_curve(path.with_suffix(".csv"))
     trained_on = artifacts_at([images[1] / "manifest.csv"])  # none for folders outside a run
@@ -67,6 +72,7 @@ def train(
         degradation=trained_on[0].degradation if trained_on else str(images[1]),
         parameters=sum(p.numel() for p in model.parameters()),
         device=str(device),
+        devices=team.size,
         threads=threads,
         seconds=round(trainer.seconds, 3),
         iterations=trainer.done,

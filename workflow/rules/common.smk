@@ -93,6 +93,11 @@ def validation_code(wildcards):
     return ["rssr.steps.validation"] if plan.validation_images(wildcards) else []
 
 
+def devices(wildcards):
+    """How many devices train a model together."""
+    return plan.config.training[plan.model(wildcards).config.train].devices
+
+
 def training_curves(wildcards):
     """The curves of the networks that were trained on a data set."""
     wanted = (wildcards.dataset, int(wildcards.scale))

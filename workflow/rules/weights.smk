@@ -21,7 +21,8 @@ rule train_model:
         "../../environment.yml"
     threads: ALL_CORES
     resources:
-        gpu=1,
+        gpu=devices,
+        devices=devices,  # not in `params`, because another number re-trains nothing
         mem_mb=lambda wildcards, attempt: 16000 * attempt,
         runtime=24 * 60,  # a longer training resumes in the next try
     params:
@@ -34,7 +35,7 @@ rule train_model:
     shell:
         "python {input.script} --model {params.model:q} --recipe {params.recipe:q} --seed {params.seed}"
         " --hr-dir {params.hr_dir} --lr-dir {params.lr_dir} --val {input.val}"
-        " --weights {output.weights} --threads {threads} --code {input.code} 2>&1 | tee {log}"
+        " --weights {output.weights} --threads {threads} --devices {resources.devices} --code {input.code} 2>&1 | tee {log}"
 
 
 rule load_weights:

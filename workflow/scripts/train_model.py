@@ -7,6 +7,7 @@ from rssr.base import devices
 from rssr.base.process import run
 from rssr.plan import arguments as given
 from rssr.plan.dependencies import digest, used_files
+from rssr.steps.distributed import team
 from rssr.steps.weights import train
 
 
@@ -21,13 +22,15 @@ def main() -> None:
     parser.add_argument("--val", type=Path, nargs="*", default=[], help="HR and LR manifests, for `validate_every`")
     parser.add_argument("--weights", type=Path, required=True, help="safetensors; .json and .csv are put beside it")
     parser.add_argument("--code", type=Path, nargs="*", help="files whose change restarts training")
+    parser.add_argument("--devices", type=int, default=1, help="processes, each on its own GPU, that share the batches")
     devices.add_options(parser)
     arguments = parser.parse_args()
     device = devices.prepare(arguments)
     code = digest(arguments.code or used_files(Path(__file__).resolve()))
     recipe = arguments.recipe | {"seed": arguments.seed}
     images, validate_on = (arguments.hr_dir, arguments.lr_dir), [path.parent for path in arguments.val]
-    train(arguments.model, recipe, images, arguments.weights, code, device, validate_on)
+    with team(arguments.devices, device) as processes:
+        train(arguments.model, recipe, images, arguments.weights, code, device, validate_on, processes)
 
 
 run(main)

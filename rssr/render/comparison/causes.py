@@ -208,7 +208,7 @@ def _recorded(a: Mapping[str, Any], b: Mapping[str, Any], configured: bool) -> l
         return []
     found = []
     for key, left, right in differences(*({**of, "code_files": None} for of in (a, b))):
-        kind = {"libraries": "library", "machine": "device"}.get(key[0], key[0])
+        kind = {"libraries": "library", "machine": "device", "devices": "device"}.get(key[0], key[0])
         if kind in ("library", "device", "threads"):
             found.append(_cause(kind, key[-1], left, right))
         elif not configured and _decides(key) and (key[0] != "metrics" or "not set" not in (left, right)):

@@ -63,7 +63,7 @@ def training(
 def _run(run: Mapping[str, Any], data_sets: Mapping[str, str]) -> dict[str, Any]:
     recipe, dataset = run["recipe"], run.get("dataset")
     iterations = run.get("iterations") or recipe["iterations"]
-    on_gpu = run["device"].startswith("cuda")
+    device = run["machine"]["processor" if run["device"] == "cpu" else "gpu"]
     return {
         "seed": recipe.get("seed"),
         "trained_on": data_sets.get(dataset, dataset),
@@ -76,5 +76,5 @@ def _run(run: Mapping[str, Any], data_sets: Mapping[str, str]) -> dict[str, Any]
         "peak_memory_mib": run.get("peak_memory_mib"),
         "loss": recipe["loss"],
         "final_loss": run.get("final_loss"),
-        "device": run["machine"]["gpu" if on_gpu else "processor"],
+        "device": device if run.get("devices", 1) == 1 else f"{run['devices']} × {device}",
     }
