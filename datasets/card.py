@@ -80,6 +80,21 @@ class Card:
 
 
 @dataclass(frozen=True)
+class Given:
+    """LR images that are given beside the HR images, and not made from them.
+
+    Attributes:
+        find: (source image, scale) -> its LR image; UserError if there is none.
+        bands: as those of DataSet, of the LR files.
+        stretch: likewise.
+    """
+
+    find: Callable[[str, int], Path]
+    bands: Sequence[int] | None = None
+    stretch: Sequence[float] | None = None
+
+
+@dataclass(frozen=True)
 class DataSet:
     """A data set that the rules can fetch and prepare.
 
@@ -101,6 +116,7 @@ class DataSet:
         part: description, for titles, of the part that is used; empty: the whole data set.
         bands: which bands of its files are red, green and blue, see base.raster.open_raster().
         stretch: which values of its files are black and white, likewise.
+        given: its LR images; None: they are made by degradations.
     """
 
     card: Card
@@ -118,6 +134,7 @@ class DataSet:
     part: str = ""
     bands: Sequence[int] | None = None
     stretch: Sequence[float] | None = None
+    given: Given | None = None
 
     @property
     def sources(self) -> list[str]:

@@ -11,6 +11,8 @@ from typing import Any
 Step = Mapping[str, Any]
 STEPS = ("blur", "reduce", "noise", "jpeg")
 
+GIVEN = "given"  # in the place of a degradation's name: the LR images come from a sensor of their own, or elsewhere
+
 # The names that a configuration may use without spelling them out. Blur and noise as in facts measured on RSSCN7.
 DEGRADATIONS: dict[str, tuple[Step, ...]] = {
     "bicubic": ({"reduce": "bicubic"},),

@@ -2,12 +2,13 @@
 
 import glob
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 from rssr.base.errors import UserError
 from rssr.base.files import missing
-from rssr.datasets.card import Card, DataSet
+from rssr.datasets.card import Card, DataSet, Given
 
 _READ = "png jpg jpeg jpe jfif tif tiff jp2 j2k bmp webp gif ppm pgm pnm img"
 # Images too, but not read: one among the others is an error, not something that is silently less.
@@ -20,6 +21,7 @@ def data_set(
     split: Mapping[str, str | Sequence[str]],
     bands: Sequence[int] | None = None,
     stretch: Sequence[float] | None = None,
+    lr: Mapping[str, Any] | None = None,
 ) -> DataSet:
     """A data set of the image files in a folder.
 
@@ -29,6 +31,8 @@ def data_set(
             which must match.
         bands: see base.raster.open_raster().
         stretch: likewise.
+        lr: LR images that are given: `images`, a folder with `{scale}` in its name where there are several, and `bands`
+            and `stretch` of its files.
     """
     root = Path(images)
     if not root.is_dir():
@@ -55,7 +59,22 @@ def data_set(
         ),
         bands=bands,
         stretch=stretch,
+        given=Given(partial(_given, lr["images"]), lr.get("bands"), lr.get("stretch")) if lr else None,
     )
+
+
+def _given(images: str, source: str, scale: int) -> Path:
+    folder = Path(images.replace("{scale}", str(scale)), source).parent
+    name = Path(source).name
+    for path in _listed(folder):
+        if path.suffix.lower().removeprefix(".") in _READ.split() and path.stem in (name, f"{name}x{scale}"):
+            return path
+    raise UserError(f"there is no LR image called {name} in the folder {folder}", "correct `lr`, or put it there")
+
+
+@cache
+def _listed(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
 def _matches(root: Path, pattern: str) -> list[tuple[str, Path]]:

@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 from rssr.base.errors import UserError
 from rssr.base.files import read_csv, sha256, write_csv, write_image
 from rssr.base.images import read_tensor, write_tensor
 from rssr.base.parallel import in_order
-from rssr.base.raster import open_raster
+from rssr.base.raster import Raster, open_raster
 from rssr.datasets.card import DataSet
 from rssr.datasets.degradations import Step
 from rssr.datasets.degrade import degrade
@@ -49,28 +50,26 @@ def prepare_hr(
         if named.setdefault(stem := source.replace("/", "_"), source) != source:
             raise UserError(f"two images of split '{split}' are both called '{stem}' once prepared: rename one of them")
     paths = {source: data_set.find(source_dir, source) for source in data_set.splits[split]}
-    bands = [(source, path, boxes) for source, path in paths.items() for boxes in _bands(data_set, path, tile)]
+    bands = [
+        (source, path, boxes)
+        for source, path in paths.items()
+        for boxes in _bands(data_set, source, path, tile, multiple)
+    ]
     source_sha256 = cache(sha256)
-    rows, counts = [], []
 
-    def cut(band: tuple[str, Path, Sequence[Box]]) -> tuple[list[dict], int, int]:
+    def cut(band: tuple[str, Path, Sequence[Box]]) -> list[dict]:
         source, path, boxes = band
         origin = {"source": source, "source_sha256": source_sha256(path)}
-        return _cut(data_set, path, boxes, source.replace("/", "_"), tile, multiple, hr_dir, origin)
+        return _cut(data_set, path, boxes, tile, multiple, hr_dir, origin)
 
-    for of_band, *count in in_order(cut, bands, jobs, f"{split} HR"):
-        rows += of_band
-        counts.append(count)
+    rows = list(itertools.chain.from_iterable(in_order(cut, bands, jobs, f"{split} HR")))
     _count_repeated(rows)
-    left_out, invalid = map(sum, zip(*counts, strict=True))
-    if left_out:
-        found = (
-            f"{left_out} of {left_out + len(rows)} HR images, with {invalid} pixels that are not valid (alpha, mask "
-        )
-        found = f"split '{split}': {found}or no-data), "
+    total = sum(len(boxes) for *_, boxes in bands)
+    if left_out := total - len(rows):
+        found = f"split '{split}': alpha, a mask or no-data hides pixels of {left_out} of {total} HR images"
         if not rows:
-            raise UserError(f"{found}are all", "set a smaller `tile`, so that some are valid everywhere")
-        tqdm.write(f"{found}are left out")
+            raise UserError(found, "set a smaller `tile`, so that some have no hidden pixel")
+        tqdm.write(f"{found} ({100 * left_out / total:.2g} %), which are left out")
         rows = [row | {"left_out": left_out} for row in rows]
     expected = data_set.card.counts.get(split)
     if expected and tile == data_set.card.tile and len(rows) != expected:
@@ -78,28 +77,56 @@ def prepare_hr(
     write_csv(hr_dir / "manifest.csv", rows)
 
 
-def _bands(data_set: DataSet, path: Path, tile: int | None) -> list[list[Box]]:
-    """The tiles of an image, row by row where the file can be read by windows, else all at once."""
+def _bands(data_set: DataSet, source: str, path: Path, tile: int | None, scale: int) -> list[list[Box]]:
+    """The tiles of an image, row by row where the file can be read by windows, else all at once.
+
+    Where LR images are given, tiles begin at multiples of the scale; UserError for an LR image of another size.
+    """
     try:
         with open_raster(path, data_set.bands, data_set.stretch) as raster:
-            boxes = tile_boxes(*raster.size, tile, data_set.card.overlap)
+            boxes = tile_boxes(*raster.size, tile, data_set.card.overlap, scale if data_set.given else 1)
+            if data_set.given:
+                _check_given(data_set, source, raster, tile, scale)
             by_windows = raster.by_windows
     except UserError as error:
         raise error if str(path) in str(error) else UserError(f"{path}: {error}") from None
     return [list(row) for _, row in itertools.groupby(boxes, key=lambda box: box[1] if by_windows else 0)]
 
 
+def _check_given(data_set: DataSet, source: str, hr: Raster, tile: int | None, scale: int) -> None:
+    """UserError unless the LR image of a source has its size divided by the scale."""
+    expected = tuple(side // scale for side in hr.size)
+    with _given(data_set, source, scale) as lr:
+        if lr.size != expected:
+            found, wanted = (f"{width}x{height}" for width, height in (lr.size, expected))
+            raise UserError(
+                f"{lr.path} has {found} pixels, not {wanted} as {hr.path} at x{scale}",
+                "crop one of them, or correct `lr`",
+            )
+    if tile and tile % scale:
+        raise UserError(f"tiles of {tile} pixels do not fit given LR images at x{scale}", "set a multiple as `tile`")
+
+
+def _given(data_set: DataSet, source: str, scale: int) -> Raster:
+    return open_raster(data_set.given.find(source, scale), data_set.given.bands, data_set.given.stretch)
+
+
+def _given_part(data_set: DataSet, source: str, scale: int, box: Box) -> tuple[np.ndarray, np.ndarray]:
+    """The LR pixels of an HR box (h, w, 3) uint8, and whether each is valid (h, w)."""
+    with _given(data_set, source, scale) as lr:
+        return lr.rgb(tuple(side // scale for side in box))
+
+
 def _cut(
     data_set: DataSet,
     path: Path,
     boxes: Sequence[Box],
-    stem: str,
     tile: int | None,
     multiple: int,
     hr_dir: Path,
     origin: Mapping[str, str],
-) -> tuple[list[dict], int, int]:
-    """Write a row of tiles: their rows of the manifest, how many are left out and how many pixels are not valid."""
+) -> list[dict]:
+    """Write a row of tiles, without those that hide pixels; their rows of the manifest."""
     (left, top, *_), (*_, right, bottom) = boxes[0], boxes[-1]
     with open_raster(path, data_set.bands, data_set.stretch) as raster:
         pixels, valid = raster.rgb((left, top, right, bottom))
@@ -107,13 +134,15 @@ def _cut(
     for box in boxes:
         box = _cut_off(box, multiple)
         part = slice(box[1] - top, box[3] - top), slice(box[0] - left, box[2] - left)
-        if valid[part].all():
+        of_lr = not data_set.given or _given_part(data_set, origin["source"], multiple, box)[1].all()
+        if of_lr and valid[part].all():
+            stem = origin["source"].replace("/", "_")
             name = stem if tile is None else f"{stem}_x{box[0]}_y{box[1]}"
             digest = write_image(hr_dir / f"{name}.png", pixels[part], compress=False)
             rows.append(
                 {"image": name, **origin, **dict(zip(SIDES, box, strict=True)), "repeated": 0, "sha256": digest}
             )
-    return rows, len(boxes) - len(rows), int((~valid).sum())
+    return rows
 
 
 def _count_repeated(rows: Sequence[dict]) -> None:
@@ -127,6 +156,26 @@ def _count_repeated(rows: Sequence[dict]) -> None:
 def _cut_off(box: Box, multiple: int) -> Box:
     left, top, right, bottom = box
     return left, top, right - (right - left) % multiple, bottom - (bottom - top) % multiple
+
+
+def prepare_given(data_set: DataSet, hr_dir: Path, lr_dir: Path, scale: int, jobs: int) -> None:
+    """Cut the given LR images as their HR images were cut, and write lr_dir/manifest.csv last.
+
+    Args:
+        data_set: a data set with `given`.
+        hr_dir: see prepare_lr().
+        lr_dir: likewise.
+        scale: likewise.
+        jobs: likewise.
+    """
+
+    def cut(row: dict[str, str]) -> dict[str, str]:
+        pixels, _ = _given_part(data_set, row["source"], scale, tuple(int(row[side]) for side in SIDES))
+        digest = write_image(lr_dir / f"{row['image']}.png", pixels)
+        return {"image": row["image"], "hr_sha256": row["sha256"], "sha256": digest}
+
+    rows = read_csv(hr_dir / "manifest.csv")
+    write_csv(lr_dir / "manifest.csv", in_order(cut, rows, jobs, f"{hr_dir.parent.name} LR"))
 
 
 def prepare_lr(hr_dir: Path, lr_dir: Path, degradation: str | Sequence[Step], scale: int, jobs: int) -> None:

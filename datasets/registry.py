@@ -17,10 +17,10 @@ def build(entry: Mapping[str, Any]) -> DataSet:
 
     Args:
         entry: `{"module": name}`, with `root`, `subset` and `split` where it is an external one, or
-            `{"images": folder, "split": {...}}`, with `bands` and `stretch` where the files need them.
+            `{"images": folder, "split": {...}}`, with `bands`, `stretch` and `lr` where it needs them.
     """
     if "images" in entry:
-        return data_set(entry["images"], entry["split"], entry.get("bands"), entry.get("stretch"))
+        return data_set(entry["images"], entry["split"], entry.get("bands"), entry.get("stretch"), entry.get("lr"))
     found = importlib.import_module(f"rssr.datasets.{entry['module']}").DATA_SET
     if entry["module"] not in EXTERNAL:
         return found

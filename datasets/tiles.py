@@ -9,7 +9,7 @@ from rssr.base.errors import UserError
 Box = tuple[int, int, int, int]
 
 
-def tile_boxes(width: int, height: int, tile: int | None, overlap: bool = False) -> list[Box]:
+def tile_boxes(width: int, height: int, tile: int | None, overlap: bool = False, step: int = 1) -> list[Box]:
     """Boxes (left, top, right, bottom) of an image's tiles, row by row.
 
     Args:
@@ -18,20 +18,21 @@ def tile_boxes(width: int, height: int, tile: int | None, overlap: bool = False)
         tile: side of the tiles; None for the whole image.
         overlap: whether the tiles cover the whole image, the last of each axis flush with its edge; otherwise they are
             spread evenly without a common pixel, and strips that fit no tile are left out.
+        step: what the gaps between spread tiles are a multiple of.
     """
     if tile is None:
         return [(0, 0, width, height)]
-    rows, columns = (_starts(length, tile, overlap) for length in (height, width))
+    rows, columns = (_starts(length, tile, overlap, step) for length in (height, width))
     return [(x, y, x + tile, y + tile) for y in rows for x in columns]
 
 
-def _starts(length: int, tile: int, overlap: bool) -> list[int]:
+def _starts(length: int, tile: int, overlap: bool, step: int) -> list[int]:
     if length < tile:
         raise UserError(f"an image side of {length} pixels is shorter than the tile of {tile}: set a smaller `tile`")
     if overlap:
         return [min(start, length - tile) for start in range(0, length, tile)]
     count = length // tile
-    gap = (length - count * tile) // (count + 1)  # before, between and after the tiles
+    gap = (length - count * tile) // (count + 1) // step * step  # before, between and after the tiles
     return [gap + number * (tile + gap) for number in range(count)]
 
 

@@ -173,11 +173,11 @@ def test_hidden_pixels_are_not_valid_and_their_tiles_are_left_out_and_counted(tm
     prepare_hr(data_set, tmp_path, "test", 16, tmp_path / "HR", 1)
     rows = read_csv(tmp_path / "HR/manifest.csv")
     assert {(row["left"], row["left_out"]) for row in rows} == {("32", "4")} and len(rows) == 2
-    assert "split 'test': 4 of 6 HR images, with " in capsys.readouterr().out
+    assert "hides pixels of 4 of 6 HR images (67 %), which are left out" in capsys.readouterr().out
     assert left_out(tmp_path / "HR/manifest.csv") == [
         "4 of 6 images (67 %) are left out: alpha, a mask or no-data hides pixels"
     ]
-    with pytest.raises(UserError, match="are all: set a smaller `tile`"):
+    with pytest.raises(UserError, match="hides pixels of 1 of 1 HR images: set a smaller `tile`"):
         prepare_hr(data_set, tmp_path, "test", None, tmp_path / "whole", 1)
 
 

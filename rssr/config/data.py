@@ -1,13 +1,27 @@
 """Data sets and degradations in the configuration."""
 
 import re
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from rssr.config.block import Block, Label
 from rssr.datasets.degradations import STEPS
 from rssr.datasets.registry import EXTERNAL, MODULES
+
+Bands = tuple[int] | tuple[int, int, int] | None
+Stretch = tuple[float, float] | None
+
+
+class Given(Block):
+    """LR images that are given beside the HR images, as those of another sensor are."""
+
+    images: str = Field(
+        description="a folder with an LR image for each HR image, of the same name or with x{scale} behind it, and of "
+        "its size divided by the scale; `{scale}` in it stands for the scale"
+    )
+    bands: Bands = Field(None, description="as of the HR images")
+    stretch: Stretch = Field(None, description="as of the HR images")
 
 
 class Dataset(Block):
@@ -30,22 +44,29 @@ class Dataset(Block):
     )
     tile: int | None = Field(None, ge=16, description="side of the HR tiles in pixels; the data set's own by default")
 
-    bands: tuple[int] | tuple[int, int, int] | None = Field(
+    bands: Bands = Field(
         None,
         description="which bands of the files of `images` are red, green and blue, or the only one, gray, counted from "
         "1; needed where there are two or more than three",
     )
-    stretch: tuple[float, float] | None = Field(
+    stretch: Stretch = Field(
         None,
         description="values of the files of `images` that become black and white, such as [0, 3000]; needed where they "
         "have other than 8 bits; values beyond are clipped",
     )
+
+    lr: Given | None = Field(None, description="LR images of your own, or their folder; degradations do not apply then")
 
     unit: str | None = Field(
         None,
         description="regular expression whose group, in the name of a source image, is the unit of intervals and "
         'tests, such as "(seq\\d+)" where several images show one place; by default each source image is a unit',
     )
+
+    @field_validator("lr", mode="before")
+    @classmethod
+    def _folder_alone(cls, given: Any) -> Any:
+        return {"images": given} if isinstance(given, str) else given
 
     @field_validator("unit")
     @classmethod
@@ -67,10 +88,11 @@ class Dataset(Block):
         if self.images is not None and isinstance(self.split, str):
             raise ValueError("`split` of `images` is a mapping: split -> glob pattern")
         given = [key for key in ("root", "subset", "split") if getattr(self, key)]
-        if self.images is None and (self.bands or self.stretch):
-            raise ValueError("`bands` and `stretch` go with `images`")
-        if self.stretch and not self.stretch[0] < self.stretch[1]:
-            raise ValueError("the first value of `stretch` has to be below the second")
+        if self.images is None and (self.bands or self.stretch or self.lr):
+            raise ValueError("`bands`, `stretch` and `lr` go with `images`")
+        for stretch in (self.stretch, self.lr and self.lr.stretch):
+            if stretch and not stretch[0] < stretch[1]:
+                raise ValueError("the first value of `stretch` has to be below the second")
         if self.module not in EXTERNAL and set(given) - ({"split"} if self.images else set()):
             raise ValueError(f"`{given[0]}` is for the external data sets: {', '.join(EXTERNAL)}")
         return self

@@ -9,7 +9,7 @@ from rssr.config.block import Block, Name
 from rssr.config.data import Dataset, Step
 from rssr.config.measuring import Analysis, Audit, Figures, Metric, Profile, Report, Statistics
 from rssr.config.models import Model, Recipe
-from rssr.datasets.degradations import DEGRADATIONS
+from rssr.datasets.degradations import DEGRADATIONS, GIVEN
 from rssr.metrics.registry import METRICS
 
 
@@ -70,9 +70,15 @@ class Config(Block):
     @classmethod
     def _reduced_once(cls, given: dict[str, tuple[Step, ...]]) -> dict[str, tuple[Step, ...]]:
         for name, steps in given.items():
+            if name == GIVEN:
+                raise ValueError(f"'{GIVEN}' is what LR images are called that a data set names in `lr`: rename it")
             if sum(step.reduce is not None for step in steps) != 1:
                 raise ValueError(f"'{name}' has to `reduce` once")
         return given
+
+    def degradations_of(self, dataset: str) -> tuple[str, ...]:
+        """The names of a data set's degradations; networks are trained on the first."""
+        return (GIVEN,) if self.datasets[dataset].lr else tuple(self.degradations)
 
     @property
     def scales(self) -> tuple[int, ...]:

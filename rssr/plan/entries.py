@@ -1,6 +1,8 @@
 """Entries of the configuration as plain values, and the data sets built from them."""
 
+import itertools
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -25,10 +27,13 @@ def rooted(entry: Dataset) -> dict[str, Any]:
     return found | {key: from_here(found[key]) for key in ("root", "images") if key in found}
 
 
-def data_set(name: str, entry: Dataset) -> DataSet:
-    """The data set of an entry; UserError names the entry."""
+def data_set(name: str, entry: Dataset, scales: Sequence[int]) -> DataSet:
+    """The data set of an entry; UserError names the entry, also where an LR image that is given is missing."""
     with about(f"datasets.{name}"):
-        return build_data_set(rooted(entry))
+        found = build_data_set(rooted(entry))
+        for scale, source in itertools.product(scales, found.sources) if found.given else ():
+            found.given.find(source, scale)
+        return found
 
 
 def transfer(name: str, label: str, data_set: DataSet) -> str:

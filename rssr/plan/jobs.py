@@ -33,8 +33,8 @@ def data_set_labels(plan: Plan) -> str:
 
 
 def degradation(plan: Plan, name: str) -> str:
-    """The steps of a degradation."""
-    return json.dumps([plain(step) for step in plan.config.degradations[name]])
+    """The steps of a degradation; none where LR images are given."""
+    return json.dumps([plain(step) for step in plan.config.degradations.get(name, ())])
 
 
 def model(given: ModelPlan, without: Collection[str] = ()) -> str:

@@ -41,7 +41,9 @@ class Plan:
         obtain: Callable[[Sequence[ModelPlan]], Sequence[ModelPlan]] = list,
     ) -> None:
         self.config = validate(config, origin)
-        self.data_sets = {name: data_set(name, entry) for name, entry in self.config.datasets.items()}
+        self.data_sets = {
+            name: data_set(name, entry, self.config.scales) for name, entry in self.config.datasets.items()
+        }
         planned = obtain([self._model(name, scale) for scale in self.config.scales for name in self.config.models])
         self.left_out = [model for model in planned if model.left_out]
         self.models = [model for model in planned if not model.left_out]
@@ -58,14 +60,14 @@ class Plan:
             self._test_set(name, scale, degradation)
             for scale in self.config.scales
             for name in self.tested
-            for degradation in self.config.degradations
+            for degradation in self.config.degradations_of(name)
         ]
 
     # Look-ups by wildcards.
 
     def test_set(self, wildcards: Any) -> TestSet:
         """The test set that a rule's wildcards name; without a `degradation`, the one used for training."""
-        degradation = getattr(wildcards, "degradation", self.training_degradation)
+        degradation = getattr(wildcards, "degradation", self.config.degradations_of(wildcards.dataset)[0])
         wanted = (wildcards.dataset, int(wildcards.scale), degradation)
         return next(test for test in self.test_sets if (test.dataset, test.scale, test.degradation) == wanted)
 
@@ -75,7 +77,7 @@ class Plan:
 
     def training_set(self, wildcards: Any) -> TrainingSet:
         """The training set that a rule's wildcards `dataset` and `scale` name."""
-        return TrainingSet(wildcards.dataset, int(wildcards.scale), self.training_degradation)
+        return self._training_set(wildcards.dataset, int(wildcards.scale))
 
     def validation_images(self, wildcards: Any) -> list[Artifact]:
         """The validation images of a training run; empty if its recipe does not validate."""
@@ -143,11 +145,6 @@ class Plan:
         return [name for name, data_set in self.data_sets.items() if "test" in data_set.splits]
 
     @property
-    def training_degradation(self) -> str:
-        """The degradation that networks are trained on: the first."""
-        return next(iter(self.config.degradations))
-
-    @property
     def training_sets(self) -> list[TrainingSet]:
         """The training set of every trained network, each once; UserError if a data set lacks a split that it needs."""
         found = {}
@@ -165,7 +162,7 @@ class Plan:
                         f"{key}: the data set '{dataset}' has no {split} split: add one to its `split`, or name "
                         f"another data set in models.{name}.train_on"
                     )
-            found[TrainingSet(dataset, artifact.scale, self.training_degradation)] = None
+            found[self._training_set(dataset, artifact.scale)] = None
         return list(found)
 
     def tests_at(self, scale: int) -> list[TestSet]:
@@ -176,11 +173,12 @@ class Plan:
         """The record of a data set's download, an input of `prepare_images`; empty for a local folder."""
         return [] if self.config.datasets[dataset].images else [f"downloads/{dataset}/fetched.json"]
 
-    def own_images(self, dataset: str, split: str) -> list[Path]:
-        """The files of a split of a local folder; empty for any other data set."""
+    def own_images(self, dataset: str, split: str, scale: int) -> list[Path]:
+        """The files of a split of a local folder, LR images that are given too; empty for any other data set."""
         data_set = self.data_sets[dataset]
         sources = data_set.splits[split] if self.config.datasets[dataset].images else ()
-        return [data_set.find(Path(), source) for source in sources]
+        given = [data_set.given.find(source, scale) for source in sources] if data_set.given else []
+        return [*(data_set.find(Path(), source) for source in sources), *given]
 
     @cached_property
     def literature_sets(self) -> list[TestSet]:
@@ -244,13 +242,17 @@ class Plan:
         model.check_file()
         return model
 
+    def _training_set(self, dataset: str, scale: int) -> TrainingSet:
+        return TrainingSet(dataset, scale, self.config.degradations_of(dataset)[0])
+
     def _test_set(self, dataset: str, scale: int, degradation: str) -> TestSet:
         entry, images = self.config.datasets[dataset], self.data_sets[dataset]
-        steps = [plain(step) for step in self.config.degradations[degradation]]
+        steps = [plain(step) for step in self.config.degradations.get(degradation, ())]
         known = [name for name, its_steps in DEGRADATIONS.items() if list(its_steps) == steps]
         crop = scale if self.config.crop is None else self.config.crop
         label = f"{entry.label} ({images.part})" if images.part else entry.label
-        several = {f"x{scale}": len(self.config.scales) > 1, degradation: len(self.config.degradations) > 1}
+        several = {f"x{scale}": len(self.config.scales) > 1, degradation: len(self.config.degradations_of(dataset)) > 1}
+        made = f"LR by {describe(steps)}" if steps else "LR given"
         return TestSet(
             dataset=dataset,
             scale=scale,
@@ -258,14 +260,14 @@ class Plan:
             label=label,
             name=", ".join([label, *(word for word, needed in several.items() if needed)]),
             steps=tuple(steps),
-            conditions=f"x{scale}, LR by {describe(steps)}, 8 bit, border crop {crop}",
+            conditions=f"x{scale}, {made}, 8 bit, border crop {crop}",
             crop=crop,
             classes=images.classes,
             unit=entry.unit or images.unit,
             protocol={
                 "scale": scale,
                 # The canonical name, whatever the configuration calls it.
-                "degradation": known[0] if known else describe(steps),
+                "degradation": known[0] if known else describe(steps) or degradation,
                 "rounding": "8 bit",
                 "crop": crop,
                 "split": images.split if entry.tile is None else "own",
@@ -282,10 +284,6 @@ class Plan:
     def _asked(self, dataset: str, key: str) -> TestSet:
         """The test set that a block of the configuration names, at the first scale and degradation."""
         for test in self.test_sets:
-            if (test.dataset, test.scale, test.degradation) == (
-                dataset,
-                self.config.scales[0],
-                self.training_degradation,
-            ):
+            if test.identity == (dataset, self.config.scales[0], self.config.degradations_of(dataset)[0]):
                 return test
         raise UserError(f"{key}: '{dataset}' has no test split", "name another data set")

@@ -29,7 +29,7 @@ def data(plan: Plan, datasets: Iterable[str], splits: Iterable[str] = ("train", 
                 found.append(Artifact("hr", dataset=dataset, split=split, scale=scale))
                 found += [
                     Artifact("lr", dataset=dataset, split=split, scale=scale, degradation=degradation)
-                    for degradation in plan.config.degradations
+                    for degradation in plan.config.degradations_of(dataset)
                 ]
     return found
 

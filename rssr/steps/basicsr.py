@@ -57,7 +57,8 @@ def write_options(config: Config, name: str, scale: int, path: Path) -> None:
         raise UserError(f"models.{name}: BasicSR trains the class alone, without `range` and `multiple_of`")
     if recipe.ema and has_batch_norms(network):
         raise UserError(f"models.{name} has batch norms: BasicSR's `ema` does not average their statistics")
-    images = TrainingSet(model.train_on or next(iter(config.datasets)), scale, next(iter(config.degradations)))
+    dataset = model.train_on or next(iter(config.datasets))
+    images = TrainingSet(dataset, scale, config.degradations_of(dataset)[0])
     manifest = here(images.lr.path)
     if not manifest.exists():
         advice = f"prepare the images with `snakemake {images.lr.path} --cores all` and the same `--configfile`"

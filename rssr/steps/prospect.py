@@ -141,7 +141,7 @@ def _room(plan: Plan, name: str) -> dict[str, str]:
         counts = {split: _images(plan, name, split, scale) for split in data_set.splits}
         if pixels is None or None in counts.values():
             return {"data set": entry.label, "transfer": words, "prepared images": UNKNOWN, "SR images": UNKNOWN}
-        degradations = len(plan.config.degradations)
+        degradations = len(plan.config.degradations_of(name))
         hr += sum(counts.values()) * pixels * 3 * (1 + degradations / scale**2)
         upscaled = sum(len(model.replicates) for model in plan.models_at(scale))
         sr += counts.get("test", 0) * pixels * 3 * degradations * upscaled

@@ -74,6 +74,14 @@ def score_folder(
     return in_order(scored, read_csv(sr_dir / "manifest.csv"), jobs, f"score {sr_dir.name}")
 
 
+def absent_metrics(records: Sequence[Mapping[str, Any]], steps: Sequence[Step]) -> dict[str, str]:
+    """Metrics that cannot be computed -> why; from what fetch_metric wrote, and without steps of a degradation."""
+    found = {
+        record["metric"]: f"{record['reason']}: {record['remedy']}" for record in records if not record["available"]
+    }
+    return found if steps else found | {"lr_psnr": "LR images that are given have no formula to degrade SR images by"}
+
+
 def record(sr_dir: Path, images: TestImages, metrics: Sequence[str], absent: Mapping[str, str]) -> dict[str, Any]:
     """How the scores of a folder were made; the arguments are those of score_folder()."""
     return made_by(

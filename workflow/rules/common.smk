@@ -9,6 +9,7 @@ from rssr.base.errors import UserError
 from rssr.base.files import link_tree
 from rssr.base.process import PARENT
 from rssr.config import read
+from rssr.datasets.degradations import GIVEN
 from rssr.metrics.registry import METRICS, fetch_weights
 from rssr.plan import jobs, targets
 from rssr.plan.artifacts import Artifact, artifacts_at, paths, pattern, patterns
@@ -123,7 +124,7 @@ def weights_option(wildcards, input):
 wildcard_constraints:
     dataset="|".join(plan.data_sets),
     split="train|val|test",
-    degradation="|".join(plan.config.degradations),
+    degradation="|".join([*plan.config.degradations, GIVEN]),
     scale="|".join(map(str, plan.config.scales)),
     model="|".join(plan.config.models),
     replicate=r"\w+",

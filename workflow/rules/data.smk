@@ -42,7 +42,9 @@ rule prepare_images:
     threads: 8
     params:
         dataset=lambda wildcards: jobs.data_set(plan, wildcards.dataset),
-        images=lambda wildcards: fingerprints.of(plan.own_images(wildcards.dataset, wildcards.split)),
+        images=lambda wildcards: fingerprints.of(
+            plan.own_images(wildcards.dataset, wildcards.split, int(wildcards.scale))
+        ),
         folder="downloads/{dataset}",
         hr_dir=subpath(output.manifest, parent=True),
     shell:
@@ -66,11 +68,13 @@ rule degrade_images:
     threads: 8
     params:
         steps=lambda wildcards: jobs.degradation(plan, wildcards.degradation),
+        dataset=lambda wildcards: jobs.data_set(plan, wildcards.dataset) if wildcards.degradation == GIVEN else "null",
         hr_dir=subpath(input.manifest, parent=True),
         lr_dir=subpath(output.manifest, parent=True),
     shell:
         "python {input.script} --hr-dir {params.hr_dir} --lr-dir {params.lr_dir} --steps {params.steps:q}"
-        " --degradation {wildcards.degradation} --scale {wildcards.scale} --jobs {threads} > {log} 2>&1"
+        " --given {params.dataset:q} --degradation {wildcards.degradation} --scale {wildcards.scale}"
+        " --jobs {threads} > {log} 2>&1"
 
 
 rule data:

@@ -37,7 +37,9 @@ rule render_aggregation:
         scores=lambda wildcards: of_models("scores", plan.test_set(wildcards)),
         hr=lambda wildcards: plan.test_set(wildcards).artifact("hr").path,
         audits=lambda wildcards: paths(
-            plan.audits(wildcards, "csv") if wildcards.degradation == plan.training_degradation else []
+            plan.audits(wildcards, "csv")
+            if wildcards.degradation == plan.config.degradations_of(wildcards.dataset)[0]
+            else []
         ),
         script=script("render_aggregation"),
         code=code("render_aggregation"),

@@ -7,7 +7,8 @@ from rssr.base import devices
 from rssr.base.files import sha256, write_json
 from rssr.base.process import run
 from rssr.base.provenance import made_by
-from rssr.datasets.prepare import prepare_lr
+from rssr.datasets.prepare import prepare_given, prepare_lr
+from rssr.datasets.registry import build
 from rssr.plan import arguments as given
 
 
@@ -18,20 +19,19 @@ def main() -> None:
     parser.add_argument("--lr-dir", type=Path, required=True, help="where LR images and manifest go")
     parser.add_argument("--degradation", required=True)
     parser.add_argument("--steps", type=given.entry, help="what it does, as JSON; by default what its name stands for")
+    parser.add_argument("--given", type=given.entry, help="data set whose LR images are cut instead, as JSON")
     parser.add_argument("--scale", type=int, required=True)
     parser.add_argument("--jobs", type=int, default=1, help="images that are reduced at the same time")
     devices.add_options(parser, gpu=False)
     arguments = parser.parse_args()
     devices.prepare(arguments)
-    facts = made_by(
-        hr_manifest_sha256=sha256(arguments.hr_dir / "manifest.csv"),
-        degradation=arguments.degradation,
-        steps=arguments.steps,
-        scale=arguments.scale,
-    )
-    write_json(arguments.lr_dir / "provenance.json", facts)
-    steps = arguments.steps or arguments.degradation
-    prepare_lr(arguments.hr_dir, arguments.lr_dir, steps, arguments.scale, arguments.jobs)
+    facts = made_by(hr_manifest_sha256=sha256(arguments.hr_dir / "manifest.csv"), degradation=arguments.degradation)
+    write_json(arguments.lr_dir / "provenance.json", facts | {"steps": arguments.steps, "scale": arguments.scale})
+    folders, steps = (arguments.hr_dir, arguments.lr_dir), arguments.steps or arguments.degradation
+    if arguments.given:
+        prepare_given(build(arguments.given), *folders, arguments.scale, arguments.jobs)
+    else:
+        prepare_lr(*folders, steps, arguments.scale, arguments.jobs)
 
 
 run(main)

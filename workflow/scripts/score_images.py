@@ -7,7 +7,7 @@ from rssr.base import devices
 from rssr.base.files import read_json, write_csv, write_json
 from rssr.base.process import run
 from rssr.plan import arguments as given
-from rssr.steps.scoring import TestImages, record, score_folder
+from rssr.steps.scoring import TestImages, absent_metrics, record, score_folder
 
 
 def main() -> None:
@@ -27,8 +27,8 @@ def main() -> None:
     devices.add_options(parser, gpu=False)
     arguments = parser.parse_args()
     devices.prepare(arguments)
-    records = [read_json(path) for path in arguments.records]
-    absent = {r["metric"]: f"{r['reason']}: {r['remedy']}" for r in records if not r["available"]}
+    found = absent_metrics([read_json(path) for path in arguments.records], arguments.steps)
+    absent = {metric: reason for metric, reason in found.items() if metric in arguments.metrics}
     images = TestImages(arguments.hr_dir, arguments.lr_dir, arguments.steps, arguments.scale, arguments.crop)
     rows = score_folder(arguments.sr_dir, images, arguments.metrics, arguments.weights_dir, absent, arguments.jobs)
     write_csv(arguments.scores, rows)

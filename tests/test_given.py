@@ -1,0 +1,110 @@
+"""Pairs of LR and HR images that are given: no formula makes one from the other."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from objects import a_plan
+from PIL import Image
+from test_raster import raster
+
+from rssr.base import ROOT
+from rssr.base.errors import UserError
+from rssr.base.files import read_csv, read_image
+from rssr.datasets.prepare import prepare_given, prepare_hr
+from rssr.datasets.registry import build
+from rssr.plan import jobs, targets
+from rssr.steps.scoring import absent_metrics
+
+LR = np.random.default_rng(0).integers(1, 256, (30, 40, 3), dtype=np.uint8)
+SPLIT = {"train": "a*", "test": "b*"}
+
+
+def pairs(folder, hr=(120, 160), lr=LR, names=("a", "b/c"), suffix=".png"):
+    for name in names:
+        for side, pixels in (("HR", np.zeros((*hr, 3), np.uint8)), ("LR_x4", lr)):
+            path = folder / side / f"{name}{suffix if side == 'LR_x4' else '.png'}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(path)
+    entry = {"images": str(folder / "HR"), "split": {"train": "a*", "test": "b/*"}}
+    return entry | {"lr": {"images": str(folder / "LR_x{scale}")}}
+
+
+def prepared(entry, folder, tile=None):
+    data_set = build(entry)
+    prepare_hr(data_set, folder, "test", tile, folder / "out", 1, 4)
+    prepare_given(data_set, folder / "out", folder / "lr", 4, 1)
+    return read_csv(folder / "out/manifest.csv"), read_csv(folder / "lr/manifest.csv")
+
+
+@pytest.mark.parametrize(("tile", "count"), [(None, 1), (32, 15), (76, 2)])
+@pytest.mark.parametrize(("suffix", "hr"), [(".png", (120, 160)), ("x4.png", (123, 162))])
+def test_lr_images_are_cut_where_hr_images_were(tmp_path, tile, count, suffix, hr):
+    rows, of_lr = prepared(pairs(tmp_path, hr, suffix=suffix), tmp_path, tile)
+    assert len(rows) == count and [row["image"] for row in rows] == [row["image"] for row in of_lr]
+    for row, lr in zip(rows, of_lr, strict=True):
+        left, top, right, bottom = (int(row[side]) for side in ("left", "top", "right", "bottom"))
+        assert row["repeated"] == "0" and lr["hr_sha256"] == row["sha256"] and left % 4 == top % 4 == 0
+        found = read_image(tmp_path / f"lr/{row['image']}.png")
+        np.testing.assert_array_equal(found, LR[top // 4 : bottom // 4, left // 4 : right // 4])
+
+
+def test_lr_images_of_another_depth_have_their_own_stretch_and_hide_pixels(tmp_path):
+    entry = pairs(tmp_path)
+    deep = LR.transpose(2, 0, 1).astype("uint16") * 10
+    deep[:, :, :10] = 0
+    (tmp_path / "LR_x4/b/c.png").unlink()
+    raster(tmp_path / "LR_x4/b/c.tif", deep, nodata=0)
+    entry["lr"]["stretch"] = [0, 2550]
+    rows, _ = prepared(entry, tmp_path, 40)
+    assert {row["left"] for row in rows} == {"40", "80", "120"} and rows[0]["left_out"] == "3"
+    np.testing.assert_array_equal(read_image(tmp_path / f"lr/{rows[0]['image']}.png"), LR[:10, 10:20])
+
+
+@pytest.mark.parametrize(
+    ("hr", "tile", "message"),
+    [
+        ((124, 160), None, r"LR_x4/b/c.png has 40x30 pixels, not 40x31 as .*HR/b/c.png at x4: crop one of them"),
+        ((120, 160), 33, "tiles of 33 pixels do not fit given LR images at x4: set a multiple as `tile`"),
+    ],
+)
+def test_pairs_that_do_not_fit_are_refused(tmp_path, hr, tile, message):
+    with pytest.raises(UserError, match=message):
+        prepared(pairs(tmp_path, hr), tmp_path, tile)
+
+
+def test_a_plan_of_given_pairs(tmp_path):
+    entry = {"label": "Mine"} | pairs(tmp_path)
+    datasets = {"synthetic": {"label": "S", "module": "synthetic"}, "mine": entry}
+    twice = {"bicubic": [{"reduce": "bicubic"}], "nearest": [{"reduce": "nearest"}]}
+    plan = a_plan(datasets=datasets, degradations=twice)
+    assert [(test.dataset, test.degradation) for test in plan.test_sets] == [
+        ("synthetic", "bicubic"), ("synthetic", "nearest"), ("mine", "given"),
+    ]  # fmt: skip
+    mine = plan.test_sets[-1]
+    assert mine.title == "Mine, x4, LR given, 8 bit, border crop 4" and mine.protocol["degradation"] == "given"
+    assert (mine.name, jobs.degradation(plan, "given")) == ("Mine", "[]")
+    files = targets.everything(plan)
+    assert "results/data/mine/train/LR/x4-given/manifest.csv" in files and not any("mine/x4-b" in f for f in files)
+    assert {training.degradation for training in plan.training_sets if training.dataset == "mine"} == {"given"}
+    assert tmp_path / "LR_x4/b/c.png" in plan.own_images("mine", "test", 4)
+    (tmp_path / "LR_x4/b/c.png").unlink()
+    from rssr.datasets.folder import _listed
+
+    _listed.cache_clear()
+    with pytest.raises(UserError, match="datasets.mine: there is no LR image called c in the folder .*LR_x4/b"):
+        a_plan(datasets=datasets)
+    with pytest.raises(UserError, match="'given' is what LR images are called"):
+        a_plan(degradations={"given": [{"reduce": "bicubic"}]})
+
+
+def test_the_script_cuts_them_and_a_metric_that_needs_a_formula_is_absent(tmp_path):
+    entry = pairs(tmp_path)
+    prepare_hr(build(entry), tmp_path, "test", None, tmp_path / "out", 1, 4)
+    command = [sys.executable, str(ROOT / "workflow/scripts/degrade_images.py"), "--given", json.dumps(entry)]
+    command += ["--hr-dir", tmp_path / "out", "--lr-dir", tmp_path / "lr", "--steps", "[]"]
+    subprocess.run([*command, "--degradation", "given", "--scale", "4"], check=True, env={"PYTHONPATH": str(ROOT)})
+    np.testing.assert_array_equal(read_image(tmp_path / "lr/b_c.png"), LR)
+    assert "no formula" in absent_metrics([], [])["lr_psnr"] and absent_metrics([], [{"reduce": "bicubic"}]) == {}
