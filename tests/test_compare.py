@@ -440,7 +440,13 @@ def test_results_of_two_machines_become_one_and_each_row_says_where_from(tmp_pat
         ("Theirs", "Other CPU"),
     ]
     assert float(rows[2]["psnr_y"]) == pytest.approx(float(rows[0]["psnr_y"]) + 0.5)
+    rows = read_csv(out.path / "tables/tiny/x4-bicubic/significance.csv")
+    assert [(row["label"], row["against"]) for row in rows if row["metric"] == "PSNR-Y (dB)"][1:] == [
+        ("Theirs", "Bicubic"),
+        ("Theirs", "Net"),
+    ]
     page = (out.path / "report/index.html").read_text()
+    assert "Below the diagonal" in page and "Winner changes" in page
     assert "measured on H100" in page and "measured on CPU, 2 cores" in page
     assert [part["machine"]["gpu"] for part in out.record["merged"]] == [None, "H100"]
     assert Report(Folder(a), out, 0.005).comparison.verdict == "reproduced: 24 of 24 scores equal to the byte"

@@ -17,6 +17,8 @@ from rssr.plan.test_set import TestSet
 from rssr.render.comparison.folder import Folder
 from rssr.render.comparison.report import measured_on, write_page
 from rssr.render.scores import left_out, read_replicates, read_scores, repeated
+from rssr.render.tables.aggregation import aggregation
+from rssr.render.tables.comparison import significance
 from rssr.render.tables.cost import complexity
 from rssr.render.tables.quality import quality
 from rssr.render.tables.table import Column, Table
@@ -25,7 +27,7 @@ _RECORDS = ("csv", "json")  # what is merged: no images, no tensors
 
 
 def merge(folders: Sequence[Folder], out: Path) -> Iterator[str]:
-    """Merge what was measured, and render the tables of quality and one page with them and the costs on each machine.
+    """Merge what was measured, and render the tables of each test set and one page with them and the costs by machine.
 
     If several folders have an artifact, the first one is kept; for costs, one from a GPU.
 
@@ -141,13 +143,16 @@ def _render(
         name: {"label": entry["label"], "notes": list(filter(None, [entry.get("note")]))}
         for name, entry in configuration["models"].items()
     }
-    settings = {"confidence": 0.95, "resamples": 10000, "seed": 0} | configuration.get("statistics", {})
+    settings = {"confidence": 0.95, "resamples": 10000, "seed": 0, "reference": None} | configuration.get(
+        "statistics", {}
+    )
     tables = []
     for test in tests:
         files = [artifact for artifact in merged.of_kind("scores", "csv") if test.holds(artifact)]
         if files:
-            tables.append(_quality(merged, test, {a.model: a for a in files}, rows, settings))
-            tables[-1].write(merged.file(test.artifact("quality")).with_suffix(""))
+            for kind, table in _tables(merged, test, {a.model: a for a in files}, rows, settings).items():
+                table.write(merged.file(test.artifact(kind)).with_suffix(""))
+                tables.append(table)
     costs: dict[tuple, dict[str, Any]] = {}
     for folder in folders:
         for artifact in folder.of_kind("profile", "json"):
@@ -164,27 +169,32 @@ def _render(
     yield f"open {page}"
 
 
-def _quality(
+def _tables(
     merged: Folder,
     test: TestSet,
     files: Mapping[str, Artifact],
     rows: Mapping[str, Mapping],
     settings: Mapping[str, Any],
-) -> Table:
-    """The quality table of a test set, in the order of the configuration; each row names its machine."""
+) -> dict[str, Table]:
+    """Kind -> table of a test set, in the order of the configuration; each row of quality names its machine."""
     files = {name: merged.file(files[name]) for name in rows if name in files}
     scores = {name: read_scores(path, test.unit) for name, path in files.items()}
     columns = list(dict.fromkeys(column for frame in scores.values() for column in frame))
     scores = {name: frame.reindex(columns=columns) for name, frame in scores.items()}
     replicates = {name: found for name, path in files.items() if (found := read_replicates(path))}
     manifest = test.artifact("hr")
-    shares = list(repeated(merged.file(manifest)).values()) if manifest in merged else [0.0]
+    shares = repeated(merged.file(manifest)) if manifest in merged else {}
+    mean = sum(shares.values()) / max(1, len(shares))
     named = {name: rows[name] for name in scores}
-    table = quality(scores, named, test, settings, replicates, repeated=sum(shares) / len(shares))
+    table = quality(scores, named, test, settings, replicates, repeated=mean)
     table.notes += left_out(merged.file(manifest)) if manifest in merged else []
     records = {name: merged.json(test.artifact("scores", "json", name)) for name in scores}
     places = {name: f"{record['machine']['processor']}, code {record['code']}" for name, record in records.items()}
-    return _with_place(table, places)
+    return {
+        "quality": _with_place(table, places),
+        "significance": significance(scores, named, test, settings, replicates),
+        "aggregation": aggregation(scores, named, test, shares),
+    }
 
 
 def _with_place(table: Table, places: Mapping[str, str]) -> Table:
