@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -34,6 +35,7 @@ NodeName=gpu1 NodeHostname=localhost NodeAddr=127.0.0.1 Port=6922 CPUs=16 CoresP
 PartitionName=main Nodes=cpu1 Default=YES DefMemPerCPU=500 MaxTime=7-0
 PartitionName=gpu Nodes=gpu1 DefMemPerCPU=500 MaxTime=7-0
 """
+PLACE = Path("/etc/slurm")
 GPUS = "AutoDetect=off\nNodeName=gpu1 Name=gpu File=/dev/null\nNodeName=gpu1 Name=gpu File=/dev/zero\n"
 
 
@@ -54,25 +56,26 @@ def slurm(folder: Path) -> Iterator[None]:
     install()
     for name in ("state", "spool.cpu1", "spool.gpu1"):
         (folder / name).mkdir(parents=True)
-    (folder / "slurm.conf").write_text(CONFIGURATION.format(folder=folder))
-    (folder / "gres.conf").write_text(GPUS)
+    # Jobs do not inherit SLURM_CONF, so the files stand where Slurm looks for them, for as long as it is up.
+    if (PLACE / "slurm.conf").exists():
+        pytest.skip(f"this machine has a Slurm of its own: {PLACE / 'slurm.conf'}")
+    (PLACE / "slurm.conf").write_text(CONFIGURATION.format(folder=folder))
+    (PLACE / "gres.conf").write_text(GPUS)
     Path("/run/munge").mkdir(exist_ok=True)
     shutil.chown("/run/munge", "munge", "munge")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SLURM_CONF", str(folder / "slurm.conf"))
-        own_munge = not Path("/run/munge/munge.socket.2").exists()
-        if own_munge:
-            subprocess.run(["runuser", "-u", "munge", "--", "munged"], check=True)
-        try:
-            for command in (["slurmctld"], ["slurmd", "-N", "cpu1"], ["slurmd", "-N", "gpu1"]):
-                subprocess.run(command, check=True)
-            wait_until(lambda: told("sinfo", "-h", "-N", "-o", "%t").split() == ["idle", "idle"], 60)
-            yield
-        finally:
-            for file in folder.glob("*.pid"):
-                os.kill(int(file.read_text()), 15)
-            if own_munge:
-                os.kill(int(Path("/run/munge/munged.pid").read_text()), 15)
+    started = [["slurmctld"], ["slurmd", "-N", "cpu1"], ["slurmd", "-N", "gpu1"]]
+    if not Path("/run/munge/munge.socket.2").exists():
+        started.insert(0, ["runuser", "-u", "munge", "--", "munged"])
+    try:
+        for command in started:
+            subprocess.run(command, check=True)
+        wait_until(lambda: told("sinfo", "-h", "-N", "-o", "%t").split() == ["idle", "idle"], 60)
+        yield
+    finally:
+        for file in [*folder.glob("*.pid"), *([Path("/run/munge/munged.pid")] if len(started) > 3 else [])]:
+            os.kill(int(file.read_text()), signal.SIGTERM)
+        for name in ("slurm.conf", "gres.conf"):
+            (PLACE / name).unlink()
 
 
 def told(*command: str) -> str:
