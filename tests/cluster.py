@@ -72,8 +72,11 @@ def slurm(folder: Path) -> Iterator[None]:
         wait_until(lambda: told("sinfo", "-h", "-N", "-o", "%t").split() == ["idle", "idle"], 60)
         yield
     finally:
-        for file in [*folder.glob("*.pid"), *([Path("/run/munge/munged.pid")] if len(started) > 3 else [])]:
-            os.kill(int(file.read_text()), signal.SIGTERM)
+        files = [*folder.glob("*.pid"), *([Path("/run/munge/munged.pid")] if len(started) > 3 else [])]
+        running = [int(file.read_text()) for file in files]
+        for process in running:
+            os.kill(process, signal.SIGTERM)
+        wait_until(lambda: not any(Path(f"/proc/{process}").exists() for process in running), 60)
         for name in ("slurm.conf", "gres.conf"):
             (PLACE / name).unlink()
 
