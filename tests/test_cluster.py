@@ -83,7 +83,7 @@ def test_a_training_longer_than_its_limit_goes_on_until_it_is_done(run):
         wait_until(lambda: jobs.extend(project.jobs_of_slurm()) or jobs, 60)
         wait_until(lambda: "Restarts=1" in told("scontrol", "show", "job", jobs[0]), 240)
         log = project.folder / "results/logs/train_model/edsr_test/synthetic-x4-seed10.log"
-        wait_until(lambda: "resumed after iteration" in log.read_text(), 120)
+        wait_until(lambda: "resumed after iteration" in log.read_text(), 240)
         assert client.poll() is None
         client.send_signal(signal.SIGKILL)
     # The client was killed, its job lives: a new run would submit it a second time.

@@ -177,6 +177,18 @@ def test_a_broken_run_resumes_exactly(images, tmp_path, network):
     assert trainer(images, tmp_path / "whole", recipe(), network()).done == 8  # a finished run is not trained again
 
 
+def test_it_resumes_on_another_number_of_cores_and_keeps_both(images, tmp_path):
+    first = trainer(images, tmp_path, recipe(), Dropping())
+    first.run()
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(before + 1)
+        resumed = trainer(images, tmp_path, recipe(), Dropping())
+        assert (resumed.done, resumed.threads) == (8, [before, before + 1])
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_a_checkpoint_of_another_recipe_is_not_resumed(images, tmp_path):
     first = trainer(images, tmp_path, recipe())
     first.done = 2

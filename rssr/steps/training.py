@@ -28,7 +28,7 @@ _LOSSES = {
 }
 _OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 # The attributes that a checkpoint stores.
-_KEPT = ("done", "curve", "seconds", "peak_memory_mib", "weights", "average", "best", "best_psnr")
+_KEPT = ("done", "curve", "threads", "seconds", "peak_memory_mib", "weights", "average", "best", "best_psnr")
 
 
 def learning_rate(iteration: int, total: int, recipe: Mapping[str, Any]) -> float:
@@ -99,9 +99,12 @@ class Trainer:
         self.batches = patches.on(device)
         self.total = iterations(recipe, len(patches.names))
         self.done, self.curve, self.seconds = 0, [], 0.0
+        self.threads: list[int] = []  # of PyTorch, in the order in which parts of the run had them
         self.losses: list[Tensor] = []  # since the last row of the curve
         self.peak_memory_mib: float | None = None
         self._resume()
+        if (threads := torch.get_num_threads()) not in self.threads:
+            self.threads.append(threads)
 
     def run(self) -> dict[str, Tensor]:
         """Train to the last iteration.

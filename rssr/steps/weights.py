@@ -53,8 +53,8 @@ def train(
     entries = {"model": entry, "recipe": recipe, "images": manifest_checksums(*images)}
     if validate_on:
         entries["validation"] = manifest_checksums(*validate_on)
-    patches, threads = Patches(*images, scale, recipe, (team.rank, team.size)), torch.get_num_threads()
-    checkpoints = Checkpoints(path.parent / "checkpoints", [entries, code, threads, team.size])
+    patches = Patches(*images, scale, recipe, (team.rank, team.size))
+    checkpoints = Checkpoints(path.parent / "checkpoints", [entries, code, team.size])
     # By name, so that the code of a metric is no input of a training that measures none.
     validation = import_module("rssr.steps.validation").Validation(*validate_on, scale, device) if validate_on else None
     trainer = Trainer(model, recipe, patches, checkpoints, device, validation, team)
@@ -73,7 +73,8 @@ def train(
         parameters=sum(p.numel() for p in model.parameters()),
         device=str(device),
         devices=team.size,
-        threads=threads,
+        # Several where it was resumed on another number of cores: then its bytes are not those of an unbroken run.
+        threads=trainer.threads if len(trainer.threads) > 1 else trainer.threads[0],
         seconds=round(trainer.seconds, 3),
         iterations=trainer.done,
         final_loss=trainer.curve[-1]["loss"],
