@@ -485,7 +485,11 @@ def test_a_difference_below_the_spread_of_seeds_is_said():
     replicates = {"a": of_seeds(30.875, 31.125), "close": of_seeds(31.0, 31.125, 31.25), "far": of_seeds(31.75, 32.25)}
     made = significance(of, models(*of), a_test_set(), AGAINST_A, replicates | {"single": {}})
     assert made.numbers["spread"].tolist() == [0.25, 0.5, 0.25]
-    assert made.notes == ["CLOSE and A, PSNR-Y: the difference is smaller than the spread of replicates"]
+    few = "2 sources, with which no p falls below 0.05 after Holm's correction over 3 pairs"
+    assert made.notes == [
+        f"No two methods can be told apart with {few}",
+        "CLOSE and A, PSNR-Y: the difference is smaller than the spread of replicates",
+    ]
     assert "Spread of replicates" in made.markdown()
     assert "pread" not in significance(of, models(*of), a_test_set(), AGAINST_A).markdown()
 

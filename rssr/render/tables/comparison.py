@@ -71,7 +71,9 @@ def significance(
         if pairs["spread"].notna().any():
             columns.append(Column("spread", "Spread of replicates", 4))
             said += " Spread of replicates: range of their means, the larger of both methods'."
-    metrics = computed(scores)
+    metrics, count = computed(scores), len(scores) - 1 if given else len(scores) * (len(scores) - 1) // 2
+    if few := _too_few(frame["unit"], count, settings):
+        notes.insert(0, f"No two methods can be told apart with {few}")
     caption = f"{test.title}. {said} {_seeds(by_seed(scores, replicates, metrics[0]), models)}. {protocols(metrics)}"
     of_metric = Column("metric", "Metric", None)
     return Table(
@@ -162,13 +164,11 @@ def standing(
         )
         ends = sorted(end * np.sign(lead["difference"] or 1) for end in ends)
         words += f" ({100 * settings['confidence']:g} % interval {ends[0]:.{digits}f} to {ends[1]:.{digits}f})"
-    over, count = f"{units.nunique()} sources", len(names) * (len(names) - 1) // 2
-    alpha = 1 - settings["confidence"]
-    if smallest_p(units, count) >= alpha:
+    count, alpha = len(names) * (len(names) - 1) // 2, 1 - settings["confidence"]
+    if few := _too_few(units, count, settings):
         return metric, nothing, (
             f"By {card.name}, {best} has the best mean, ahead of {next_best} by {words}; methods cannot be ranked with "
-            f"{over}, with which no p falls below {alpha:.2g} after Holm's correction over {count} pairs.{smallest} "
-            f"{seeds}."
+            f"{few}.{smallest} {seeds}."
         )  # fmt: skip
     p = all_pairs(list(values.values()), units, settings)
     found = dict(zip(names, ranks(list(values.values()), card.better, p, settings["confidence"]), strict=True))
@@ -178,7 +178,20 @@ def standing(
     else:
         said = f"{', '.join(tied[:-1])} and {tied[-1]} share the first rank; {best} leads {next_best} by {words}"
     corrected = f"p below {alpha:.2g} after Holm's correction over {count} pairs tells two methods apart. {seeds}"
-    return metric, [found.get(name, np.nan) for name in scores], f"By {card.name} on {over}, {said}; {corrected}."
+    return (
+        metric,
+        [found.get(name, np.nan) for name in scores],
+        f"By {card.name} on {units.nunique()} sources, {said}; {corrected}.",
+    )
+
+
+def _too_few(units: pd.Series, count: int, settings: Mapping[str, Any]) -> str:
+    """That no p of so many pairs can fall below the level with these sources; empty if it can."""
+    alpha = 1 - settings["confidence"]
+    if smallest_p(units, count) < alpha:
+        return ""
+    after = f"below {alpha:.2g} after Holm's correction over {count} pair{'s' * (count > 1)}"
+    return f"{units.nunique()} sources, with which no p falls {after}"
 
 
 def _seeds(values: Mapping[str, np.ndarray], models: Mapping[str, Mapping]) -> str:
@@ -188,7 +201,7 @@ def _seeds(values: Mapping[str, np.ndarray], models: Mapping[str, Mapping]) -> s
         return "Training seeds were not varied: differences hold for these weights"
     return (
         f"A difference must also exceed the spread between the training seeds of {', '.join(varied)}, by a "
-        "hierarchical bootstrap-t over seeds and sources"
+        "hierarchical bootstrap-t over seeds and sources, which also gives its interval"
     )
 
 
