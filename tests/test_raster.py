@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 from PIL import Image, ImageOps
 from rasterio.enums import ColorInterp as Kind
 
@@ -131,6 +132,30 @@ def test_several_pages_are_not_one_image(tmp_path, suffix):
     pages[0].save(tmp_path / f"a.{suffix}", save_all=True, append_images=pages[1:])
     with pytest.raises(UserError, match="has 3 pages, where one image is expected: save each"):
         rgb(tmp_path / f"a.{suffix}")
+
+
+def test_a_file_that_only_points_elsewhere_is_no_image(tmp_path):
+    raster(tmp_path / "a.tif", PLANES)
+    rasterio.shutil.copy(tmp_path / "a.tif", tmp_path / "b.vrt", driver="VRT")
+    np.testing.assert_array_equal(rgb(tmp_path / "b.vrt")[0], PICTURE)
+    (tmp_path / "b.vrt").rename(tmp_path / "b.tif")
+    (tmp_path / "c.png").write_text(
+        "<GDAL_WMS><Service name='TMS'><ServerUrl>http://x/${z}</ServerUrl></Service></GDAL_WMS>"
+    )
+    for name in ("b.tif", "c.png"):
+        with pytest.raises(UserError, match=f"{name} cannot be read as an image"):
+            rgb(tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_more_pixels_than_memory_holds_are_refused_before_they_are_read(tmp_path, suffix, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    path = raster(tmp_path / f"a.{suffix}", PLANES)
+    with open_raster(path) as image, pytest.raises(UserError, match="50x36 pixels of .* are too many to hold: cut"):
+        image.rgb((0, 0, 50, 36))
+    if suffix == "tif":
+        with open_raster(path) as image:
+            assert image.rgb((0, 0, 50, 10))[1].all()
 
 
 @pytest.mark.parametrize("suffix", HELD)

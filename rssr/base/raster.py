@@ -12,6 +12,7 @@ import numpy as np
 import rasterio
 from PIL import Image
 from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.env import env_ctx_if_needed
 from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 from rasterio.transform import Affine
 from rasterio.windows import Window
@@ -23,6 +24,11 @@ from rssr.base.files import read_image
 warnings.simplefilter("ignore", NotGeoreferencedWarning)
 logging.getLogger("PIL.TiffImagePlugin").setLevel(logging.CRITICAL)  # GDAL reads what Pillow complains of
 
+# No others are tried: GDAL has some that follow addresses which a file names. VRT is one, and has to be asked for.
+DRIVERS = [
+    *("GTiff", "PNG", "JPEG", "JP2OpenJPEG", "JP2KAK", "JP2ECW", "BMP", "WEBP", "GIF", "BIGGIF", "PNM"),
+    *("HFA", "ENVI", "EHdr", "ERS", "NITF", "PCIDSK", "RMF", "SGI", "AAIGrid", "netCDF"),
+]
 BY_WINDOWS = {"GTiff", "VRT", "JP2OpenJPEG"}  # formats of which a part costs less than the whole
 _RGB = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 _NOT_RGB = ("CMYK", "LAB", "HSV")  # Pillow's modes
@@ -127,6 +133,10 @@ class Raster:
         Opacity, (C, h, w), is 0 where a value is not valid: alpha, a mask or the file's no-data value says so, or it is
         not finite. In 8 bits a no-data value counts only in all bands together, for it is also a colour's.
         """
+        left, top, right, bottom = box if self.by_windows else (0, 0, *self.size)
+        if (right - left) * (bottom - top) > Image.MAX_IMAGE_PIXELS:
+            what = f"{right - left}x{bottom - top} pixels of {self.path} are too many to hold"
+            raise UserError(what, "cut the image, or write it as TIFF and set `tile`")
         left, top, right, bottom = box
         swap, *flips = self.turn
         spans = [
@@ -189,7 +199,7 @@ def open_raster(path: Path, bands: Sequence[int] | None = None, stretch: Sequenc
     """Open an image file and settle how it is read.
 
     Args:
-        path: any image that GDAL reads. Turned upright as its EXIF data says, unless it is georeferenced.
+        path: an image in a format of DRIVERS. Turned upright as its EXIF data says, unless it is georeferenced.
         bands: those to read, counted from 1. By default the one or three that are there beside alpha, blue, green and
             red in the right order.
         stretch: the values that become black and white; needed where they are not 8 bits.
@@ -201,7 +211,8 @@ def open_raster(path: Path, bands: Sequence[int] | None = None, stretch: Sequenc
     if stretch is not None and not stretch[0] < stretch[1]:
         raise UserError(f"stretch {stretch[0]:g} {stretch[1]:g}: the first value has to be below the second")
     try:
-        file = rasterio.open(path)
+        with env_ctx_if_needed():  # as rasterio.open(), which takes one driver alone
+            file = rasterio.DatasetReader(path, driver=[*DRIVERS, *(["VRT"] if path.suffix.lower() == ".vrt" else [])])
         try:
             return _settled(path, file, bands, stretch)
         except BaseException:
