@@ -233,6 +233,44 @@ def test_a_score_that_is_missing_or_infinite_leaves_the_figure_whole(monkeypatch
         plt.close(figure)
 
 
+@pytest.mark.parametrize("spoilt", [[2], range(24)], ids=["one image", "all images"])
+def test_scores_that_are_infinite_are_said_so(spoilt):
+    case = Case(2)
+    for rows in case.scores.values():
+        rows.loc[list(spoilt), "psnr_y"] = np.inf
+    case.quality.loc[:, ["psnr_y", "psnr_y_low", "psnr_y_high"]] = [np.inf, np.nan, np.nan]
+    for figure, said in (
+        (distributions(case.scores, case.models, "m0", "psnr_y"), f"Not drawn: {2 * len(spoilt)} of 48 scores"),
+        (quality_cost(case.quality, case.profiles, case.models, "psnr_y"), "without a finite mean: Bicubic, EDSR"),
+    ):
+        assert said in figure.get_supxlabel().replace("\n", " ")
+        plt.close(figure)
+
+
+@pytest.mark.parametrize("sizes", [[(60, 200), (200, 200)], [(8, 8)], [(32, 20_000), (64, 64)], [(4000, 16)]])
+def test_the_page_takes_images_of_any_and_of_mixed_sizes(sizes, tmp_path):
+    random = np.random.default_rng(0)
+    shown = []
+    for height, width in sizes:
+        hr, sr = random.integers(0, 256, (2, height, width, 3), dtype=np.uint8)
+        side = min(96, height, width)
+        shown.append(Sample(f"{width}", hr[::4, ::4].copy(), hr, {"m0": sr}, (0, 0, side, side)))
+    save(qualitative(shown, {"m0": {"label": "Net"}}), tmp_path / "page")
+    assert Image.open(tmp_path / "page.png").height > 300
+
+
+def test_hundreds_of_methods_fit_into_a_file(tmp_path):
+    save(plt.figure(figsize=(1, 300)), tmp_path / "tall")  # 90 000 pixels at 300 dpi
+    with Image.open(tmp_path / "tall.png") as image:
+        assert image.height == 60_000
+    models = {f"m{index}": {"label": f"Method {index}"} for index in range(300)}
+    scores = {name: pd.DataFrame({"psnr_y": [30.0 + index, 31.0]}) for index, name in enumerate(models)}
+    figure = win_rate(scores, models, "psnr_y")
+    assert not figure.axes[0].texts and len(figure.axes[0].get_xticks()) == 300
+    assert figure.get_figwidth() <= WIDTH
+    plt.close(figure)
+
+
 def test_the_numbers_of_the_win_rates(monkeypatch):
     scores = {"m0": [1.0, 2, 3, 4], "m1": [1.0, 3, 4, 5]}
     frames = {name: pd.DataFrame({"psnr_y": values}) for name, values in scores.items()}

@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,8 @@ from playwright.sync_api import sync_playwright
 from rssr.base.files import read_image, sha256, write_csv, write_image, write_json
 from rssr.metrics.statistics import paired
 from rssr.plan.artifacts import Artifact
-from rssr.render.report.images import write_webp
+from rssr.render.report import page
+from rssr.render.report.images import write_copy, write_webp
 from rssr.render.report.page import write_report
 from rssr.render.report.results import Run
 from rssr.render.tables.table import Column, Table
@@ -628,3 +630,18 @@ def test_the_run_of_the_whole_workflow_has_its_report(finished, browser):
     assert all((finished / "results/report" / link).is_file() for link in links)
     assert complaints == []
     page.close()
+
+
+@pytest.mark.parametrize(("width", "suffix"), [(16_383, ".webp"), (16_384, ".png")])
+def test_a_picture_wider_than_webp_allows_is_shown_as_png(tmp_path, width, suffix):
+    pixels = np.random.default_rng(0).integers(0, 256, (2, width, 3), dtype=np.uint8)
+    write_image(tmp_path / "a.png", pixels)
+    found = SimpleNamespace(names=["a"], folder=lambda image: tmp_path)
+    assert page._suffix(found, [0]) == suffix
+    assert write_copy(tmp_path / "a.png", tmp_path / f"shown/a{suffix}", lossless=True) == np.inf
+    assert np.array_equal(read_image(tmp_path / f"shown/a{suffix}"), pixels)
+
+
+def test_infinite_scores_reach_the_page_and_missing_ones_are_none():
+    assert [page._number(value) for value in (np.inf, np.nan, 30.1234567)] == [np.inf, None, 30.123457]
+    assert json.dumps(np.inf) == "Infinity"  # as JavaScript reads it

@@ -20,7 +20,7 @@ from rssr.render.tables.comparison import significance
 from rssr.render.tables.cost import ablation, complexity
 from rssr.render.tables.protocol import audit, literature_against_measured
 from rssr.render.tables.quality import classes, quality, side_by_side
-from rssr.render.tables.scored import not_computed
+from rssr.render.tables.scored import not_computed, undefined
 from rssr.render.tables.table import Column, Table, ranks
 from rssr.render.tables.training import training
 
@@ -532,3 +532,15 @@ def test_complexity_table():
     assert "Times as fast" not in complexity(profiles, rows, "a").markdown(), "an interpolation is no measure"
     disturbed = complexity({"a": profile([1.0, 1.0, 9.0])}, rows, "a").markdown()
     assert "A: its calls were not steady (1.0 to 8.2 ms)" in disturbed
+
+
+@pytest.mark.parametrize(
+    ("scores", "said"), [([30.0, 32.0, np.inf], "; that of the others is 31.00"), ([np.inf] * 3, "")]
+)
+def test_an_infinite_mean_is_said_so(scores, said):
+    frame = pd.DataFrame({"image": list("abc"), "psnr_y": scores})
+    count = sum(map(np.isinf, scores))
+    assert undefined({"net": frame}, {"net": {"label": "Net"}}) == [
+        f"Net, PSNR-Y (dB): infinite for {count} of 3 images, where SR and HR are equal, so the mean is too{said}"
+    ]
+    assert undefined({"net": frame.assign(psnr_y=1.0)}, {"net": {"label": "Net"}}) == []

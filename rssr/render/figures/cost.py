@@ -5,11 +5,12 @@ from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 
 from rssr.metrics.registry import METRICS
 from rssr.metrics.samples import spread
-from rssr.render.figures.style import STYLE, WIDTH, legend_above, logarithmic, style_of, wrapped
+from rssr.render.figures.style import STYLE, WIDTH, legend_above, logarithmic, say_below, style_of, wrapped
 from rssr.render.tables.cost import gigamacs
 
 _BUBBLE = 400  # square points, of the network with the most parameters
@@ -54,6 +55,8 @@ def quality_cost(
                 axis.errorbar(middle, value, **errors, elinewidth=0.8, label=model["label"], **look)
                 area = _BUBBLE * profiles[name]["parameters"] / largest
                 axis.scatter(middle, value, area, look["color"], alpha=0.25, linewidths=0, zorder=1, clip_on=False)
+        absent = [model["label"] for name, model in models.items() if not np.isfinite(rows.loc[name, metric])]
+        say_below(figure, f"Not drawn, without a finite mean: {', '.join(absent)}" if absent else "")
         legend_above(figure, axes[0])
     return figure
 

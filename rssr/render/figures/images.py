@@ -72,7 +72,8 @@ def qualitative(samples: Sequence[Sample], models: Mapping[str, Mapping]) -> plt
     line = above + 2 * side + 2 * _GAP + 1.4 * _LINE + _BETWEEN
     samples = samples[: max(1, int((HEIGHT - _SCALE_BAR - _MARGIN) / (lines * line)))]
     height = len(samples) * lines * line + _SCALE_BAR + _MARGIN
-    limit = max(1.0, np.quantile([sample.error(name) for sample in samples for name in models], 0.995))
+    errors = np.concatenate([sample.error(name).ravel() for sample in samples for name in models])
+    limit = max(1.0, np.quantile(errors, 0.995))
     with mpl.rc_context(STYLE | {"axes.titlesize": SMALL, "axes.labelsize": SMALL, "axes.labelpad": 3}):
         figure = plt.figure(figsize=(width, height), layout="none")
 
@@ -99,12 +100,12 @@ def qualitative(samples: Sequence[Sample], models: Mapping[str, Mapping]) -> plt
                     lower.set_xlabel("LR")
                 else:
                     upper.imshow(sample.inside(sample.srs[model]), interpolation="nearest")
-                    errors = lower.imshow(
+                    drawn = lower.imshow(
                         sample.error(model), vmin=0, vmax=limit, cmap="inferno", interpolation="nearest"
                     )
                     lower.set_xlabel(f"{sample.psnr(model):.2f} dB")
         bar = panel(_MARGIN + 0.3, height - _SCALE_BAR + 0.08, min(3.0, 0.45 * width), 0.1)
-        figure.colorbar(errors, cax=bar, orientation="horizontal", extend="max")
+        figure.colorbar(drawn, cax=bar, orientation="horizontal", extend="max")
         bar.set_xlabel("Errors: |SR − HR| on the luma (levels). Numbers: PSNR-Y of the crop.", loc="left")
     return figure
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from rssr.metrics.registry import METRICS
 from rssr.metrics.statistics import win_rates
-from rssr.render.figures.style import SMALL, STYLE, WIDTH, style_of, wrapped
+from rssr.render.figures.style import SMALL, STYLE, WIDTH, say_below, style_of, wrapped
 from rssr.render.tables.table import ARROWS
 
 _LABEL = 1.75  # inches that a method's name may take
@@ -45,6 +45,8 @@ def distributions(
         labels = [wrapped(model["label"], _LABEL) for model in models.values()]
         axes[0].set_yticks(range(len(models)), labels)
         axes[0].set_ylim(len(models) - 0.4, -0.6)
+        if absent := int((~np.isfinite(values)).sum()):
+            say_below(figure, f"Not drawn: {absent} of {values.size} scores, which are infinite or missing")
     return figure
 
 
@@ -82,12 +84,14 @@ def win_rate(scores: Mapping[str, pd.DataFrame], models: Mapping[str, Mapping], 
         figure, axis = plt.subplots(figsize=(side, max(0.75 * cell * len(models), 0.8) + _LABEL + 0.5))
         colours = mpl.colormaps["cividis"].with_extremes(bad="0.93")
         image = axis.imshow(rates, cmap=colours, vmin=0, vmax=100, aspect="auto")
+        legible = 72 * cell > 2 * SMALL  # among hundreds of methods colours have to do
         for (row, column), rate in np.ndenumerate(rates):
-            if np.isfinite(rate):
+            if np.isfinite(rate) and legible:
                 colour = "white" if rate < 50 else "black"
                 axis.text(column, row, f"{rate:.0f}", ha="center", va="center", fontsize=SMALL, color=colour)
-        axis.set_xticks(range(len(models)), labels, rotation=90)
-        axis.set_yticks(range(len(models)), labels)
+        size = min(SMALL, 72 * 0.75 * cell)
+        axis.set_xticks(range(len(models)), labels, rotation=90, fontsize=size)
+        axis.set_yticks(range(len(models)), labels, fontsize=size)
         axis.set_xlabel("than this one")
         axis.set_ylabel("Images on which this method is better")
         figure.colorbar(image, ax=axis, label=f"Images (%), by {card.name}", shrink=0.9)

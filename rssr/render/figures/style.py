@@ -21,6 +21,7 @@ from rssr.render.figures import fonts  # noqa: E402
 WIDTH = 7.2  # inches: both columns of a page, so that what is 7 pt here is 7 pt in print
 HEIGHT = 9.6  # inches: the most that a page has room for
 SMALL = 7  # points: the least that is read in print
+_SIDE = 60_000  # pixels that a side of a PNG may have; the renderer ends at 65535
 # Okabe and Ito's colours, safe for colour-blind readers, without black, which is HR's, and yellow, which is too light.
 # With the markers and lines, which are others in number, they stay apart in grey print and come again late.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -79,6 +80,12 @@ def legend_above(figure: plt.Figure, axis: plt.Axes) -> None:
     figure.set_figheight(figure.get_figheight() + box.height / figure.dpi)
 
 
+def say_below(figure: plt.Figure, text: str) -> None:
+    """Put a remark below all axes, such as what is not drawn; nothing for an empty text."""
+    if text:
+        figure.supxlabel(wrapped(text, 0.95 * figure.get_figwidth()), fontsize=SMALL)
+
+
 def logarithmic(axis: Axis, values: Iterable[float]) -> float | None:
     """Make an axis logarithmic over the values that it shows, with few ticks, in plain numbers.
 
@@ -135,7 +142,9 @@ def save(figure: plt.Figure, stem: Path) -> None:
     fonts.use(figure)
     for suffix, metadata in ((".png", {"Software": None}), (".pdf", {"CreationDate": None})):
         with replacing(stem.with_suffix(suffix)) as path, mpl.rc_context(style):
-            figure.savefig(path, metadata=metadata)
+            figure.savefig(
+                path, metadata=metadata, dpi=min(style["savefig.dpi"], _SIDE / max(figure.get_size_inches()))
+            )
     plt.close(figure)
 
 

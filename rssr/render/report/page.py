@@ -16,7 +16,7 @@ from PIL import Image
 from rssr.base.files import replacing
 from rssr.metrics.registry import METRICS
 from rssr.render.choice import differing_and_even, spread
-from rssr.render.report.images import QUALITY, write_webp
+from rssr.render.report.images import LARGEST, QUALITY, write_copy
 from rssr.render.report.results import Rendering, Run, TestResults
 
 HERE = Path(__file__).resolve().parent
@@ -47,7 +47,7 @@ def write_report(run: Run, folder: Path, images: int | None = None) -> None:
         lossless = run.config.report.lossless
         if lossless is None:
             lossless = sum(path.stat().st_size for path in sources.values()) <= LOSSLESS_BYTES
-        kept = [write_webp(path, files / "images" / address, lossless) for address, path in sources.items()]
+        kept = [write_copy(path, files / "images" / address, lossless) for address, path in sources.items()]
         for found in run.sets:
             _copy_lr(found, shown[found.test.dataset], files / "images")
         data = json.dumps([_data(run, found, shown[found.test.dataset]) for found in run.sets], separators=(",", ":"))
@@ -64,9 +64,19 @@ def _scores(found: TestResults) -> np.ndarray:
 
 def _shown(found: TestResults, shown: Sequence[int]) -> Iterator[tuple[str, Path]]:
     """Address below the folder of images, and the scored file, of each HR and SR image that is shown."""
+    suffix = _suffix(found, shown)
     for name in (found.names[index] for index in shown):
         for image in ("HR", *found.folders):
-            yield f"{_address(found, image)}/{name}.webp", found.folder(image) / f"{name}.png"
+            yield f"{_address(found, image)}/{name}{suffix}", found.folder(image) / f"{name}.png"
+
+
+def _suffix(found: TestResults, shown: Sequence[int]) -> str:
+    """The format of a test set's HR and SR images: WebP, unless one is larger than WebP allows."""
+    for name in (found.names[index] for index in shown):
+        with Image.open(found.folder("HR") / f"{name}.png") as image:
+            if max(image.size) > LARGEST:
+                return ".png"
+    return ".webp"
 
 
 def _copy_lr(found: TestResults, shown: Sequence[int], folder: Path) -> None:
@@ -87,6 +97,7 @@ def _data(run: Run, found: TestResults, shown: Sequence[int]) -> dict[str, Any]:
     metrics = measured or [found.metric]
     labels = {name: run.labels[name] for name in found.folders}
     images = {"LR": "LR (nearest neighbour)", **labels, "HR": "HR"}
+    suffix = _suffix(found, shown)
     return {
         "key": found.test.key,
         "names": found.names,
@@ -98,7 +109,7 @@ def _data(run: Run, found: TestResults, shown: Sequence[int]) -> dict[str, Any]:
                 "name": name,
                 "label": label,
                 "folder": _address(found, name),
-                "suffix": ".png" if name == "LR" else ".webp",
+                "suffix": ".png" if name == "LR" else suffix,
             }
             for name, label in images.items()
         ],
@@ -112,8 +123,8 @@ def _data(run: Run, found: TestResults, shown: Sequence[int]) -> dict[str, Any]:
 
 
 def _number(value: float) -> float | None:
-    """A score as JSON has it: none where it is not finite."""
-    return round(float(value), 6) if math.isfinite(value) else None
+    """A score as JavaScript has it: none where there is none; a perfect one may be infinite."""
+    return None if math.isnan(value) else round(float(value), 6)
 
 
 def _html(run: Run, kept: float) -> str:

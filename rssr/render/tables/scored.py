@@ -70,14 +70,21 @@ def by_seed(scores: Mapping[str, pd.DataFrame], replicates: Replicates, metric: 
 
 
 def undefined(scores: Mapping[str, pd.DataFrame], models: Mapping[str, Mapping]) -> list[str]:
-    """Notes on means that do not exist, because the metric has no value for some of the images."""
-    return [
-        f"{models[name]['label']}, {METRICS[metric].label}: not a number for {count} of {len(frame)} images, such as "
-        "black ones, so there is no mean"
-        for name, frame in scores.items()
-        for metric in metrics_of(frame)
-        if 0 < (count := int(frame[metric].isna().sum())) < len(frame)
-    ]
+    """Notes on means that do not exist or are infinite, because the metric has no finite value for some images."""
+    notes = []
+    for name, metric, values in ((n, m, pd.to_numeric(f[m])) for n, f in scores.items() for m in metrics_of(f)):
+        missing, infinite = int(values.isna().sum()), int(np.isinf(values).sum())
+        about = f"{models[name]['label']}, {METRICS[metric].label}: "
+        if 0 < missing < len(values):
+            about += f"not a number for {missing} of {len(values)} images, such as black ones, so there is no mean"
+            notes.append(about)
+        elif infinite:
+            others = values[np.isfinite(values)].mean()
+            about += f"infinite for {infinite} of {len(values)} images, where SR and HR are equal, so the mean is too"
+            notes.append(
+                about + (f"; that of the others is {others:.{METRICS[metric].digits}f}" * (infinite < len(values)))
+            )
+    return notes
 
 
 def interval_in_words(settings: Mapping[str, Any]) -> str:
