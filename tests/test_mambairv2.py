@@ -350,3 +350,18 @@ def test_cuda_backends(name):
     inputs = [t.detach().cuda().requires_grad_() for t in scan_inputs(2, 24, 1, 16, 300, dtype=torch.float32)]
     for found, wanted in zip(outcome(inputs, name), outcome(inputs, "sequential"), strict=True):
         assert relative(found, wanted) < 1e-4
+
+
+def test_compiled_code_needs_no_place_on_the_disk(monkeypatch):
+    """As in a container whose checkout and home are read-only, where Numba finds none."""
+    from rssr.models.mambairv2 import scan_numba
+
+    compiled = scan_numba.numba.njit
+
+    def njit(cache=False, **options):
+        if cache:
+            raise RuntimeError("cannot cache function: no locator available")
+        return compiled(**options)
+
+    monkeypatch.setattr(scan_numba.numba, "njit", njit)
+    assert scan_numba._jit(lambda x: x + 1)(1) == 2

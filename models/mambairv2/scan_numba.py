@@ -26,7 +26,16 @@ from rssr.models.mambairv2.selective_scan import CHUNK
 LANES = 32  # channels of a task: two to four vectors, so that one does not wait for the other
 
 # Sums may be reordered, or they would not be vectors; NaN and infinity stay what they are.
-_jit = numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
+_OPTIONS = {"nogil": True, "fastmath": {"reassoc", "contract", "nsz"}, "error_model": "numpy"}
+
+
+def _jit(function: Callable) -> Callable:
+    """Compiled by Numba, and kept on the disk where a folder can be written, as none can in some containers."""
+    try:
+        return numba.njit(cache=True, **_OPTIONS)(function)
+    except RuntimeError:
+        return numba.njit(**_OPTIONS)(function)
+
 
 _LOG2_E, _LN_2 = np.float32(1 / math.log(2)), np.float32(math.log(2))
 _LOWEST, _HIGHEST = np.float32(-87), np.float32(88)  # beyond these a float32 exponential is not a normal number
