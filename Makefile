@@ -9,9 +9,9 @@ PARALLEL := -n 2 --dist loadgroup
 benchmark: .venv/installed
 	$(BIN)/snakemake --cores all
 
-# Ends with an error where scores differ from those of the committed run.
+# Ends with an error where scores differ from those of the committed run; see docs/reproduce.md.
 verify: benchmark
-	$(BIN)/python -m rssr compare results/reference/default results
+	$(BIN)/python -m rssr compare results/reference/default results --trained-tolerance 0.2
 
 test: .venv/installed
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
