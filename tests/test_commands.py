@@ -74,7 +74,7 @@ def test_mistakes_are_one_sentence(tmp_path):
             ("a.png", "--model", "edsr_test", "--config", "config/test.yaml"),
             "is trained by the benchmark: run `snakemake",
         ),
-        (("b.png", "--model", "bicubic"), "b.png cannot be read as an image"),
+        (("b.png", "--model", "bicubic"), "b.png: correct its name"),
         (("a.png", "--model", "bicubic", "--tile", 16, 9), "the overlap is at most half of the size"),
         (("a.png", "--model", "bicubic", "--tile", 0, 0), "the overlap is at most half of the size"),
         (("a.png", "--model", "bicubic", "--scale", 3), "the configuration has the scales 4"),

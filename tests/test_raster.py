@@ -166,6 +166,24 @@ def test_half_a_file_is_refused(tmp_path, suffix):
         rgb(path)
 
 
+@pytest.mark.parametrize("suffix", HELD)
+def test_damaged_files_are_read_or_refused(tmp_path, suffix):
+    """Never another exception: bytes changed at random, most of them in the header."""
+    Image.fromarray(PICTURE).save(path := tmp_path / f"a.{suffix}")
+    whole, random, refused = path.read_bytes(), np.random.default_rng(0), 0
+    for _ in range(100):
+        damaged = bytearray(whole)
+        for place in random.integers(0, random.choice([32, 256, len(whole)]), random.integers(1, 9)):
+            damaged[place % len(whole)] = random.integers(256)
+        path.write_bytes(damaged)
+        try:
+            with open_raster(path) as image:
+                image.rgb((0, 0, *(min(side, 100) for side in image.size)))
+        except UserError:
+            refused += 1
+    assert refused
+
+
 def hidden(tmp_path, how):
     """A file of 50x36 pixels, of which the left 20 columns are not valid; and how to read it."""
     gone = np.zeros((36, 50), bool)

@@ -146,7 +146,7 @@ def test_what_cannot_be_upscaled_is_named(tmp_path):
         ("deep.tif", "has uint16 pixels, here from 0 to 254, where 8 bits"),
         ("two.tif", r"has 2 bands"),
         ("text.tif", "cannot be read as an image"),
-        ("none.tif", "cannot be read as an image"),
+        ("none.tif", "there is no file .*none.tif: correct its name"),
     ):
         with pytest.raises(UserError, match=message):
             upscale_scene(build(BICUBIC), tmp_path / name, tmp_path / "out.tif", 4)

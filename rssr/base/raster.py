@@ -11,6 +11,7 @@ from typing import Self
 import numpy as np
 import rasterio
 from PIL import Image
+from rasterio._err import CPLE_BaseError
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.env import env_ctx_if_needed
 from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
@@ -18,10 +19,11 @@ from rasterio.transform import Affine
 from rasterio.windows import Window
 
 from rssr.base.errors import UserError
-from rssr.base.files import read_image
+from rssr.base.files import missing, read_image
 
 # For all threads, because warnings.catch_warnings() is not thread-safe.
 warnings.simplefilter("ignore", NotGeoreferencedWarning)
+warnings.filterwarnings("ignore", module="PIL")
 logging.getLogger("PIL.TiffImagePlugin").setLevel(logging.CRITICAL)  # GDAL reads what Pillow complains of
 
 # No others are tried: GDAL has some that follow addresses which a file names. VRT is one, and has to be asked for.
@@ -146,7 +148,7 @@ class Raster:
         (top, bottom), (left, right) = spans[::-1] if swap else spans
         try:
             values, opacity = self._read(Window(left, top, right - left, bottom - top))
-        except RasterioIOError as error:
+        except (RasterioIOError, CPLE_BaseError) as error:
             raise UserError(
                 f"{self.path} cannot be read to its end ({error.__cause__ or error})", "replace or remove it"
             ) from None
@@ -210,6 +212,8 @@ def open_raster(path: Path, bands: Sequence[int] | None = None, stretch: Sequenc
     """
     if stretch is not None and not stretch[0] < stretch[1]:
         raise UserError(f"stretch {stretch[0]:g} {stretch[1]:g}: the first value has to be below the second")
+    if not path.is_file():
+        raise UserError(missing(path), "correct its name")
     try:
         with env_ctx_if_needed():  # as rasterio.open(), which takes one driver alone
             file = rasterio.DatasetReader(path, driver=[*DRIVERS, *(["VRT"] if path.suffix.lower() == ".vrt" else [])])
@@ -218,7 +222,7 @@ def open_raster(path: Path, bands: Sequence[int] | None = None, stretch: Sequenc
         except BaseException:
             file.close()
             raise
-    except RasterioIOError as error:
+    except (RasterioIOError, CPLE_BaseError) as error:
         raise UserError(f"{path} cannot be read as an image ({error})", "replace or remove it") from None
 
 
