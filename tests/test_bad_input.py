@@ -95,7 +95,7 @@ def test_what_jobs_refuse(project):
     }
     project.change(
         datasets={"sound": own("sound/*.png")} | {name: entry for name, (entry, _) in of_data.items()},
-        models=ON_SYNTHETIC | {name: entry for name, (entry, _) in refused.items()},
+        models=ON_SYNTHETIC | {name: entry | {"label": name} for name, (entry, _) in refused.items()},
     )
     before = kept(project)
     sound = "results/data/sound/test/{}/manifest.csv"
