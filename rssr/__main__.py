@@ -108,7 +108,9 @@ def _add_compare(commands: argparse._SubParsersAction) -> None:
         "images of A; 2: cannot be compared"
     )
     compare = commands.add_parser("compare", help=about, description=about)
-    compare.add_argument("folders", type=Path, nargs=2, metavar=("A", "B"), help="`results` of a run, or a copy")
+    compare.add_argument(
+        "folders", type=Path, nargs=2, metavar="FOLDER", help="A, then B: `results` of a run or a copy"
+    )
     compare.add_argument(
         "--tolerance",
         type=float,

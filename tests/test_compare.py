@@ -395,6 +395,8 @@ def test_the_command_says_it_by_its_exit_code_and_writes_a_page(tmp_path):
     assert result.stdout.startswith("differs: 6 scores by up to 0.1 dB")
     page = (tmp_path / "page.html").read_text()
     assert "<td>of a</td>" in page and "<td>of b</td>" in page and "differs: 6 scores" in page
+    help_ = command("compare", "--help")
+    assert help_.returncode == 0 and "Exit code 0: yes; 1: scores differ, or B lacks" in " ".join(help_.stdout.split())
     empty = tmp_path / "empty"
     empty.mkdir()
     result = command("compare", a, empty)
