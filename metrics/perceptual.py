@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import threading
 import warnings
 from collections.abc import Callable, Mapping
 from functools import cache, partial
@@ -130,10 +131,15 @@ def perceptual(sr: Tensor, hr: Tensor, crop: int, weights_dir: str, metric: str)
             f"{metric} needs at least {SMALLEST} pixels per side after the crop, but {width}x{height} are left",
             "leave the metric out or use larger images",
         )
-    network = load(metric, str(Path(weights_dir).resolve()), str(sr.device))
+    with _LOADING:
+        network = load(metric, str(Path(weights_dir).resolve()), str(sr.device))
     images = [image.float() / 255 for image in (pair[:1] if metric == "clipiqa" else pair)]
     with torch.inference_mode():
         return network(*images).double().flatten()
+
+
+# One thread loads a network while the others wait for it: torch.hub's folder is changed meanwhile.
+_LOADING = threading.Lock()
 
 
 @cache

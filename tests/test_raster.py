@@ -85,6 +85,8 @@ def test_pictures_stand_upright_also_in_parts(tmp_path, orientation, suffix):
         ("deep.tif", DEEP, {"photometric": "RGB"}, TO_8_BITS),
         ("planar.tif", DEEP, {"photometric": "RGB", "interleave": "band"}, TO_8_BITS),
         ("signed.tif", DEEP.astype("int16") - 300, {}, {"stretch": (-300, 255 * 12 - 300)}),
+        ("wide.tif", PLANES.astype("uint16"), {}, {"stretch": (0, 255)}),
+        ("beyond.tif", np.where(PLANES < 255, PLANES.astype("int16"), 300), {}, {"stretch": (0, 255)}),
         ("float.tif", (PLANES / 255).astype("float32"), {}, {"stretch": (0, 1)}),
         ("sentinel.tif", np.concatenate([DEEP[:1] * 0, DEEP[::-1]]), {}, TO_8_BITS | {"bands": (4, 3, 2)}),
         ("bgrn.tif", np.concatenate([PLANES[::-1], PLANES[:1]]), {"alpha": "NO"}, {"bands": (3, 2, 1)}),

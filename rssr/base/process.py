@@ -37,7 +37,7 @@ def stop_signals() -> Iterator[list[str]]:
     """What asked this process to stop while the block ran, so that it can save its work first.
 
     SIGTERM ends jobs everywhere; SIGUSR1 is a warning that Slurm can be asked for. Soon before the time limit of a job
-    of Slurm it is stopped too and, once the block has ended, started again from the queue.
+    of Slurm it is stopped too and, if the block ends by SystemExit for it, started again from the queue.
     """
     received: list[str] = []
     timer = slurm.before_time_limit(lambda: received.append(_TIME_LIMIT))
@@ -45,13 +45,15 @@ def stop_signals() -> Iterator[list[str]]:
     before = [signal.signal(number, lambda code, _: received.append(signal.Signals(code).name)) for number in signals]
     try:
         yield received
+    except SystemExit:  # work is left, and its state is saved
+        if received[:1] == [_TIME_LIMIT]:
+            slurm.requeue()
+        raise
     finally:
         for number, handler in zip(signals, before, strict=True):
             signal.signal(number, handler)
         if timer:
             timer.cancel()
-        if received[:1] == [_TIME_LIMIT]:
-            slurm.requeue()
 
 
 def _end_with(parent: int) -> None:

@@ -157,7 +157,7 @@ class Raster:
     def rgb(self, box: tuple[int, int, int, int]) -> tuple[np.ndarray, np.ndarray]:
         """(h, w, 3) uint8, gray three times and stretched values rounded, and (h, w) bool: whether all are valid."""
         values, opacity = self.read(box)
-        if self.levels != (0, 255):
+        if self.levels != (0, 255) or values.dtype != np.uint8:
             values = np.rint(self.unit(values) * 255).astype(np.uint8)
         out = np.empty((*opacity.shape[1:], 3), np.uint8)
         for channel in range(3):  # four times faster than copying the transposed array
@@ -250,6 +250,8 @@ def _settled(
     levels = tuple(stretch or ((white, 0) if tags.get("MINISWHITE") == "YES" else (0, white)))
     georeferenced = file.crs or file.transform != Affine.identity() or file.gcps[0] or file.rpcs
     turn = _TURNS.get(1 if georeferenced else orientation, (0, 0, 0))
+    if pillow and file.driver == "GTiff" and orientation != 1:
+        raise UserError(f"{path} is a turned TIFF of {mode} colours", "save it upright, or as RGB")
     return Raster(path, file, bands, levels, stretch is not None, pillow, turn)
 
 

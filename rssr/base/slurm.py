@@ -43,9 +43,10 @@ def requeue() -> None:
 
 
 def jobs_in(folder: Path) -> list[str]:
-    """The numbers of the user's jobs, waiting or running, that work in a folder; none where there is no Slurm."""
-    pairs = (line.split(maxsplit=1) for line in _told("squeue", "--me", "-h", "-o", "%i %Z").splitlines())
-    return [number for number, place in pairs if Path(place) == folder.resolve()]
+    """The numbers of the user's other jobs that wait or run and work in a folder; none where there is no Slurm."""
+    pairs = (line.partition(" ") for line in _told("squeue", "--me", "-h", "-o", "%A %Z").splitlines())
+    own = os.environ.get("SLURM_JOB_ID")
+    return [number for number, _, place in pairs if place and Path(place) == folder.resolve() and number != own]
 
 
 def _told(*command: str) -> str:

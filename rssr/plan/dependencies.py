@@ -68,8 +68,9 @@ def module_files(module: str) -> list[Path]:
 
 
 def _roots() -> list[Path]:
-    """Where modules of this repository and of users lie: its root, and the folders in PYTHONPATH."""
-    return [ROOT, *(Path(folder) for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder)]
+    """Where modules of this repository and of users lie: its root, and folders of PYTHONPATH without installed ones."""
+    folders = [Path(folder) for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
+    return [ROOT, *(folder for folder in folders if folder.name not in ("site-packages", "dist-packages"))]
 
 
 @cache

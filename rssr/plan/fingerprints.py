@@ -27,7 +27,7 @@ class Fingerprints:
         total, changed = hashlib.sha256(), False
         for path in map(Path, paths):
             name, state = str(path.absolute()), self._state(path)
-            if self._known.get(name, [None])[0] != state:
+            if name not in self._known or self._known[name][0] != state:
                 self._known[name], changed = [state, sha256(path)], True
             total.update(f"{path}\0{self._known[name][1]}\0".encode(errors="surrogateescape"))
         if self._write and changed:

@@ -145,7 +145,9 @@ class Ahead:
     """
 
     def __init__(self, patches: Patches, device: torch.device) -> None:
-        self.patches, self.device = patches, device
+        self.patches = patches
+        # A thread starts at GPU 0, whichever is current in this one.
+        self.device = torch.device("cuda", torch.cuda.current_device()) if device.type == "cuda" else device
         self.thread, self.next = ThreadPoolExecutor(1), (-1, None)
 
     def __call__(self, iteration: int) -> tuple[Tensor, Tensor]:

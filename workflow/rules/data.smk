@@ -69,6 +69,11 @@ rule degrade_images:
     params:
         steps=lambda wildcards: jobs.degradation(plan, wildcards.degradation),
         dataset=lambda wildcards: jobs.data_set(plan, wildcards.dataset) if wildcards.degradation == GIVEN else "null",
+        images=lambda wildcards: (
+            fingerprints.of(plan.own_images(wildcards.dataset, wildcards.split, int(wildcards.scale)))
+            if wildcards.degradation == GIVEN
+            else ""
+        ),
         hr_dir=subpath(input.manifest, parent=True),
         lr_dir=subpath(output.manifest, parent=True),
     shell:

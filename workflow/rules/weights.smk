@@ -23,7 +23,7 @@ rule train_model:
     resources:
         gpu=devices,
         devices=devices,  # not in `params`, because another number re-trains nothing
-        mem_mb=lambda wildcards, attempt: 16000 * attempt,
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime=24 * 60,  # a longer training resumes in the next try
     params:
         model=lambda wildcards: jobs.network(plan.model(wildcards)),
