@@ -2,8 +2,8 @@
 # each sets up .venv from the lock files first, once.
 PYTHON ?= python3
 BIN := .venv/bin
-# Tests that share a run of the whole workflow are one group, which one of the two processes runs.
-PARALLEL := -n 2 --dist loadgroup
+# Tests that share a run of the whole workflow go to one of the two processes, see tests/conftest.py.
+PARALLEL := -n 2
 
 .PHONY: benchmark verify test test-all test-slurm lint format
 benchmark: .venv/installed

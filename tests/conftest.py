@@ -1,6 +1,7 @@
 """Fixtures that several test files use."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from runs import Project
 
 import rssr.models.basicsr_import  # noqa: F401, before any test imports basicsr
 
+_DEFINED = re.compile(r"^def (\w+)\(([^)]*)\)", re.MULTILINE)
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 
@@ -27,12 +29,23 @@ if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 0)):
     torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // workers))
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """Tests that need the finished run go to one process, so that it is made once."""
-    for item in items:
-        if "finished" in item.fixturenames:
-            item.add_marker(pytest.mark.xdist_group("finished"))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Tests that need the finished run go to one process, so that it is made once; each other one to any."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    defined = [found for path in (ROOT / "tests").glob("*.py") for found in _DEFINED.findall(path.read_text("utf-8"))]
+    need, before = {"finished"}, set()
+    while need != before:  # fixtures need it through each other
+        before = need
+        need = need | {name for name, arguments in defined if need & set(re.findall(r"\w+", arguments))}
+
+    class ByFinishedRun(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            name = nodeid.split("::")[-1].split("[")[0]
+            return "finished" if name in need else nodeid
+
+    return ByFinishedRun(config, log)
 
 
 @pytest.fixture(autouse=True)

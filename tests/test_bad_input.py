@@ -67,6 +67,7 @@ def kept(project):
     return {path: sha256(path) for path in files}
 
 
+@pytest.mark.slow
 def test_what_jobs_refuse(project):
     """Every job that cannot be done says why; what can be done is done, and what was done is kept."""
     images = project.folder / "images"

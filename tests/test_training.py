@@ -340,6 +340,7 @@ def stopped(start, weights, number):
         return process, process.stderr.read()
 
 
+@pytest.mark.slow
 def test_the_script_ends_with_the_same_bytes_however_often_it_is_killed(images, tmp_path):
     """By signals at random moments; SIGKILL loses what came after the last checkpoint, the others nothing."""
     settings = recipe(iterations=400, checkpoint_every=5, log_every=100)
@@ -370,6 +371,7 @@ def test_an_output_of_another_kind_names_the_images(images, tmp_path):
         trainer(images, tmp_path / "checkpoints", recipe(), network).run()
 
 
+@pytest.mark.slow
 def test_two_processes_train_what_one_does_and_resume_exactly(images, tmp_path):
     """One and two have their own checkpoints; what two resume has the bytes of an unbroken run of two."""
     settings, weights = recipe(iterations=150, batch=4, checkpoint_every=5, log_every=1), tmp_path / "a/w.safetensors"
