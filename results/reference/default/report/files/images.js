@@ -27,11 +27,11 @@
     const value = (name) => (index) => set.scores[name][column][index];
     const a = value(choices.minuend.value);
     const b = value(choices.subtrahend.value);
-    const difference = (index) => (a(index) === null || b(index) === null ? null : a(index) - b(index));
+    const difference = (index) => minus(a(index), b(index));
     return [
       { key: "image", title: "Image", of: (index) => set.names[index] },
       { key: "difference", title: `Difference in ${label}`, of: difference, shown: (number) => signed(number, digits) },
-      ...methods().map(({ name, label: title }) => ({ key: name, title, of: value(name), shown: (number) => number.toFixed(digits) })),
+      ...methods().map(({ name, label: title }) => ({ key: name, title, of: value(name), shown: (number) => fixed(number, digits) })),
     ];
   }
 
@@ -42,7 +42,8 @@
     const indices = set.names.map((_, index) => index).filter((index) => set.names[index].toLowerCase().includes(wanted));
     indices.sort((i, j) => compare(by.of(i), by.of(j), sorted.descending));
     const difference = shownColumns.find(({ key }) => key === "difference");
-    const largest = Math.max(...set.names.map((_, index) => Math.abs(difference.of(index) ?? 0)), Number.MIN_VALUE);
+    const finite = set.names.map((_, index) => Math.abs(difference.of(index) ?? 0)).filter(Number.isFinite);
+    const largest = Math.max(...finite, Number.MIN_VALUE);
     const better = set.metrics[Number(choices.metric.value)].better === "higher" ? 1 : -1;
 
     const headers = shownColumns.map((column, place) => {
@@ -74,7 +75,7 @@
       const cell = make("td", value === null ? "–" : shown(value), { className: "number" });
       if (key === "difference" && value !== null) {
         const bar = make("span", [], { className: value * better < 0 ? "lead minus" : "lead" });
-        bar.style.setProperty("--part", Math.abs(value) / largest);
+        bar.style.setProperty("--part", Math.min(1, Math.abs(value) / largest));
         cell.append(bar);
       }
       return cell;

@@ -5,13 +5,23 @@
 // A comparison of numbers or texts; what is missing comes last either way.
 function compare(a, b, descending) {
   if (a === null || b === null) return (a === null) - (b === null);
-  const order = typeof a === "number" ? a - b : a.localeCompare(b, undefined, { numeric: true });
+  const order = typeof a === "number" ? (a === b ? 0 : a - b) : a.localeCompare(b, undefined, { numeric: true });
   return descending ? -order : order;
+}
+
+// A number as it is shown; a perfect score may be infinite.
+function fixed(value, digits) {
+  return (Number.isFinite(value) ? value.toFixed(digits) : value > 0 ? "∞" : "-∞").replace("-", "−");
 }
 
 // A difference with its sign: "−0.009".
 function signed(value, digits) {
-  return (value > 0 ? "+" : "") + value.toFixed(digits).replace("-", "−");
+  return (value > 0 ? "+" : "") + fixed(value, digits);
+}
+
+// The difference of two scores; none where one is missing or both are infinite.
+function minus(a, b) {
+  return a === null || b === null || Number.isNaN(a - b) ? null : a - b;
 }
 
 // Mark the column that a table is sorted by, if any.

@@ -119,8 +119,8 @@
     const body = document.createElement("tbody");
     set.metrics.forEach((metric, column) => {
       const values = sides.map((name) => set.scores[name]?.[column][index] ?? null);
-      const difference = values.includes(null) ? null : values[1] - values[0];
-      const texts = [...values.map((value) => (value === null ? "–" : value.toFixed(metric.digits))), difference === null ? "–" : signed(difference, metric.digits)];
+      const difference = minus(values[1], values[0]);
+      const texts = [...values.map((value) => (value === null ? "–" : fixed(value, metric.digits))), difference === null ? "–" : signed(difference, metric.digits)];
       const title = cell(`${metric.label} ${metric.better === "higher" ? "↑" : "↓"}`, "th");
       title.scope = "row";
       body.append(line([title, ...texts.map((text) => cell(text))]));
