@@ -144,7 +144,7 @@ CHECKED = {
     "snakemake --cores all --configfile config/config.yaml config/pretrained.yaml": planned,
     "snakemake --workflow-profile profiles/gpu --configfile config/paper.yaml": planned,
     "snakemake --workflow-profile profiles/slurm --configfile config/paper.yaml": planned,
-    "snakemake --workflow-profile profiles/slurm --configfile config/paper.yaml --resources gpu=4 "
+    "snakemake --workflow-profile profiles/slurm --configfile config/paper.yaml --resources gpu=2 "
     "mem_mb=64000 --until train_model": planned,
     "python -m rssr upscale scene.tif --model lstmconvsr_xs -o out.tif": upscaled,
     "python -m rssr upscale scene.tif --model lstmconvsr_xs -o out.png --bands 4 3 2 --tile 128 16": upscaled,
