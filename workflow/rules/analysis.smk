@@ -16,7 +16,7 @@ rule measure_attribution:
         "../../environment.yml"
     threads: 8
     resources:
-        gpu=1,
+        gpu=lambda wildcards: plan.model(wildcards).gpus,
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime=120,
     params:
