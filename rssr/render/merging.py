@@ -11,6 +11,7 @@ from markupsafe import Markup
 from rssr.base.errors import UserError
 from rssr.base.files import sha256, write_json
 from rssr.base.provenance import made_by
+from rssr.config.measuring import Statistics
 from rssr.plan import arguments
 from rssr.plan.artifacts import MEASURED, Artifact
 from rssr.plan.test_set import TestSet
@@ -143,9 +144,7 @@ def _render(
         name: {"label": entry["label"], "notes": list(filter(None, [entry.get("note")]))}
         for name, entry in configuration["models"].items()
     }
-    settings = {"confidence": 0.95, "resamples": 10000, "seed": 0, "reference": None} | configuration.get(
-        "statistics", {}
-    )
+    settings = Statistics.model_validate(configuration.get("statistics", {})).model_dump()
     tables = []
     for test in tests:
         files = [artifact for artifact in merged.of_kind("scores", "csv") if test.holds(artifact)]
