@@ -15,7 +15,7 @@ from rssr.plan.artifacts import KINDS, Artifact, artifact_at, by_model
 from rssr.plan.dependencies import own_code
 from rssr.plan.fingerprints import Fingerprints
 from rssr.plan.manifests import lost_images
-from rssr.plan.replicate import SINGLE, drawn, seeded
+from rssr.plan.replicate import SINGLE, drawn, seeded, weights_of
 
 VALUES = {
     "dataset": "neon_hard",
@@ -24,6 +24,7 @@ VALUES = {
     "degradation": "hard_bicubic",
     "model": "edsr_xs",
     "replicate": "seed10",
+    "metric": "lpips",
 }
 
 
@@ -114,7 +115,9 @@ def test_replicates_have_names():
     assert model.replicates == ["seed10", "seed3"] and model.seed_of == {"seed10": 10, "seed3": 3}
     assert "seed" not in jobs.recipe(several, model), "a further seed trains none of the others again"
     assert "devices" not in jobs.recipe(several, model), "nor does another number of devices"
-    assert [drawn("seed10", number) for number in (0, 1)] == ["seed10", "seed10_draw1"]
+    draws = [drawn(name, number) for name in ("seed10", "seed1") for number in range(12)]
+    assert draws[:2] == ["seed10", "seed10_draw1"]
+    assert list(weights_of(draws).values()) == ["seed10"] * 12 + ["seed1"] * 12
     (weights,) = plan.model_at("edsr_test", 4).weights("synthetic")
     assert weights.path == "results/weights/edsr_test/synthetic/x4/seed10.safetensors"
 

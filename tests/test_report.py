@@ -120,7 +120,7 @@ def write_record(folder: Path, **report) -> None:
 
 def read_run(folder: Path) -> Run:
     record = json.loads((folder / "results/provenance.json").read_text())
-    return Run(record, SETS, {"win_rate": folder / "win_rate.rst"}, ["--configfile", "my own.yaml"])
+    return Run(record, SETS, folder, ["--configfile", "my own.yaml"])
 
 
 @pytest.fixture(scope="module")
@@ -237,7 +237,7 @@ def test_sets_and_degradations_whose_names_meet_are_kept_apart(tmp_path, monkeyp
     record = json.loads((tmp_path / "results/provenance.json").read_text())
     assert set(record["files"]) == set(files)
     monkeypatch.chdir(tmp_path)
-    run = Run(record, tests, {})
+    run = Run(record, tests, tmp_path)
     write_report(run, Path("report"))
     assert [run.set_of(table) for table in run.tables()] == [test.key for test in tests]
     assert [run.standings(found)[0]["mean"] for found in run.sets] == [20, 21]

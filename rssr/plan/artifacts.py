@@ -58,6 +58,7 @@ MEASURED: dict[str, tuple[str, tuple[str, ...]]] = {
     "audit": ("results/audit/{dataset}/x{scale}/{model}", ("csv", "json")),
     "attribution": (f"results/analysis/{_TEST}/{{model}}/attribution", ("npz", "json")),
     "features": (f"results/analysis/{_TEST}/{{model}}/features", ("npz",)),
+    "metric": ("results/metrics/{metric}", ("json",)),
 }
 KINDS = TABLES | FIGURES | MEASURED
 _VALUES = {"scale": r"\d+", "split": "train|val|test", "replicate": r"\w+"}
@@ -77,6 +78,7 @@ class Artifact:
         degradation: name of a degradation.
         model: name of a model.
         replicate: name of a replicate, see plan.replicate.
+        metric: name of a metric with weights of its own.
     """
 
     kind: str
@@ -87,6 +89,7 @@ class Artifact:
     degradation: str | None = None
     model: str | None = None
     replicate: str | None = None
+    metric: str | None = None
 
     @property
     def path(self) -> str:

@@ -6,10 +6,9 @@ network that samples (draws random numbers when it upscales), steps.upscaling ma
 these, named by drawn(). Tables show the mean over the replicates and their spread.
 """
 
-import re
+from collections.abc import Collection
 
 SINGLE = "0"
-_DRAWN = re.compile(r"(\w+)_draw\d+")
 
 
 def seeded(seed: int) -> str:
@@ -22,7 +21,7 @@ def drawn(replicate: str, number: int) -> str:
     return f"{replicate}_draw{number}" if number else replicate
 
 
-def weights_of(replicate: str) -> str:
-    """The replicate whose weights a draw is from: the first argument of drawn()."""
-    found = _DRAWN.fullmatch(replicate)
-    return found[1] if found else replicate
+def weights_of(replicates: Collection[str]) -> dict[str, str]:
+    """Each replicate of a model -> the one whose weights it is a draw from: the first argument of drawn()."""
+    draws = {drawn(name, number): name for name in replicates for number in range(1, len(replicates))}
+    return {name: draws.get(name, name) for name in replicates}

@@ -16,8 +16,8 @@ _OF_TEST_AND_MODEL = ("sr", "scores", "spectrum")
 
 def everything(plan: Plan) -> list[str]:
     """Every result, intermediate ones included: Snakemake re-makes a deleted file only if it is asked for by name."""
-    metrics = [f"results/metrics/{metric}.json" for metric in plan.metrics_with_weights]
-    return [*metrics, *_paths([*_measured(plan), *_tables(plan), *_figures(plan)])]
+    metrics = [Artifact("metric", metric=metric) for metric in plan.metrics_with_weights]
+    return _paths([*metrics, *_measured(plan), *_tables(plan), *_figures(plan)])
 
 
 def data(plan: Plan, datasets: Iterable[str], splits: Iterable[str] = ("train", "val", "test")) -> list[Artifact]:

@@ -27,7 +27,7 @@ _SHARED: dict[str, dict[str, Any]] = {
     "--analysis": _ENTRY,
     "--notes": {"nargs": "*", "default": [], "help": "further notes below the table"},
     "--record": _FILE | {"help": "results/provenance.json"},
-    "--captions": _FILES | {"help": "workflow/report/{kind}.rst"},
+    "--captions": _FILE | {"help": "the folder of {kind}.rst"},
     "--options": _ENTRY | {"required": False, "default": [], "help": "of this run's commands, as a JSON list"},
     "--out": _FILE | {"help": "path of the files without suffix"},
 }

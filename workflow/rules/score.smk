@@ -37,7 +37,7 @@ rule fetch_metric:
         script=script("fetch_metric"),
         code=lambda wildcards: code("fetch_metric", METRICS[wildcards.metric].module),
     output:
-        "results/metrics/{metric}.json",
+        pattern("metric"),
     log:
         "results/logs/fetch_metric/{metric}.log",
     conda:
@@ -55,7 +55,7 @@ rule score_images:
         sr=pattern("sr"),
         hr=lambda wildcards: plan.test_set(wildcards).artifact("hr").path,
         lr=lambda wildcards: plan.test_set(wildcards).artifact("lr").path,
-        metrics=expand("results/metrics/{metric}.json", metric=plan.metrics_with_weights),
+        metrics=expand(pattern("metric"), metric=plan.metrics_with_weights),
         script=script("score_images"),
         code=code("score_images", *(METRICS[name].module for name in plan.config.metrics)),
     output:

@@ -23,8 +23,7 @@ def main() -> None:
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
     if all(test.redistributable for test in arguments.test_sets):
-        captions = {path.stem: path for path in arguments.captions}
-        finished = Run(read_json(arguments.record), arguments.test_sets, captions, arguments.options)
+        finished = Run(read_json(arguments.record), arguments.test_sets, arguments.captions, arguments.options)
         write_report(finished, arguments.out / "report", IMAGES)
 
 

@@ -15,8 +15,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, help="shown images per test set; as configured by default")
     parser.add_argument("--out", type=Path, required=True, help="the folder")
     arguments = parser.parse_args()
-    captions = {path.stem: path for path in arguments.captions}
-    finished = Run(read_json(arguments.record), arguments.test_sets, captions, arguments.options)
+    finished = Run(read_json(arguments.record), arguments.test_sets, arguments.captions, arguments.options)
     write_report(finished, arguments.out, arguments.images)
 
 

@@ -91,7 +91,7 @@ class Run:
     Args:
         record: results/provenance.json.
         test_sets: its test sets.
-        captions: kind of a table or figure -> the file of its caption.
+        captions: folder of the captions, a file {kind}.rst for each kind of figure.
         options: by which a command names this run's configuration.
     """
 
@@ -99,7 +99,7 @@ class Run:
         self,
         record: Mapping[str, Any],
         test_sets: Sequence[TestSet],
-        captions: Mapping[str, Path],
+        captions: Path,
         options: Sequence[str] = (),
     ) -> None:
         self.record = record
@@ -196,9 +196,10 @@ class Run:
     def caption(self, figure: Rendering) -> str:
         """What a figure shows, in sentences."""
         of = figure.artifact
-        if of.kind not in self._captions:
+        file = self._captions / f"{of.kind}.rst"
+        if not file.exists():
             return ""
-        template = jinja2.Template(self._captions[of.kind].read_text(encoding="utf-8"))
+        template = jinja2.Template(file.read_text(encoding="utf-8"))
         return " ".join(template.render(snakemake={"wildcards": vars(of)}).split())
 
     def set_of(self, rendering: Rendering) -> str | None:

@@ -1,6 +1,7 @@
 """Tables of the measuring protocol: how far it moves the scores, and literature values next to measured ones."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import pandas as pd
@@ -111,7 +112,7 @@ def _printed_and_measured(
     name, metric = value["model"], value["metric"]
     known = name in means.index and metric in metrics_of(means) and pd.notna(means[metric][name])
     mean = float(means[metric][name]) if known else None
-    digits = len(value["value"].split(".")[1]) if "." in value["value"] else 0
+    digits = -Decimal(value["value"]).as_tuple().exponent
     return {
         "model": name,
         "label": models[name]["label"] if name in models else value["label"],

@@ -62,8 +62,9 @@ def by_seed(scores: Mapping[str, pd.DataFrame], replicates: Replicates, metric: 
     found = {}
     for name, values in complete(scores, metric).items():
         draws: dict[str, list[np.ndarray]] = {}
-        for replicate, frame in replicates.get(name, {}).items():
-            draws.setdefault(weights_of(replicate), []).append(frame[metric].to_numpy(float))
+        frames = replicates.get(name, {})
+        for replicate, weights in weights_of(frames).items():
+            draws.setdefault(weights, []).append(frames[replicate][metric].to_numpy(float))
         seeds = [np.mean(of_seed, axis=0) for of_seed in draws.values()]
         found[name] = np.array(seeds) if len(seeds) > 1 else values[None]
     return found
