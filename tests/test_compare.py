@@ -365,7 +365,13 @@ def test_metrics_that_one_side_has_are_listed_and_no_difference(tmp_path):
     report = compared(tmp_path, change)
     assert report.comparison.reproduced
     said = "\n".join(report.lines())
-    assert "12 only in B: tiny/x4-bicubic, bicubic, LPIPS" in said
+    assert "12 only in B: tiny/x4-bicubic, bicubic, LPIPS" in said and "only A has" not in said
+
+    def drop(b):
+        every(b, "scores/*/*/*.csv", lambda rows: [row.pop("psnr_y") for row in rows])
+
+    report = compared(tmp_path / "dropped", drop)
+    assert report.comparison.verdict == "reproduced: 12 of 12 scores equal to the byte; only A has PSNR-Y"
 
 
 def test_latency_is_a_ratio_with_an_interval(tmp_path):

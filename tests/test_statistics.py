@@ -172,6 +172,9 @@ def test_seeds_are_resampled_and_draws_are_not():
     models = {name: {"label": name.upper(), "notes": []} for name in scores}
     said = standing(scores, models, SETTINGS, {"net": drawn, "other": {}})[2]
     assert "exceed the spread between the training seeds of NET (2), by a hierarchical bootstrap-t" in said
+    assert "too few" not in said
+    few = standing(scores, models, SETTINGS | {"resamples": 18}, {"net": drawn, "other": {}})[2]
+    assert few.endswith("; 18 resamples are too few for it to tell methods apart after Holm's correction."), "1 / 19"
 
 
 def test_all_pairs_are_a_matrix_of_which_the_csv_has_a_row_each(tmp_path):

@@ -65,6 +65,8 @@ class Comparison:
         scores: those in both folders.
         only: the scores in only the first and only the second folder, each as its test set, model and metric.
         lost: score files of the first folder -> how many SR images only they have scores of.
+        uncompared: metrics that only the first folder has, because the second could not obtain their weights, or does
+            not ask for them.
         tolerance: in dB of PSNR; for other metrics, the same multiple of the last printed digit.
         trained_tolerance: that of networks that both runs trained.
     """
@@ -72,6 +74,7 @@ class Comparison:
     scores: Sequence[Score]
     only: tuple[Sequence[str], Sequence[str]]
     lost: Mapping[Artifact, int]
+    uncompared: Sequence[str]
     tolerance: float
     trained_tolerance: float
 
@@ -107,6 +110,8 @@ class Comparison:
             found.append(f"{counted(len(beyond))} by up to {worst.amount}, first in {beyond[0].where}")
         if found:
             return f"differs: {'; '.join([*found, said])}"
+        if self.uncompared:
+            said += f"; only A has {', '.join(METRICS[metric].name for metric in self.uncompared)}"
         if equal == len(self.scores):
             return f"reproduced: {said}"
         strict, loose = [], []
@@ -131,12 +136,14 @@ def compare_scores(
     scores: list[Score] = []
     only: tuple[list[str], list[str]] = ([], [])
     lost: dict[Artifact, int] = {}
+    metrics: dict[str, None] = {}
     files = dict.fromkeys([*a.of_kind("scores", "csv"), *b.of_kind("scores", "csv")])
     for of in files:
         left, right = dict(_values(a, of)), dict(_values(b, of))
         renamed = _paired([key[1] for key in left], [key[1] for key in right])
         right = {(image, renamed.get(name, name), metric): text for (image, name, metric), text in right.items()}
         trained = _trained(a, b, of)
+        metrics |= dict.fromkeys(key[2] for key in left)
         scores += [Score(of, key[0], key[2], text, right[key], trained) for key, text in left.items() if key in right]
         if images := {key[:2] for key in left} - {key[:2] for key in right}:
             lost[of] = len(images)
@@ -147,7 +154,9 @@ def compare_scores(
             f"{a.path} and {b.path} have no score in common, of {len(only[0])} and {len(only[1])}",
             "name two folders `results` of the same test sets and models",
         )
-    return Comparison(scores, only, lost, tolerance, tolerance if trained_tolerance is None else trained_tolerance)
+    uncompared = [metric for metric in metrics if metric not in {score.metric for score in scores}]
+    loose = tolerance if trained_tolerance is None else trained_tolerance
+    return Comparison(scores, only, lost, uncompared, tolerance, loose)
 
 
 def units_of(tolerance: float) -> float:

@@ -74,7 +74,8 @@ def significance(
     metrics, count = computed(scores), len(scores) - 1 if given else len(scores) * (len(scores) - 1) // 2
     if few := _too_few(frame["unit"], count, settings):
         notes.insert(0, f"No two methods can be told apart with {few}")
-    caption = f"{test.title}. {said} {_seeds(by_seed(scores, replicates, metrics[0]), models)}. {protocols(metrics)}"
+    seeds = _seeds(by_seed(scores, replicates, metrics[0]), models, count, settings)
+    caption = f"{test.title}. {said} {seeds}. {protocols(metrics)}"
     of_metric = Column("metric", "Metric", None)
     return Table(
         numbers, columns, title("significance", test.subject), caption, notes + undefined(scores, models), of_metric,
@@ -150,7 +151,8 @@ def standing(
     nothing = [np.nan] * len(scores)
     if len(values) < 2:
         return metric, nothing, ""
-    names, seeds = list(values), _seeds(values, models)
+    names, count = list(values), len(values) * (len(values) - 1) // 2
+    seeds = _seeds(values, models, count, settings)
     order = sorted(names, key=lambda name: values[name].mean(), reverse=card.better == "higher")
     first, second = order[:2]
     lead = paired(values[first], values[second], card.better, settings, units)
@@ -164,7 +166,7 @@ def standing(
         )
         ends = sorted(end * np.sign(lead["difference"] or 1) for end in ends)
         words += f" ({100 * settings['confidence']:g} % interval {ends[0]:.{digits}f} to {ends[1]:.{digits}f})"
-    count, alpha = len(names) * (len(names) - 1) // 2, 1 - settings["confidence"]
+    alpha = 1 - settings["confidence"]
     if few := _too_few(units, count, settings):
         return metric, nothing, (
             f"By {card.name}, {best} has the best mean, ahead of {next_best} by {words}; methods cannot be ranked with "
@@ -194,15 +196,23 @@ def _too_few(units: pd.Series, count: int, settings: Mapping[str, Any]) -> str:
     return f"{units.nunique()} sources, with which no p falls {after}"
 
 
-def _seeds(values: Mapping[str, np.ndarray], models: Mapping[str, Mapping]) -> str:
-    """Whether differences were tested against the spread between training seeds; `values` as by_seed() has them."""
+def _seeds(
+    values: Mapping[str, np.ndarray], models: Mapping[str, Mapping], count: int, settings: Mapping[str, Any]
+) -> str:
+    """Whether differences were tested against the spread between training seeds; `values` as by_seed() has them.
+
+    Says also where the smallest p of that test, after Holm's correction over `count` pairs, is not below the level.
+    """
     varied = [f"{models[name]['label']} ({len(of)})" for name, of in values.items() if len(of) > 1]
     if not varied:
         return "Training seeds were not varied: differences hold for these weights"
-    return (
+    said = (
         f"A difference must also exceed the spread between the training seeds of {', '.join(varied)}, by a "
         "hierarchical bootstrap-t over seeds and sources, which also gives its interval"
     )
+    if count / (settings["resamples"] + 1) >= 1 - settings["confidence"]:
+        said += f"; {settings['resamples']} resamples are too few for it to tell methods apart after Holm's correction"
+    return said
 
 
 def _pairs(values: Mapping[str, np.ndarray], reference: str | None, better: str, every: bool) -> list[tuple[str, str]]:
