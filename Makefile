@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Tests that share a run of the whole workflow go to one of the two processes, see tests/conftest.py.
 PARALLEL := -n 2
 
-.PHONY: benchmark verify test test-all test-slurm lint format
+.PHONY: benchmark verify test test-all test-slurm lint format audit
 benchmark: .venv/installed
 	$(BIN)/snakemake --cores all
 
@@ -32,6 +32,10 @@ format: .venv/installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakefmt Snakefile workflow
+
+# Licences of the locked packages, and known vulnerabilities where there is a network.
+audit: .venv/installed
+	$(BIN)/python benchmarks/supply.py
 
 # The mark is written last, so that an interrupted installation is repeated.
 .venv/installed: requirements.lock requirements-source.lock
