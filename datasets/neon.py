@@ -49,8 +49,8 @@ def _download(wheel: Path) -> None:
         if result.returncode or not downloaded.exists():
             reason = (result.stderr.strip().splitlines() or ["pip left no file"])[-1]
             raise UserError(
-                f"`pip download {REQUIREMENT}` failed ({reason}): connect to the network, or put {WHEEL} from another "
-                f"machine into {wheel.parent}"
+                f"`pip download {REQUIREMENT} --no-deps` failed ({reason}): connect to the network, or put {WHEEL} "
+                f"from another machine into {wheel.parent}"
             )
         with replacing(wheel) as temporary:
             temporary.write_bytes(downloaded.read_bytes())

@@ -66,7 +66,7 @@ def main() -> None:
         dest="form",
         required=True,
         choices=("basicsr", "basicsr-options", "safetensors"),
-        help="names of the authors' code in {'params': ...}, options for `rssr basicsr`, or this project's names",
+        help="names of the authors' code in {'params': ...}, options for `python -m rssr basicsr`, or names as here",
     )
     export.add_argument(
         "-o", "--out", type=Path, required=True, help=".pth for basicsr, .yml for options; .safetensors"
@@ -98,7 +98,8 @@ def _add_plan(commands: argparse._SubParsersAction) -> None:
         nargs="+",
         default=[],
         metavar="[MODEL=]VALUE",
-        help="training speed of a model, or of every other, for the hours; by default those in results/reference/gpu",
+        help="training speed of a model, or of every other, for the hours; by default what gpu-report wrote into "
+        "results/reference/gpu",
     )
 
 

@@ -70,11 +70,11 @@ def _weights(config: Config, name: str, scale: int, download: bool = True) -> di
         return {}
     if model.train:
         planned = ModelPlan(name, scale, model, config.training[model.train].seeds)
-        path = here(planned.weights(next(iter(config.datasets)))[0].path)
-        if not path.exists():
+        target = planned.weights(next(iter(config.datasets)))[0].path
+        if not (path := here(target)).exists():
             raise UserError(
                 f"models.{name} has no weights yet, it is trained by the benchmark",
-                f"run `snakemake {path} --cores all` in its folder, with the same `--configfile`",
+                f"run `snakemake {target} --cores all` in {ROOT}, with the files of --config as `--configfile`",
             )
         return {"weights": {"path": str(path)}}
     kind = "weights" if model.weights else "checkpoint"

@@ -10,6 +10,8 @@ from rssr.datasets.card import DataSet
 from rssr.datasets.external import expected, index
 from rssr.datasets.registry import build
 
+_FETCH = "run `snakemake data --cores all` with the same `--configfile`"
+
 
 def data_status(entries: Mapping[str, Any], downloads: Path) -> list[dict[str, str]]:
     """One row per data set; contents are checked when a data set is fetched, not here.
@@ -51,10 +53,10 @@ def _advice(name: str, data_set: DataSet, folder: Path, missing: bool) -> str:
     record = folder / "fetched.json"
     if not missing:
         done = record.exists() and f"nothing: checked, from {read_json(record)['from']}"
-        return done or "run `snakemake data`, which checks them"
+        return done or f"{_FETCH}, which checks them"
     if data_set.root:
         return expected(data_set)
     if not data_set.card.mirrors:
-        return "run `snakemake data`"
+        return _FETCH
     size = f"{data_set.card.mirrors[0].bytes / 1e9:.2f} GB"
-    return f"run `snakemake data` ({size} from {data_set.card.mirrors[0].where}), or {expected(data_set)}"
+    return f"{_FETCH} ({size} from {data_set.card.mirrors[0].where}), or {expected(data_set)}"
