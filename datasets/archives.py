@@ -18,6 +18,7 @@ from rssr.datasets.card import DataSet
 from rssr.datasets.external import recognise
 
 _OVERHEAD = 1 << 20  # bytes that a file may have beyond its uncompressed pixels
+_DIRECTORY = 1 << 24  # most bytes of a list of members: over 100000 of them
 _DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, ValueError)
 
 
@@ -40,10 +41,11 @@ def unpack(archive: Path, data_set: DataSet, folder: Path, wanted: Collection[st
 
     Raises:
         DamagedArchive: for a file that is no zip file or a damaged one.
-        UserError: for members whose path leads out of the folder, that are larger than an image of the data set can be,
-            or that the disk has no room for.
+        UserError: for too many members, or members whose path leads out of the folder, that are larger than an image of
+            the data set can be, or that the disk has no room for.
     """
     try:
+        _check_directory(archive)
         with zipfile.ZipFile(archive) as opened:
             members = {Path(member.filename): member for member in opened.infolist() if not member.is_dir()}
             _check_names(archive, members.values())
@@ -60,6 +62,14 @@ def unpack(archive: Path, data_set: DataSet, folder: Path, wanted: Collection[st
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # of the disk, not of the archive
             raise
         raise DamagedArchive(f"{archive} cannot be unpacked ({error})", "delete it and run again") from None
+
+
+def _check_directory(archive: Path) -> None:
+    """UserError for more members than a data set has, before zipfile makes an object of each."""
+    with archive.open("rb") as file:
+        end = zipfile._EndRecData(file)
+    if end and end[zipfile._ECD_SIZE] > _DIRECTORY:
+        raise UserError(f"{archive} has too many members, in a list of {end[zipfile._ECD_SIZE]} bytes", "do not use it")
 
 
 def _check_names(archive: Path, members: Collection[zipfile.ZipInfo]) -> None:

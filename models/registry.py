@@ -1,6 +1,10 @@
 """From a configuration entry to a network: the three kinds of entries, and nothing else for a new baseline."""
 
+import functools
 import importlib
+import importlib.util
+import inspect
+import sys
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +15,7 @@ from pydantic import ValidationError
 from torch import nn
 
 from rssr.base.block import sentence
-from rssr.base.errors import UserError, in_words
+from rssr.base.errors import UserError, in_words, is_own
 from rssr.base.files import check_sha256
 from rssr.base.targets import parts
 from rssr.base.tensors import read_weights
@@ -48,7 +52,11 @@ def import_class(arch: str) -> type:
             package, _, name = name.rpartition(".")
             module_name = f"spandrel.architectures.{package or name}"
         try:
+            if _is_pythons(module_name):  # importing some opens a browser or a window
+                raise UserError(f"arch '{arch}' is of Python's own library", "name a class of torch.nn.Module")
             module = importlib.import_module(module_name)
+        except UserError:
+            raise
         except (Exception, SystemExit) as error:  # the user's own module may fail in any way
             raise UserError(
                 f"arch '{arch}' cannot be imported ({in_words(error)})",
@@ -57,7 +65,27 @@ def import_class(arch: str) -> type:
         found = getattr(module, name, None)
     if found is None:
         raise UserError(f"arch '{arch}': module {module_name} has no class '{name}'")
+    if not _makes_networks(found):
+        raise UserError(f"arch '{arch}' is a {type(found).__name__}", "name a class of torch.nn.Module")
     return found
+
+
+def _is_pythons(module: str) -> bool:
+    """Whether a module is Python's; a user's own of the same name goes before it."""
+    name = module.partition(".")[0]
+    found = importlib.util.find_spec(name) if name in sys.stdlib_module_names else None
+    return found is not None and not is_own(found.origin or "<")
+
+
+def _makes_networks(found: Any) -> bool:
+    """Whether it may be called with arguments of a configuration: a class of networks, or a function of the user's own.
+
+    No other, which may do anything with them: torch.hub.load runs code from an address.
+    """
+    while isinstance(found, functools.partial):
+        found = found.func
+    own = inspect.isfunction(found) and is_own(found.__code__.co_filename)
+    return own or (inspect.isclass(found) and issubclass(found, nn.Module))
 
 
 def build(entry: Mapping[str, Any]) -> nn.Module:

@@ -6,7 +6,12 @@ import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-_INSTALLED = ("<", *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")))
+_INSTALLED = (
+    "<",
+    "built-in",
+    "frozen",
+    *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
+)
 
 
 class UserError(Exception):
@@ -39,6 +44,11 @@ def about(where: str) -> Iterator[None]:
         raise UserError(f"{where}: {error.problem}", error.remedy) from error.__cause__
 
 
+def is_own(file: str) -> bool:
+    """Whether a file of code is this project's or its user's, not that of Python or an installed package."""
+    return not file.startswith(_INSTALLED)
+
+
 def in_words(error: BaseException) -> str:
     """An exception of a user's code on one line: type, message, and the file and line that it comes from.
 
@@ -46,7 +56,7 @@ def in_words(error: BaseException) -> str:
     class was not even entered, as with a wrong argument.
     """
     frames = traceback.extract_tb(error.__traceback__)[1:]  # the first is the caller
-    own = [frame for frame in frames if not frame.filename.startswith(_INSTALLED)] or frames
+    own = [frame for frame in frames if is_own(frame.filename)] or frames
     said = " ".join(str(error).split())
     said = f"{type(error).__name__}: {said[:300]}" if said else type(error).__name__
     return f"{said}; {own[-1].filename}, line {own[-1].lineno}" if own else said
