@@ -47,7 +47,7 @@ def prepare_hr(
     """
     named: dict[str, str] = {}
     for source in data_set.splits[split]:
-        if named.setdefault(stem := source.replace("/", "_"), source) != source:
+        if named.setdefault(stem := _stem(source), source) != source:
             raise UserError(f"two images of split '{split}' are both called '{stem}' once prepared: rename one of them")
     paths = {source: data_set.find(source_dir, source) for source in data_set.splits[split]}
     bands = [
@@ -136,7 +136,7 @@ def _cut(
         part = slice(box[1] - top, box[3] - top), slice(box[0] - left, box[2] - left)
         of_lr = not data_set.given or _given_part(data_set, origin["source"], multiple, box)[1].all()
         if of_lr and valid[part].all():
-            stem = origin["source"].replace("/", "_")
+            stem = _stem(origin["source"])
             name = stem if tile is None else f"{stem}_x{box[0]}_y{box[1]}"
             digest = write_image(hr_dir / f"{name}.png", pixels[part], compress=False)
             rows.append(
@@ -151,6 +151,11 @@ def _count_repeated(rows: Sequence[dict]) -> None:
         tiles = list(of_image)
         for row, count in zip(tiles, repeated([tuple(row[side] for side in SIDES) for row in tiles]), strict=True):
             row["repeated"] = count
+
+
+def _stem(source: str) -> str:
+    """The name of a source image as a file; those of its tiles begin with it."""
+    return source.replace("/", "_")
 
 
 def _cut_off(box: Box, multiple: int) -> Box:

@@ -50,7 +50,7 @@ class Upscaler(nn.Module):
         return out[..., : height * self.scale, : width * self.scale]
 
     def _check(self, out: Any, x: Tensor, name: str) -> None:
-        """UserError unless an output is one image per input. Whether it is finite, resampling.to_uint8() looks at."""
+        """UserError unless an output is one image per input. resampling.to_uint8() checks that it is finite."""
         expected = (x.shape[0], 3, x.shape[-2] * self.scale, x.shape[-1] * self.scale)
         if not isinstance(out, Tensor) or not out.is_floating_point():
             found = f"{out.dtype} numbers" if isinstance(out, Tensor) else f"a {type(out).__name__}"

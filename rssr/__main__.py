@@ -210,7 +210,7 @@ def _export(arguments: argparse.Namespace) -> None:
 
     config, scale = _configured(arguments)
     if note := export(config, arguments.model, scale, arguments.form, arguments.out):
-        print(f"{arguments.out}: mind that {note}")
+        print(f"{arguments.out}: note: {note}")
 
 
 def _basicsr(arguments: argparse.Namespace) -> None:
@@ -237,7 +237,7 @@ def _upscale(arguments: argparse.Namespace) -> None:
     for note in upscale_scene(
         model, arguments.image, arguments.out, scale, size, overlap, device=device, called=called, **asked
     ):
-        print(f"{arguments.out}: mind that {note}")
+        print(f"{arguments.out}: note: {note}")
 
 
 run(main)

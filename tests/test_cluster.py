@@ -88,7 +88,9 @@ def test_a_training_longer_than_its_limit_goes_on_until_it_is_done(run):
         client.send_signal(signal.SIGKILL)
     # The client was killed, its job lives: a new run would submit it a second time.
     code, out = project.snakemake("--", target)
-    assert code and f"still work in this folder: {jobs[0]}: wait until they end, or run `scancel {jobs[0]}`" in out
+    assert (
+        code and f"are still running in this folder: {jobs[0]}: wait until they end, or run `scancel {jobs[0]}`" in out
+    )
     subprocess.run(["scancel", jobs[0]], check=True)
     wait_until(lambda: not project.jobs_of_slurm(), 60)
     project.changes.unlink()

@@ -434,11 +434,13 @@ def test_results_of_two_machines_become_one_and_each_row_says_where_from(tmp_pat
     every(
         b,
         "provenance.json",
-        lambda record: record["configuration"]["models"].update(theirs={"label": "Theirs", "arch": "x:Y"}),
+        lambda record: record["configuration"]["models"].update(
+            theirs={"label": "Theirs", "arch": "x:Y", "train": "short"}
+        ),
     )
     worse(b, "theirs", 0.5)
     said = list(merge([Folder(a), Folder(b)], tmp_path / "out"))
-    assert said[0] == "results/profile/x4/bicubic.json: kept is that of " + str(b)
+    assert said[0] == "results/profile/x4/bicubic.json: kept the file of " + str(b)
     out = Folder(tmp_path / "out")
     assert {artifact.model for artifact in out.of_kind("scores", "csv")} == {"bicubic", "net", "theirs"}
     rows = read_csv(out.path / "tables/tiny/x4-bicubic/quality.csv")
@@ -467,14 +469,14 @@ def test_results_of_two_machines_become_one_and_each_row_says_where_from(tmp_pat
     [
         (
             lambda b: every(b, "scores/*/*/*.json", lambda record: record.update(crop=0)),
-            "measured differently, crop: 4 | 0",
+            "measured differently: crop is 4 and 0",
         ),
         (
             lambda b: every(b, "scores/*/*/*.json", lambda record: record["metrics"].update(psnr_y="on RGB")),
-            "measured differently, psnr_y: on luma | on RGB",
+            "measured differently: psnr_y is on luma and on RGB",
         ),
-        (lambda b: other(b, "data/*/test/HR-x4/manifest.csv", ["image_2"]), "other HR images, the first is image_2"),
-        (lambda b: other(b, "data/*/test/LR/*/manifest.csv", ["image_1"]), "other LR images, the first is image_1"),
+        (lambda b: other(b, "data/*/test/HR-x4/manifest.csv", ["image_2"]), "HR images differ, the first is image_2"),
+        (lambda b: other(b, "data/*/test/LR/*/manifest.csv", ["image_1"]), "LR images differ, the first is image_1"),
         (lambda b: every(b, "provenance.json", lambda record: record.pop("test_sets")), "names its test sets"),
     ],
 )

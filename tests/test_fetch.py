@@ -177,8 +177,8 @@ def test_a_silent_server_is_asked_again(server, tmp_path, monkeypatch):
         ("too_short", {"digest": SHA256}, "file has the sha256 .* was expected"),
         ("gone", {}, "cannot be downloaded .*404.*: connect to the network, or download"),
         ("loop", {}, "cannot be downloaded .*302"),
-        ("page", {}, "a web page came instead of .*file"),
-        ("page_as_zip", {}, "a web page came instead of .*file"),
+        ("page", {}, "the server sent a web page instead of .*file"),
+        ("page_as_zip", {}, "the server sent a web page instead of .*file"),
         ("huge", {}, "needs 100000000.00 GB on the disk of .* GB free: free some"),
     ],
 )
@@ -196,7 +196,7 @@ def test_a_server_that_answers_another_range_is_refused(server, tmp_path):
 def test_a_password_opens_a_share(server, tmp_path):
     download(f"{server.url}/share/", tmp_path / "file", SHA256, password="open")
     assert [path for path, _ in server.asked] == ["/share/", "/share/?dl=1", "/file"]
-    with pytest.raises(UserError, match="a web page came"):
+    with pytest.raises(UserError, match="sent a web page"):
         download(f"{server.url}/share/", tmp_path / "other", SHA256, password="wrong")
 
 

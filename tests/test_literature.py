@@ -44,7 +44,7 @@ def test_a_value_without_a_citation_cannot_be_entered(tmp_path, change):
 def test_a_value_is_entered_once(tmp_path):
     entry = yaml.safe_load(FILE.read_text())[0]
     (tmp_path / "p.yaml").write_text(yaml.safe_dump([entry, entry | {"value": "1.0"}]))
-    with pytest.raises(UserError, match="p.yaml: entry 2: potsdam, LSTMConvSR, psnr_y has a value already"):
+    with pytest.raises(UserError, match="p.yaml: entry 2: potsdam, LSTMConvSR, psnr_y is given twice"):
         load(tmp_path / "p.yaml")
     (tmp_path / "p.yaml").write_text("# none yet\n")
     assert load(tmp_path / "p.yaml") == []

@@ -67,6 +67,6 @@ def test_a_killed_run_whose_jobs_live_is_not_started_a_second_time(answers, tmp_
     (folder / "locks").mkdir(parents=True)
     (folder / "locks/0.input.lock").touch()
     answers("", squeue=f"7 {tmp_path}\n12 {tmp_path}\n13 /elsewhere\n14 ")
-    with pytest.raises(UserError, match=r"still work in this folder: 12: wait until they end, or run `scancel 12`"):
+    with pytest.raises(UserError, match=r"running in this folder: 12: wait until they end, or run `scancel 12`"):
         clear_stale_locks(folder)
     assert (folder / "locks/0.input.lock").exists()

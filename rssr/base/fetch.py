@@ -189,7 +189,7 @@ def _append(response: http.client.HTTPResponse, part: Path, start: int, path: Pa
         while chunk := response.read1(_CHUNK):  # what arrived before a connection broke is kept
             if not start and (page or chunk.lstrip()[:15].lower().startswith((b"<!doctype html", b"<html"))):
                 raise UserError(
-                    f"a web page came instead of {path}",
+                    f"the server sent a web page instead of {path}",
                     f"its address may have expired or ask for a login: open {response.url} in a browser",
                 )
             start += len(chunk)

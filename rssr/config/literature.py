@@ -48,6 +48,6 @@ def load(path: Path = FILE) -> list[Value]:
             raise UserError(f"{path}: entry {number}: '{key}': {first['msg'].lower()}") from None
         of = (value.dataset, value.label, value.metric)
         if of in values:
-            raise UserError(f"{path}: entry {number}: {', '.join(of)} has a value already: leave one of the two")
+            raise UserError(f"{path}: entry {number}: {', '.join(of)} is given twice: keep one of the two")
         values[of] = value
     return list(values.values())

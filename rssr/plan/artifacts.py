@@ -1,4 +1,4 @@
-"""What a run writes below results/: every kind of artifact, its path, and the reverse mapping from path to artifact.
+"""What a run measures and renders below results/: kinds of artifacts, their paths, and back from path to artifact.
 
 The only module that knows where a file lies. A rule takes its outputs from pattern(), a script asks artifact_at() what
 a file is, and no other module takes a path apart.
@@ -147,6 +147,11 @@ def artifacts_at(paths: Iterable[str | Path]) -> list[Artifact]:
         except UserError:
             continue
     return found
+
+
+def model_of(folder: Path) -> str:
+    """The model that a folder has the SR images of; for a folder outside of results/, its path."""
+    return next((artifact.model for artifact in artifacts_at([folder / "manifest.csv"])), str(folder))
 
 
 def by_model(paths: Iterable[str | Path]) -> dict[str, Path]:

@@ -1,4 +1,4 @@
-"""Entries of the configuration as plain values, and the data sets built from them."""
+"""Entries of the configuration as plain values, the data sets built from them, and their downloads in words."""
 
 import itertools
 import os

@@ -61,13 +61,8 @@ def recipe(plan: Plan, given: ModelPlan) -> str:
 
 
 def rows(models: Iterable[ModelPlan]) -> str:
-    """What tables and figures show per model: name -> label, notes and literature, in the order of the tables."""
-    found = {}
-    for given in models:
-        found[given.name] = {"label": given.label, "notes": given.notes}
-        if given.config.literature:
-            found[given.name]["literature"] = given.config.literature.model_dump(mode="json")
-    return json.dumps(found)
+    """What tables and figures show per model, name -> ModelPlan.row, in the order of the tables."""
+    return json.dumps({model.name: model.row for model in models})
 
 
 def test_sets(tests: Iterable[TestSet]) -> str:

@@ -47,7 +47,7 @@ def clear_stale_locks(folder: Path) -> bool:
         stale = list(folder.glob("locks/*.lock"))
         if stale and (living := jobs_in(folder.resolve().parent)):
             raise UserError(
-                f"Slurm jobs of a killed run still work in this folder: {', '.join(living)}",
+                f"Slurm jobs of a killed run are still running in this folder: {', '.join(living)}",
                 f"wait until they end, or run `scancel {' '.join(living)}`, then run again",
             )
         for lock in stale:

@@ -12,6 +12,7 @@ from rssr.base.tensors import scale_of
 from rssr.config.models import Model, entry_at
 from rssr.models.names import INTERPOLATIONS, NETWORKS
 from rssr.plan.artifacts import Artifact
+from rssr.plan.entries import plain
 from rssr.plan.replicate import SINGLE, seeded
 
 
@@ -54,6 +55,14 @@ class ModelPlan:
         if self.recorded:
             notes.append(f"checksum of its weights recorded at first use: sha256 {self.recorded}")
         return notes
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """What tables and figures show of it: `label`, `notes` and, if its entry states some, `literature`."""
+        found = {"label": self.label, "notes": self.notes}
+        if self.config.literature:
+            found["literature"] = self.config.literature.model_dump(mode="json")
+        return found
 
     @property
     def is_interpolation(self) -> bool:
@@ -102,7 +111,7 @@ class ModelPlan:
     @cached_property
     def entry(self) -> dict[str, Any]:
         """Its entry at this scale, see models.entry, as plain values without defaults."""
-        entry = entry_at(self.config.model_dump(mode="json", exclude_defaults=True), self.scale)
+        entry = entry_at(plain(self.config), self.scale)
         files = {key: entry[key] for key in ("weights", "checkpoint") if "path" in entry.get(key, {})}
         return entry | {key: file | {"path": from_here(file["path"])} for key, file in files.items()}
 

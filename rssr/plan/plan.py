@@ -49,7 +49,8 @@ class Plan:
         self.models = [model for model in planned if not model.left_out]
         for scale in self.config.scales:
             if not self.models_at(scale):
-                raise UserError(f"no model has weights for x{scale}: {self.left_out[0].left_out}", "change `scale`")
+                first = next(model for model in self.left_out if model.scale == scale)
+                raise UserError(f"no model has weights for x{scale}: {first.left_out}", "change `scale`")
         wrong = [model for model in self.left_out if not model.unavailable]
         if len(self.config.scales) == 1 and wrong:
             raise UserError(

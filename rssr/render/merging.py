@@ -11,9 +11,10 @@ from markupsafe import Markup
 from rssr.base.errors import UserError
 from rssr.base.files import sha256, write_json
 from rssr.base.provenance import made_by
-from rssr.config.measuring import Statistics
+from rssr.config import validate
 from rssr.plan import arguments
 from rssr.plan.artifacts import MEASURED, Artifact
+from rssr.plan.model_plan import ModelPlan
 from rssr.plan.test_set import TestSet
 from rssr.render.comparison.folder import Folder
 from rssr.render.comparison.report import measured_on, write_page
@@ -56,7 +57,7 @@ def merge(folders: Sequence[Folder], out: Path) -> Iterator[str]:
                 if artifact.kind == "profile" and not _on_gpu(first, artifact) and _on_gpu(folder, artifact):
                     kept[artifact], first = folder, folder
                 if artifact.kind in ("scores", "profile"):
-                    yield f"{artifact.path}: kept is that of {first.path}"
+                    yield f"{artifact.path}: kept the file of {first.path}"
     for artifact, folder in kept.items():
         target = out / Path(artifact.path).relative_to("results")
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -98,7 +99,7 @@ def _check(a: Folder, b: Folder, test: TestSet) -> None:
     for key, value in left.items():
         if right[key] != value:
             raise UserError(
-                f"{where} was measured differently, {key}: {value} | {right[key]}", "measure one of them again"
+                f"{where} was measured differently: {key} is {value} and {right[key]}", "measure one of them again"
             )
     for kind in ("hr", "lr"):
         images = [folder.images(test.artifact(kind)) for folder in (a, b)]
@@ -108,7 +109,7 @@ def _check(a: Folder, b: Folder, test: TestSet) -> None:
         )
         if other or unseen or (all(images) and len(images[0]) != len(images[1])):
             raise UserError(
-                f"{where} has other {kind.upper()} images{f', the first is {other[0]}' if other else ''}",
+                f"{where}: the {kind.upper()} images differ{f', the first is {other[0]}' if other else ''}",
                 "measure one of them again",
             )
 
@@ -140,16 +141,16 @@ def _render(
     merged: Folder, folders: Sequence[Folder], tests: Sequence[TestSet], configuration: Mapping[str, Any]
 ) -> Iterator[str]:
     """Write the tables and the page."""
-    rows = {
-        name: {"label": entry["label"], "notes": list(filter(None, [entry.get("note")]))}
-        for name, entry in configuration["models"].items()
-    }
-    settings = Statistics.model_validate(configuration.get("statistics", {})).model_dump()
-    tables = []
+    config = validate(configuration, "the merged configuration")
+    settings, tables = config.statistics.model_dump(), []
+
+    def rows(scale: int) -> dict[str, dict[str, Any]]:
+        return {name: ModelPlan(name, scale, model, ()).row for name, model in config.models.items()}
+
     for test in tests:
         files = [artifact for artifact in merged.of_kind("scores", "csv") if test.holds(artifact)]
         if files:
-            for kind, table in _tables(merged, test, {a.model: a for a in files}, rows, settings).items():
+            for kind, table in _tables(merged, test, {a.model: a for a in files}, rows(test.scale), settings).items():
                 table.write(merged.file(test.artifact(kind)).with_suffix(""))
                 tables.append(table)
     costs: dict[tuple, dict[str, Any]] = {}
@@ -157,8 +158,8 @@ def _render(
         for artifact in folder.of_kind("profile", "json"):
             profile = folder.json(artifact)
             costs.setdefault((artifact.scale, measured_on(profile)), {}).setdefault(artifact.model, profile)
-    for (_, machine), profiles in costs.items():
-        named = {name: rows[name] for name in profiles}
+    for (scale, machine), profiles in costs.items():
+        named = {name: row for name, row in rows(scale).items() if name in profiles}
         table = complexity(profiles, named, next(iter(profiles)))
         table.title = f"{table.title}, measured on {machine}"
         tables.append(_with_place(table, dict.fromkeys(profiles, machine)))

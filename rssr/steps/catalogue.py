@@ -15,6 +15,7 @@ from rssr.metrics.complexity import count_parameters
 from rssr.models.files import local_file, remote_path
 from rssr.models.names import INTERPOLATIONS, NETWORKS
 from rssr.models.registry import build
+from rssr.plan.entries import plain
 from rssr.plan.model_plan import ModelPlan
 
 DOWNLOADS = Path("downloads/weights")
@@ -60,7 +61,7 @@ def entry_of(config: Config, name: str, scale: int) -> dict[str, Any]:
     """What a network is built from, without its weights; UserError for an unknown name."""
     if name not in config.models:
         raise UserError(f"there is no model '{name}'{nearest(name, config.models)}")
-    entry = config.models[name].model_dump(mode="json", exclude_defaults=True)
+    entry = plain(config.models[name])
     return entry_at({k: v for k, v in entry.items() if k not in ("weights", "checkpoint", "tile")}, scale)
 
 
@@ -73,16 +74,16 @@ def _weights(config: Config, name: str, scale: int, download: bool = True) -> di
         target = planned.weights(next(iter(config.datasets)))[0].path
         if not (path := here(target)).exists():
             raise UserError(
-                f"models.{name} has no weights yet, it is trained by the benchmark",
+                f"models.{name} has no weights yet",
                 f"run `snakemake {target} --cores all` in {ROOT}, with the files of --config as `--configfile`",
             )
         return {"weights": {"path": str(path)}}
     kind = "weights" if model.weights else "checkpoint"
-    file = entry_at(model.model_dump(mode="json", exclude_defaults=True), scale)[kind]
+    file = entry_at(plain(model), scale)[kind]
     if "path" in file:
         file["path"] = str(here(file["path"]))
     elif not download and not remote_path(file, here(DOWNLOADS)).exists():
-        raise UserError(f"models.{name}.{kind} has to be downloaded first")
+        raise UserError(f"models.{name}.{kind} is not downloaded", "upscale an image with it, which downloads it")
     return {kind: {"path": str(local_file(file, here(DOWNLOADS))), "key": file.get("key")}}
 
 

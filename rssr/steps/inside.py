@@ -76,7 +76,10 @@ def feature_maps(network: LSTMConvSR, lr: Tensor, channels: Sequence[int]) -> di
         maps = network.features(lr[None].float() / 255, arrbs=shown_arrbs(network))
     width = next(iter(maps.values())).shape[1]
     if (most := max(channels)) >= width:
-        raise UserError(f"analysis.channels names {most}, but the network has {width} channels", "give 0 to the last")
+        raise UserError(
+            f"analysis.channels names {most}, but the network has {width} channels",
+            f"give channels from 0 to {width - 1}",
+        )
     return {name: found[0, list(channels)].cpu() for name, found in maps.items()}
 
 

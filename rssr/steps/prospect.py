@@ -12,10 +12,10 @@ from rssr.base.errors import UserError, nearest
 from rssr.base.files import read_csv, read_json
 from rssr.config import load
 from rssr.config.models import Recipe, entry_at
-from rssr.metrics.latency import spread
+from rssr.metrics.samples import spread
 from rssr.models.files import remote_path
 from rssr.plan.artifacts import Artifact
-from rssr.plan.entries import rooted, transfer
+from rssr.plan.entries import plain, rooted, transfer
 from rssr.plan.model_plan import ModelPlan
 from rssr.plan.plan import Plan
 from rssr.plan.test_set import TestSet
@@ -39,7 +39,7 @@ def prospect(files: Sequence[Path], speeds: Mapping[str, float]) -> Iterator[tup
         UserError: for a configuration that makes no plan, and a speed of an unknown model.
     """
     plan = Plan(
-        load(*files).model_dump(mode="json", exclude_defaults=True),
+        plain(load(*files)),
         ", ".join(map(str, files)),
         partial(obtain, fetch=False),
     )

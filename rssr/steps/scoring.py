@@ -16,6 +16,7 @@ from rssr.datasets.degradations import Step
 from rssr.datasets.degrade import degrade
 from rssr.metrics.fidelity import LowResolution
 from rssr.metrics.registry import METRICS, function
+from rssr.plan.artifacts import model_of
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def score_folder(
         origin = {"image": row["image"], "source": sources[row["image"]], "replicate": row["replicate"]}
         return origin | scores
 
-    return in_order(scored, read_csv(sr_dir / "manifest.csv"), jobs, f"score {sr_dir.name}")
+    return in_order(scored, read_csv(sr_dir / "manifest.csv"), jobs, f"score {model_of(sr_dir)}")
 
 
 def absent_metrics(records: Sequence[Mapping[str, Any]], steps: Sequence[Step]) -> dict[str, str]:

@@ -19,6 +19,7 @@ from rssr.base.parallel import in_order
 from rssr.base.provenance import made_by
 from rssr.base.resampling import to_uint8
 from rssr.models.registry import seed
+from rssr.plan.artifacts import model_of
 from rssr.plan.replicate import drawn
 
 
@@ -69,6 +70,7 @@ def upscale_folder(
     _keep_only(out_dir, identity, {f"{row['image']}.png" for row in rows})
     numbers = {name: range(draws if seed(model, 0) else 1) for name, model in models.items()}
     models = {name: model.to(device) for name, model in models.items()}
+    called = model_of(out_dir)
     alone = threading.Lock()  # one image at a time is in a network, while others are read and written
 
     def upscaled(row: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -78,14 +80,14 @@ def upscale_folder(
                 of_image = {"image": row["image"], "replicate": drawn(name, number), "lr_sha256": row["sha256"]}
                 path = out_dir / of_image["replicate"] / f"{row['image']}.png"
                 if not path.exists():
-                    about_it = about(f"models.{out_dir.name}, image {row['image']}")
+                    about_it = about(f"models.{called}, image {row['image']}")
                     with alone, torch.inference_mode(), about_it:
                         seed(model, zlib.crc32(row["image"].encode()) + number)
                         sr = to_uint8(model(lr.to(device).float() / 255))[0].cpu()
                 done.append(of_image | {"sha256": sha256(path) if path.exists() else write_tensor(path, sr)})
         return done
 
-    found = in_order(upscaled, rows, jobs, out_dir.name)
+    found = in_order(upscaled, rows, jobs, called)
     write_csv(out_dir / "manifest.csv", [row for of_image in found for row in of_image])
 
 

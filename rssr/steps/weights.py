@@ -61,7 +61,8 @@ def train(
     weights = trainer.run()
     if team.rank:
         return
-    write_weights(path, {name.removeprefix("network."): value for name, value in weights.items()}, scale)
+    model.load_state_dict(weights)
+    write_weights(path, network_of(model).state_dict(), scale)
     trainer.write_curve(path.with_suffix(".csv"))
     trained_on = artifacts_at([images[1] / "manifest.csv"])  # none for folders outside a run
     facts = made_by(

@@ -1,4 +1,4 @@
-"""Cost profiles, and the provenance records of weights -> tables."""
+"""Cost profiles, and the records of weights -> tables and figures of cost."""
 
 
 rule render_complexity:

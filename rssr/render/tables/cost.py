@@ -52,8 +52,8 @@ def complexity(profiles: Mapping[str, Mapping], models: Mapping[str, Mapping], r
         + (f", without {' and '.join(stated['without'])}" if stated["without"] else "")
         for name, stated in printed.items()
     ]
-    subject = title("complexity", f"x{_scale(profiles)}")
-    return Table(numbers, columns, subject, caption, notes + _cost_notes(profiles, models))
+    heading = title("complexity", f"x{_scale(profiles)}")
+    return Table(numbers, columns, heading, caption, notes + _cost_notes(profiles, models))
 
 
 def ablation(

@@ -62,8 +62,8 @@ def audit(
                 for _, row in nearest(frame, **printed).iterrows()
             ]
             notes.append(f"{models[name]['label']} comes nearest to that under: {'; '.join(near)}.")
-    subject = title("audit_table", test.label, f"x{test.scale}")
-    return Table(pd.DataFrame(rows), columns, subject, caption, notes)
+    heading = title("audit_table", test.label, f"x{test.scale}")
+    return Table(pd.DataFrame(rows), columns, heading, caption, notes)
 
 
 def literature_against_measured(
