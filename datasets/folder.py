@@ -10,9 +10,9 @@ from rssr.base.errors import UserError
 from rssr.base.files import missing
 from rssr.datasets.card import Card, DataSet, Given
 
-_READ = "png jpg jpeg jpe jfif tif tiff jp2 j2k bmp webp gif ppm pgm pnm img"
+_READ = "png jpg jpeg jpe jfif tif tiff jp2 j2k bmp webp gif ppm pgm pnm pbm pfm img"
 # Images too, but not read: one among the others is an error, not something that is silently less.
-_NOT_READ = "heic heif avif jxl dng cr2 cr3 nef arw orf rw2 tga psd exr npy npz mat nc pbm pfm"
+_NOT_READ = "heic heif avif jxl dng cr2 cr3 nef arw orf rw2 tga psd exr npy npz mat nc"
 _LONGEST = 200  # bytes of a name with its folders: file systems allow 255, with what is added to it
 
 

@@ -196,7 +196,7 @@ def prepare_lr(hr_dir: Path, lr_dir: Path, degradation: str | Sequence[Step], sc
 
     def reduce(row: dict[str, str]) -> dict[str, str]:
         hr_path, lr_path = (folder / f"{row['image']}.png" for folder in (hr_dir, lr_dir))
-        hr = read_tensor(hr_path)
+        hr = read_tensor(hr_path, row.get("sha256"))
         try:
             lr = degrade(hr, degradation, scale, row["image"])
         except UserError as error:

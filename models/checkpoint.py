@@ -1,6 +1,7 @@
 """A file of weights whose architecture spandrel recognises."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -38,12 +39,20 @@ def from_checkpoint(path: Path, scale: int, key: str | None = None) -> nn.Module
     return Described(descriptor)
 
 
+def _keep_infinity_visible(network: nn.Module, inputs: tuple, out: Any) -> Any:
+    """Infinity as NaN: the descriptor would clamp it to a colour, and nobody would see that the network failed."""
+    if not isinstance(out, Tensor) or not out.is_floating_point() or torch.jit.is_tracing():
+        return out
+    return out.masked_fill(out.isinf(), torch.nan)
+
+
 class Described(nn.Module):
     """A network that spandrel recognised, called through its descriptor, which pads to the sizes it needs."""
 
     def __init__(self, descriptor) -> None:
         super().__init__()
         self.module = descriptor.model
+        self.module.register_forward_hook(_keep_infinity_visible)
         self._descriptor = descriptor
 
     def forward(self, x: Tensor) -> Tensor:

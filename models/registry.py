@@ -16,7 +16,7 @@ from torch import nn
 
 from rssr.base.block import sentence
 from rssr.base.errors import UserError, in_words, is_own
-from rssr.base.files import check_sha256
+from rssr.base.files import check_sha256, read_json
 from rssr.base.targets import parts
 from rssr.base.tensors import read_weights
 from rssr.models.checkpoint import Described, from_checkpoint
@@ -150,8 +150,12 @@ def _checked(file: File, scale: int, what_is: str) -> Path:
 
 
 def with_weights(entry: Mapping[str, Any], weights: Path | None) -> dict[str, Any]:
-    """A model's entry with the weights file of an earlier step; unchanged if there is none."""
-    return {**entry, "checkpoint" if "checkpoint" in entry else "weights": {"path": str(weights)}} if weights else entry
+    """A model's entry with the weights file of an earlier step, and its recorded sha256; unchanged if there is none."""
+    if not weights:
+        return entry
+    record = weights.with_suffix(".json")
+    file = {"path": str(weights), "sha256": read_json(record).get("sha256") if record.exists() else None}
+    return {**entry, "checkpoint" if "checkpoint" in entry else "weights": file}
 
 
 def network_of(model: nn.Module) -> nn.Module:

@@ -5,6 +5,10 @@ from collections.abc import Callable, Iterator, MutableMapping
 import torch
 from torch import Tensor, nn
 
+from rssr.models.upscaler import OutOfMemory, Upscaler
+
+_SIDES = (512, 256, 128, 64, 32)  # of tiles that are tried in turn where memory has no room for more
+
 
 class Tiled(nn.Module):
     """A network that sees an image in overlapping tiles.
@@ -38,6 +42,28 @@ class Tiled(nn.Module):
                 out = region.new_empty(*region.shape[:2], height * self.scale, width * self.scale)
             out[..., top : top + region.shape[-2], left : left + region.shape[-1]] = region
         return out
+
+
+def within_memory(model: nn.Module, x: Tensor) -> tuple[Tensor, int]:
+    """What a model of registry.build() makes of an input, in tiles if memory has no room for the whole.
+
+    Returns:
+        The output, and the side of the tiles in LR pixels; 0 for the whole.
+
+    Raises:
+        OutOfMemory: if there is no room for the smallest tile either.
+    """
+    try:
+        return model(x), 0
+    except OutOfMemory as error:
+        whole = error
+    scale = next(part.scale for part in model.modules() if isinstance(part, Upscaler))
+    for side in (side for side in _SIDES if side < max(x.shape[-2:])):
+        try:
+            return Tiled(model, scale, side, side // 8)(x), side
+        except OutOfMemory:
+            continue
+    raise whole
 
 
 def blended(

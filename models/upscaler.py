@@ -9,6 +9,10 @@ from torch import Tensor, nn
 from rssr.base.errors import UserError, in_words
 
 
+class OutOfMemory(UserError):
+    """A network on an input that memory has no room for."""
+
+
 class Upscaler(nn.Module):
     """A network behind that interface, whatever its value range and the input sizes that it needs.
 
@@ -38,7 +42,7 @@ class Upscaler(nn.Module):
             raise
         except (Exception, SystemExit) as error:  # a user's class may fail in any way
             if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error):
-                raise UserError(
+                raise OutOfMemory(
                     f"there is not enough memory for {name} on an input of {size}", "set a smaller `tile` in its entry"
                 ) from error
             raise UserError(

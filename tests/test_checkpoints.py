@@ -173,6 +173,15 @@ def test_a_checkpoint_is_recognised_behind_prefixes(tmp_path, prefix):
     torch.testing.assert_close(build({"checkpoint": {"path": str(tmp_path / "w.pth")}})(x), network(x).clamp(0, 1))
 
 
+def test_infinity_of_a_recognised_network_is_not_clamped_to_white(tmp_path):
+    network = build({"arch": "basicsr:SRVGGNetCompact", "args": {"num_feat": 16, "num_conv": 2, "upscale": 4}}).network
+    state = network.state_dict()
+    state[list(state)[-1]] += torch.inf
+    torch.save(state, tmp_path / "w.pth")
+    with pytest.raises(UserError, match="are NaN or infinite"):
+        to_uint8(build({"checkpoint": {"path": str(tmp_path / "w.pth")}})(torch.rand(1, 3, 8, 8)))
+
+
 @pytest.mark.parametrize("suffix", ["pth", "safetensors", "ckpt", "bin"])
 def test_the_content_decides_how_a_file_is_read(tmp_path, suffix):
     state, path = conv().state_dict(), tmp_path / f"w.{suffix}"

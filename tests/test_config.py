@@ -4,10 +4,13 @@ import copy
 import itertools
 import json
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
 import yaml
+from runs import rssr
 
 from rssr.base import ROOT
 from rssr.base.errors import UserError
@@ -90,6 +93,7 @@ CHANGES = {
     "models.edsr_xs.ablates names the model 'lstmconvsr_x', did you mean 'lstmconvsr_xs'?": lambda c: c["models"][
         "edsr_xs"
     ].update(ablates="lstmconvsr_x"),
+    "a list of names or a mapping of names to steps is expected": lambda c: c.update(degradations=[{"bicubic": []}]),
     "'scale': 5 is unknown": lambda c: c.update(scale=5),
     "'models.edsr_xs': a network needs either `weights` or `train`": lambda c: c["models"]["edsr_xs"].pop("weights"),
     "'training.minute.batch': input should be a valid integer": lambda c: c["training"]["minute"].update(batch="all"),
@@ -199,6 +203,17 @@ def test_missing_and_unparsable_files(tmp_path):
     (tmp_path / "bad.yaml").write_text("models: [")
     with pytest.raises(UserError, match="bad.yaml is not YAML"):
         load(tmp_path / "bad.yaml")
+
+
+def test_snakemake_reads_a_configfile_before_any_file_of_ours(tmp_path):
+    """Its own traceback therefore comes first, even without a Snakefile; `plan` says it in a sentence."""
+    (tmp_path / "c.yaml").write_bytes("models: é".encode("latin-1"))
+    command = [sys.executable, "-m", "snakemake", "-n", "-s", "no/such/Snakefile", "--configfile", tmp_path / "c.yaml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    said = done.stdout + done.stderr
+    assert done.returncode and "UnicodeDecodeError" in said and "Snakefile" not in said
+    planned = rssr("plan", "--configfile", tmp_path / "c.yaml")
+    assert planned.returncode == 1 and "c.yaml is not UTF-8 (byte 0xe9 in line 1): save it as UTF-8" in planned.stderr
 
 
 def test_a_configuration_cannot_be_changed_after_it_was_validated():

@@ -14,7 +14,7 @@ from rssr.plan import arguments, jobs, targets
 from rssr.plan.artifacts import KINDS, Artifact, artifact_at, by_model
 from rssr.plan.dependencies import own_code
 from rssr.plan.fingerprints import Fingerprints
-from rssr.plan.manifests import lost_images
+from rssr.plan.manifests import incomplete
 from rssr.plan.replicate import SINGLE, drawn, seeded, weights_of
 
 VALUES = {
@@ -142,14 +142,18 @@ def test_a_recipe_that_validates_needs_a_val_split(tmp_path):
 
 def test_lost_images_are_found_in_every_replicate(tmp_path):
     manifest = tmp_path / "manifest.csv"
-    assert lost_images(manifest) == []
+    assert incomplete(manifest) == ""
     manifest.write_text("image,replicate\na,0\na,0_draw1\n")
     for name in ("0", "0_draw1"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "a.png").touch()
-    assert lost_images(manifest) == []
+    assert incomplete(manifest) == ""
     shutil.rmtree(tmp_path / "0_draw1")
-    assert lost_images(manifest) == ["0_draw1/a.png"]
+    assert incomplete(manifest).endswith("lists 1 images that no longer exist, such as 0_draw1/a.png")
+    manifest.write_bytes(manifest.read_bytes()[:-9])
+    assert "manifest.csv is damaged (it has no rows, its last" in incomplete(manifest)
+    manifest.write_text("a\n1\n")
+    assert incomplete(manifest).endswith("manifest.csv is damaged (it has no column 'image')")
 
 
 def test_a_file_replaced_by_an_older_one_is_another_file(tmp_path):

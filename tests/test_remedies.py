@@ -65,7 +65,7 @@ def of_this_project(command):
     """The first words are a command of `python -m rssr`, and the options are its own."""
     _, _, _, name, *options = command.split()
     shown = rssr(name, "--help")
-    assert shown.returncode == 0 and all(option in shown.stdout for option in options)
+    assert shown.returncode == 0 and all(option in shown.stdout for option in options if option[0] == "-")
 
 
 def by_pip(command):
@@ -90,6 +90,7 @@ COMMANDS = {
     "snakemake --configfile": lambda command: None,  # an option, in a sentence about it
     "python -m rssr models": of_this_project,
     "python -m rssr basicsr": of_this_project,
+    "python -m rssr plan --configfile FILE": of_this_project,
     "python -m rssr schema --markdown": of_this_project,
     "pip download {} --no-deps": by_pip,
     "pip install kaggle": by_pip,

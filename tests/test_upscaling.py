@@ -5,10 +5,12 @@ import pytest
 import torch
 from torch import nn
 
-from rssr.base.files import read_csv, read_image, sha256, write_csv, write_image
+from rssr.base.errors import UserError
+from rssr.base.files import read_csv, read_image, sha256, write_csv, write_image, write_json
 from rssr.models.registry import build, seed
 from rssr.plan.replicate import SINGLE
-from rssr.steps.scoring import TestImages, score_folder
+from rssr.render.scores import tiled
+from rssr.steps.scoring import TestImages, record, score_folder
 from rssr.steps.upscaling import upscale_folder
 
 
@@ -22,6 +24,19 @@ class Noisy(nn.Module):
     def forward(self, x):
         up = nn.functional.interpolate(x, scale_factor=4)
         return up + 0.1 * torch.rand(up.shape, generator=torch.Generator().manual_seed(self.value))
+
+
+class Hungry(nn.Module):
+    """A network that memory has room for up to some pixels a side."""
+
+    def __init__(self, room):
+        super().__init__()
+        self.room = room
+
+    def forward(self, x):
+        if max(x.shape[-2:]) > self.room:
+            raise MemoryError
+        return nn.functional.interpolate(x, scale_factor=4)
 
 
 @pytest.fixture
@@ -93,3 +108,31 @@ def test_self_ensemble_makes_any_network_symmetric():
         torch.testing.assert_close(model(x.flip(-1)), out.flip(-1))
         torch.testing.assert_close(model(x.mT), out.mT)
         assert (model.network(x.flip(-1)) - model.network(x).flip(-1)).abs().max() > 1e-9
+
+
+def test_where_memory_ends_tiles_are_used_and_the_row_says_so(folders):
+    model = build({"arch": "test_upscaling:Hungry", "args": {"room": 40}})
+    pixels = np.random.default_rng(0).integers(0, 256, (70, 90, 3), dtype=np.uint8)
+    digest = write_image(folders / "LR/b.png", pixels)
+    write_image(folders / "HR/b.png", pixels.repeat(4, 0).repeat(4, 1))
+    rows = read_csv(folders / "LR/manifest.csv")
+    write_csv(
+        folders / "LR/manifest.csv",
+        [row | {"sha256": digest if row["image"] == "b" else row["sha256"]} for row in rows],
+    )
+    write_csv(folders / "HR/manifest.csv", [{"image": row["image"], "source": row["image"]} for row in rows])
+    upscale(model, folders, "tiled")
+    np.testing.assert_array_equal(read_image(folders / "tiled/0/b.png"), pixels.repeat(4, 0).repeat(4, 1))
+    assert [row["tile"] for row in read_csv(folders / "tiled/manifest.csv")] == ["0", "32"]
+    (folders / "tiled/0/a.png").unlink()  # an interrupted run
+    upscale(model, folders, "tiled")
+    assert [row["tile"] for row in read_csv(folders / "tiled/manifest.csv")] == ["0", "32"]
+    images = TestImages(folders / "HR", folders / "LR", [{"reduce": "nearest"}], 4, 4)
+    write_csv(folders / "net.csv", score_folder(folders / "tiled", images, ["psnr_y"], "", {}, 1))
+    write_json(folders / "net.json", record(folders / "net.csv", folders / "tiled", images, ["psnr_y"], {}))
+    assert tiled(folders / "net.json") == ["1 of 2 images in tiles of 32 LR pixels, for want of memory"]
+    model = build({"arch": "test_upscaling:Hungry", "args": {"room": 8}})
+    with pytest.raises(
+        UserError, match="models.none, image .*not enough memory for Hungry on an input of .*: set a small"
+    ):
+        upscale(model, folders, "none")

@@ -3,6 +3,7 @@
 import csv
 import errno
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -89,8 +90,10 @@ def check_sha256(path: Path, expected: str) -> None:
         )
 
 
-def read_image(path: Path) -> np.ndarray:
-    """An image as (H, W, 3) uint8, RGB, 0 to 255."""
+def read_image(path: Path, digest: str | None = None) -> np.ndarray:
+    """An image as (H, W, 3) uint8, RGB, 0 to 255; UserError unless its file has the sha256, if one is given."""
+    if digest and (found := sha256(path)) != digest:
+        raise _damaged(path, f"its sha256 is {found}, and not {digest} as in the manifest")
     try:
         with Image.open(path) as image:
             if image.mode.startswith(("I", "F")):
@@ -153,8 +156,11 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file that an earlier step wrote."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Read a JSON file that an earlier step wrote; UserError for a damaged one."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise _damaged(path, str(error)) from None
 
 
 def write_csv(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -167,6 +173,17 @@ def write_csv(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
-    """Read the rows of a CSV file that an earlier step wrote."""
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    """Read the rows of a CSV file that an earlier step wrote; UserError for a damaged one."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            text = file.read()
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+    except (ValueError, csv.Error) as error:
+        raise _damaged(path, str(error)) from None
+    if not rows or not text.endswith("\n") or any(None in row or None in row.values() for row in rows):
+        raise _damaged(path, "it has no rows, its last one is cut off, or one has other columns than the first line")
+    return rows
+
+
+def _damaged(path: Path, why: str) -> UserError:
+    return UserError(f"{path} is damaged ({' '.join(why.split())})", "delete it and run again")

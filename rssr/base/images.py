@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def read_tensor(path: Path) -> Tensor:
-    """An image as (3, H, W) uint8, RGB."""
+def read_tensor(path: Path, digest: str | None = None) -> Tensor:
+    """An image as (3, H, W) uint8, RGB; checked as read_image() does."""
     import torch
 
-    return torch.from_numpy(read_image(path).copy()).permute(2, 0, 1)
+    return torch.from_numpy(read_image(path, digest).copy()).permute(2, 0, 1)
 
 
 def write_tensor(path: Path, image: Tensor, compress: bool = True) -> str:

@@ -18,6 +18,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 from rasterio.transform import Affine
 from rasterio.windows import Window
 
+from rssr.base import netpbm
 from rssr.base.errors import UserError
 from rssr.base.files import missing, read_image
 
@@ -216,7 +217,8 @@ def open_raster(path: Path, bands: Sequence[int] | None = None, stretch: Sequenc
         raise UserError(missing(path), "correct its name")
     try:
         with env_ctx_if_needed():  # as rasterio.open(), which takes one driver alone
-            file = rasterio.DatasetReader(path, driver=[*DRIVERS, *(["VRT"] if path.suffix.lower() == ".vrt" else [])])
+            drivers = [*DRIVERS, *(["VRT"] if path.suffix.lower() == ".vrt" else [])]
+            file = netpbm.opened(path) or rasterio.DatasetReader(path, driver=drivers)
         try:
             return _settled(path, file, bands, stretch)
         except BaseException:

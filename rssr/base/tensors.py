@@ -142,10 +142,11 @@ def _another_kind(path: Path, start: bytes) -> str:
             return what
     if re.fullmatch(rb"[\w .:,;'!-]{4,}\s*", start):
         return f"a text that begins with '{start.decode('ascii', 'replace').strip()}': get it again"
-    if not zipfile.is_zipfile(path):
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = {name.rpartition("/")[2] for name in archive.namelist()}
+    except Exception:  # no archive, or a damaged one
         return ""
-    with zipfile.ZipFile(path) as archive:
-        names = {name.rpartition("/")[2] for name in archive.namelist()}
     if "constants.pkl" in names:
         return "a TorchScript program, which is code: ask for its state dict, which torch.jit.load() gives as well"
     return "" if "data.pkl" in names else "a ZIP archive: unpack it"

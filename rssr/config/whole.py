@@ -48,7 +48,8 @@ class Config(Block):
     @classmethod
     def _known_steps(cls, given: Any) -> Any:
         """Fill in the steps of names that the suite knows."""
-        named = given if isinstance(given, dict) else dict.fromkeys(given) if isinstance(given, list | tuple) else None
+        listed = isinstance(given, list | tuple) and all(isinstance(name, str) for name in given)
+        named = given if isinstance(given, dict) else dict.fromkeys(given) if listed else None
         if named is None:
             raise ValueError("a list of names or a mapping of names to steps is expected")
         for name, steps in named.items():

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
+from rssr.base.errors import UserError
 from rssr.base.files import read_json, sha256, write_json
 
 
@@ -20,7 +21,10 @@ class Fingerprints:
 
     def __init__(self, note: Path, write: bool) -> None:
         self._note, self._write = note, write
-        self._known = read_json(note) if note.exists() else {}
+        try:
+            self._known = read_json(note) if note.exists() else {}
+        except UserError:  # it saves time, no more
+            self._known = {}
 
     def of(self, paths: Iterable[str | Path]) -> str:
         """One checksum over the names and contents of files; UserError for one that does not exist."""

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from rssr.base.files import read_csv, read_json
+from rssr.base.errors import UserError
+from rssr.base.files import read_csv, read_json, sha256
 
 
 def read_scores(path: Path, unit: str = "") -> pd.DataFrame:
@@ -29,6 +30,12 @@ def read_scores(path: Path, unit: str = "") -> pd.DataFrame:
 def read_numbers(path: Path) -> pd.DataFrame:
     """Read the numbers of a table; a model may be called "007" or "nan"."""
     return pd.read_csv(path, dtype={"model": str, "label": str}, keep_default_na=False, na_values=[""])
+
+
+def read_measured(path: Path) -> pd.DataFrame:
+    """Read what a step measured, other than scores; UserError for a damaged file."""
+    read_csv(path)
+    return pd.read_csv(path, dtype={"crop": str})
 
 
 def read_replicates(path: Path) -> dict[str, pd.DataFrame]:
@@ -67,9 +74,19 @@ def absent(records: Iterable[Path]) -> dict[str, str]:
     return {metric: reason for path in records for metric, reason in read_json(path)["absent"].items()}
 
 
+def tiled(record: Path) -> list[str]:
+    """A note if memory had no room for some images as a whole; from results/scores/.../{model}.json."""
+    if not (found := read_json(record).get("tiled_for_memory")):
+        return []
+    return [f"{found['images']} of {found['of']} images in tiles of {found['side']} LR pixels, for want of memory"]
+
+
 def _read(path: Path) -> pd.DataFrame:
     """The scores with all names kept as text: an image may be called "007" or "nan"."""
-    rows = read_csv(path)
+    rows, record = read_csv(path), path.with_suffix(".json")
+    digest = read_json(record).get("scores_sha256") if record.exists() else None  # older records have none
+    if digest and digest != sha256(path):
+        raise UserError(f"{path} is not as it was written: its sha256 is not {digest}", "delete it and run again")
     names = {key: [row[key] for row in rows] for key in ("image", "source")}
     return pd.read_csv(path, dtype={"replicate": str}).assign(**names)
 

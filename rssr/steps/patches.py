@@ -50,11 +50,14 @@ class Patches:
         self.share = share
         self.scale, self.patch, self.batch = scale, recipe["patch"], recipe["batch"]
         self.seed = recipe["seed"]
-        self.names = [row["image"] for row in read_csv(hr_dir / "manifest.csv")]
+        manifests = [read_csv(side / "manifest.csv") for side in (lr_dir, hr_dir)]
+        digests = [{row["image"]: row.get("sha256") for row in rows} for rows in manifests]
+        self.names = list(digests[1])
         self.lr, self.hr = [], []
         for name in tqdm(self.names, desc="read images", unit="image"):
-            self.lr.append(_channels_first(read_image(lr_dir / f"{name}.png")))
-            self.hr.append(_channels_first(read_image(hr_dir / f"{name}.png")))
+            lr, hr = (digest.get(name) for digest in digests)
+            self.lr.append(_channels_first(read_image(lr_dir / f"{name}.png", lr)))
+            self.hr.append(_channels_first(read_image(hr_dir / f"{name}.png", hr)))
             if min(self.lr[-1].shape[1:]) < self.patch:
                 raise UserError(f"{lr_dir / name}.png has a side below the recipe's patch of {self.patch} pixels")
 

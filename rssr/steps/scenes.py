@@ -17,7 +17,7 @@ from tqdm import tqdm
 from rssr.base.errors import UserError, about
 from rssr.base.files import replacing
 from rssr.base.raster import Raster, open_raster
-from rssr.models.tiling import blended, tiles
+from rssr.models.tiling import blended, tiles, within_memory
 from rssr.steps.enlarged import FORMATS, Enlarged
 
 CACHE_MIB = 64  # GDAL's; by default it takes a share of the machine's memory
@@ -67,7 +67,7 @@ def upscale_scene(
         raise UserError(f"{out}: the format '{out.suffix}' is unknown: use one of {', '.join(FORMATS)}")
     if out.exists() and not overwrite:
         raise UserError(f"{out} exists", "name another file, or add --overwrite")
-    model = model.to(device)
+    model, sides = model.to(device), set()
     with (
         rasterio.Env(GDAL_CACHEMAX=CACHE_MIB, GDAL_TIFF_INTERNAL_MASK=True),
         open_raster(source, bands, stretch) as raster,
@@ -75,22 +75,25 @@ def upscale_scene(
         target = Enlarged(raster, scale, out)
         target.check()
         with replacing(out) as temporary, tempfile.TemporaryDirectory(dir=out.parent, prefix=".scene-") as name:
-            regions = _regions(_named(model, called), raster, scale, size, overlap, device, Path(name))
+            regions = _regions(_named(model, called, sides), raster, scale, size, overlap, device, Path(name))
             try:
                 beyond = _write(regions, target, temporary, Path(name))
             except RasterioIOError as error:
                 raise UserError(
                     f"{out} cannot be written ({error.__cause__ or error})", "check the space on its disk"
                 ) from None
-        return target.notes() + beyond
+        smaller = [f"tiles of {min(sides)} pixels were used, for want of memory"] if sides else []
+        return target.notes() + beyond + smaller
 
 
-def _named(model: nn.Module, called: str) -> Callable[[Tensor], Tensor]:
-    """The model, its errors with its name."""
+def _named(model: nn.Module, called: str, sides: set[int]) -> Callable[[Tensor], Tensor]:
+    """The model, its errors with its name; the sides of tiles that it needed for want of memory go to `sides`."""
 
     def upscale(x: Tensor) -> Tensor:
         with about(called):
-            return model(x)
+            out, side = within_memory(model, x)
+        sides.update([side] if side else [])
+        return out
 
     return upscale
 

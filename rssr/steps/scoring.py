@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from rssr.base.errors import about
+from rssr.base.errors import UserError, about
 from rssr.base.files import read_csv, sha256
 from rssr.base.images import read_tensor
 from rssr.base.parallel import in_order
@@ -61,18 +61,24 @@ def score_folder(
         One row per image and replicate: `image`, `source`, `replicate` and one column per metric, full precision.
     """
     functions = {name: function(name, images.crop, weights_dir) for name in metrics if name not in absent}
-    sources = {row["image"]: row["source"] for row in read_csv(images.hr_dir / "manifest.csv")}
+    manifests = {folder: read_csv(folder / "manifest.csv") for folder in (images.hr_dir, images.lr_dir, sr_dir)}
+    of_hr, of_lr, of_sr = ({row["image"]: row for row in rows} for rows in manifests.values())
+    for folder, rows in zip(manifests, (of_hr, of_lr, of_sr), strict=True):
+        if lacking := [image for image in (*of_hr, *of_lr, *of_sr) if image not in rows]:
+            raise UserError(f"{folder}/manifest.csv lacks {lacking[0]}: it is damaged", "delete it and run again")
 
     def scored(row: Mapping[str, str]) -> dict[str, Any]:
         path = sr_dir / row["replicate"] / f"{row['image']}.png"
-        sr, hr, lr = (read_tensor(file)[None] for file in (path, images.hr_dir / path.name, images.lr_dir / path.name))
+        sr = read_tensor(path, row.get("sha256"))[None]
+        hr = read_tensor(images.hr_dir / path.name, of_hr[row["image"]].get("sha256"))[None]
+        lr = read_tensor(images.lr_dir / path.name, of_lr[row["image"]].get("sha256"))[None]
         given = (sr, hr, LowResolution(lr, images.degrade, images.scale, row["image"]))
         with about(str(path)):
             scores = {metric: functions[metric](*given).item() if metric in functions else "" for metric in metrics}
-        origin = {"image": row["image"], "source": sources[row["image"]], "replicate": row["replicate"]}
+        origin = {"image": row["image"], "source": of_hr[row["image"]]["source"], "replicate": row["replicate"]}
         return origin | scores
 
-    return in_order(scored, read_csv(sr_dir / "manifest.csv"), jobs, f"score {model_of(sr_dir)}")
+    return in_order(scored, manifests[sr_dir], jobs, f"score {model_of(sr_dir)}")
 
 
 def absent_metrics(records: Sequence[Mapping[str, Any]], steps: Sequence[Step]) -> dict[str, str]:
@@ -83,9 +89,15 @@ def absent_metrics(records: Sequence[Mapping[str, Any]], steps: Sequence[Step]) 
     return found if steps else found | {"lr_psnr": "LR images that are given have no formula to degrade SR images by"}
 
 
-def record(sr_dir: Path, images: TestImages, metrics: Sequence[str], absent: Mapping[str, str]) -> dict[str, Any]:
-    """How the scores of a folder were made; the arguments are those of score_folder()."""
+def record(
+    scores: Path, sr_dir: Path, images: TestImages, metrics: Sequence[str], absent: Mapping[str, str]
+) -> dict[str, Any]:
+    """How the scores of a folder, written to a file, were made; the other arguments are those of score_folder()."""
+    sides = [int(row.get("tile", 0)) for row in read_csv(sr_dir / "manifest.csv")]
+    tiled = {"images": sum(map(bool, sides)), "of": len(sides), "side": min(filter(None, sides), default=0)}
     return made_by(
+        **({"tiled_for_memory": tiled} if any(sides) else {}),
+        scores_sha256=sha256(scores),
         sr_manifest_sha256=sha256(sr_dir / "manifest.csv"),
         hr_manifest_sha256=sha256(images.hr_dir / "manifest.csv"),
         crop=images.crop,

@@ -13,12 +13,13 @@ from torch import nn
 
 from rssr.base.devices import precision_in_use
 from rssr.base.errors import about
-from rssr.base.files import read_csv, sha256, write_csv, write_json
+from rssr.base.files import read_csv, read_json, sha256, write_csv, write_json
 from rssr.base.images import read_tensor, write_tensor
 from rssr.base.parallel import in_order
 from rssr.base.provenance import made_by
 from rssr.base.resampling import to_uint8
 from rssr.models.registry import seed
+from rssr.models.tiling import within_memory
 from rssr.plan.artifacts import model_of
 from rssr.plan.replicate import drawn
 
@@ -55,7 +56,8 @@ def upscale_folder(
     """Upscale the images of a prepared LR folder, in its manifest's order, and write out_dir/manifest.csv last.
 
     Images that an interrupted call of the same identity has left are kept; the others are deleted first. A network that
-    samples is seeded by the name of each image and the number of the draw.
+    samples is seeded by the name of each image and the number of the draw. Where memory has no room for an image, it is
+    upscaled in tiles; the column `tile` of the manifest then has their side, 0 for whole images.
 
     Args:
         models: replicate -> (B, 3, h, w) in [0, 1] -> (B, 3, scale * h, scale * w), in eval mode.
@@ -66,15 +68,16 @@ def upscale_folder(
         device: the device that the models run on.
         jobs: images that are read, upscaled and written at a time; a network upscales one at a time.
     """
-    rows = read_csv(lr_dir / "manifest.csv")
+    rows, tiled = read_csv(lr_dir / "manifest.csv"), out_dir / ".tiled"
     _keep_only(out_dir, identity, {f"{row['image']}.png" for row in rows})
     numbers = {name: range(draws if seed(model, 0) else 1) for name, model in models.items()}
     models = {name: model.to(device) for name, model in models.items()}
     called = model_of(out_dir)
+    sides = read_json(tiled) if tiled.exists() else {}
     alone = threading.Lock()  # one image at a time is in a network, while others are read and written
 
     def upscaled(row: Mapping[str, str]) -> list[dict[str, Any]]:
-        lr, done = read_tensor(lr_dir / f"{row['image']}.png")[None], []
+        lr, done = read_tensor(lr_dir / f"{row['image']}.png", row.get("sha256"))[None], []
         for name, model in models.items():
             for number in numbers[name]:
                 of_image = {"image": row["image"], "replicate": drawn(name, number), "lr_sha256": row["sha256"]}
@@ -83,12 +86,19 @@ def upscale_folder(
                     about_it = about(f"models.{called}, image {row['image']}")
                     with alone, torch.inference_mode(), about_it:
                         seed(model, zlib.crc32(row["image"].encode()) + number)
-                        sr = to_uint8(model(lr.to(device).float() / 255))[0].cpu()
+                        found, side = within_memory(model, lr.to(device).float() / 255)
+                        sr = to_uint8(found)[0].cpu()
+                        sides[str(path.relative_to(out_dir))] = side
+                        if side:  # an interrupted run has to know
+                            write_json(tiled, sides)
+                of_image["tile"] = sides.get(str(path.relative_to(out_dir)), 0)
                 done.append(of_image | {"sha256": sha256(path) if path.exists() else write_tensor(path, sr)})
         return done
 
-    found = in_order(upscaled, rows, jobs, called)
-    write_csv(out_dir / "manifest.csv", [row for of_image in found for row in of_image])
+    found = [row for of_image in in_order(upscaled, rows, jobs, called) for row in of_image]
+    if not any(row["tile"] for row in found):
+        found = [{key: value for key, value in row.items() if key != "tile"} for row in found]
+    write_csv(out_dir / "manifest.csv", found)
 
 
 def _keep_only(out_dir: Path, identity: str, names: set[str]) -> None:
@@ -98,4 +108,6 @@ def _keep_only(out_dir: Path, identity: str, names: set[str]) -> None:
     for path in out_dir.rglob("*.png"):
         if not same or path.name not in names:
             path.unlink()
+    if not same:
+        (out_dir / ".tiled").unlink(missing_ok=True)
     mark.write_text(identity)

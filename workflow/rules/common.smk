@@ -17,7 +17,7 @@ from rssr.plan.dependencies import ROOT, code, own_code, data_set_lists, data_se
 from rssr.plan.entries import transfer
 from rssr.plan.fingerprints import Fingerprints
 from rssr.plan.locks import clear_stale_locks, only_looking
-from rssr.plan.manifests import lost_images
+from rssr.plan.manifests import incomplete
 from rssr.plan.plan import Plan
 from rssr.steps.obtaining import obtain
 
@@ -72,14 +72,12 @@ onstart:
 
 
 def remade_if_incomplete(manifest):
-    """Returns no input, but makes the job of a manifest run again if an image that it lists no longer exists.
+    """Returns no input, but makes the job of a manifest run again if it is damaged or an image that it lists no longer exists.
 
     Changes no file. Snakemake calls it while it collects the inputs of the job, before it decides which jobs run.
     """
-    if lost := lost_images(manifest):
-        logger.info(
-            f"{manifest} lists {len(lost)} images that no longer exist, such as {lost[0]}: they are made again."
-        )
+    if why := incomplete(manifest):
+        logger.info(f"{why}: its images are made again.")
         workflow.dag.forcefiles.add(manifest)
     return []
 

@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from rssr.base.process import run
 from rssr.plan.artifacts import by_model
 from rssr.render import options
-from rssr.render.scores import read_scores, repeated
+from rssr.render.scores import read_measured, read_scores, repeated
 from rssr.render.tables.aggregation import aggregation
 
 
@@ -18,7 +16,7 @@ def main() -> None:
     arguments = parser.parse_args()
     test = arguments.test_set
     scores = {name: read_scores(path, test.unit) for name, path in by_model(arguments.scores).items()}
-    audits = {name: pd.read_csv(path, dtype={"crop": str}) for name, path in by_model(arguments.audits).items()}
+    audits = {name: read_measured(path) for name, path in by_model(arguments.audits).items()}
     shares = repeated(arguments.hr_manifest)
     aggregation(scores, arguments.models, test, shares, audits).write(arguments.out)
 

@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from rssr.base.files import read_json
 from rssr.base.process import run
 from rssr.plan.artifacts import by_model
 from rssr.render import options
 from rssr.render.literature import for_test_set
+from rssr.render.scores import read_measured
 from rssr.render.tables.protocol import audit
 
 
@@ -17,7 +16,7 @@ def main() -> None:
     parser = options.parser(__doc__, "--models", "--records", "--literature", "--test-set", "--out")
     parser.add_argument("--measured", nargs="+", type=Path, required=True, help="CSV files, one per model")
     arguments = parser.parse_args()
-    measured = {name: pd.read_csv(path, dtype={"crop": str}) for name, path in by_model(arguments.measured).items()}
+    measured = {name: read_measured(path) for name, path in by_model(arguments.measured).items()}
     images = len(read_json(arguments.records[0])["images"])
     literature = for_test_set(arguments.literature, arguments.test_set, images)
     audit(measured, arguments.models, arguments.test_set, images, literature).write(arguments.out)

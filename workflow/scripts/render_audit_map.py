@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from rssr.base.files import read_json
 from rssr.base.process import run
 from rssr.metrics.protocol import CHOICES
 from rssr.render import options
 from rssr.render.figures.protocol import protocol_heat_map
 from rssr.render.figures.style import save
+from rssr.render.scores import read_measured
 
 
 def main() -> None:
@@ -18,7 +17,7 @@ def main() -> None:
     parser.add_argument("--measured", type=Path, required=True, help="CSV file")
     parser.add_argument("--record", type=Path, required=True, help="JSON file")
     arguments = parser.parse_args()
-    measured = pd.read_csv(arguments.measured, dtype={"crop": str})
+    measured = read_measured(arguments.measured)
     images = len(read_json(arguments.record)["images"])
     title = f"{arguments.label} on {arguments.test_set.label}, x{arguments.test_set.scale}, {images} images"
     save(protocol_heat_map(measured, CHOICES, title), arguments.out)

@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from rssr.base.process import run
 from rssr.render import options
 from rssr.render.figures.cost import mlstm_growth
 from rssr.render.figures.style import save
+from rssr.render.scores import read_measured
 
 
 def main() -> None:
@@ -15,7 +14,7 @@ def main() -> None:
     parser = options.parser(__doc__, "--out")
     parser.add_argument("--measured", type=Path, required=True, help="CSV of benchmarks/mlstm.py")
     arguments = parser.parse_args()
-    save(mlstm_growth(pd.read_csv(arguments.measured)), arguments.out)
+    save(mlstm_growth(read_measured(arguments.measured)), arguments.out)
 
 
 run(main)

@@ -4,7 +4,7 @@ from rssr.base.process import run
 from rssr.plan.artifacts import by_model
 from rssr.render import options
 from rssr.render.literature import for_test_set
-from rssr.render.scores import absent, left_out, read_replicates, read_scores, repeated
+from rssr.render.scores import absent, left_out, read_replicates, read_scores, repeated, tiled
 from rssr.render.tables.quality import quality
 from rssr.render.tables.scored import not_computed
 
@@ -18,6 +18,8 @@ def main() -> None:
     ).parse_args()
     unit = arguments.test_set.unit
     scores = {name: read_scores(path, unit) for name, path in by_model(arguments.scores).items()}
+    for name, path in by_model(arguments.records).items():
+        arguments.models[name]["notes"] += tiled(path)
     images = next(iter(scores.values()))["image"].nunique()
     literature = for_test_set(arguments.literature, arguments.test_set, images)
     replicates = {name: read_replicates(path) for name, path in by_model(arguments.scores).items()}

@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from rssr.base.process import run
 from rssr.plan.artifacts import by_model
 from rssr.render import options
 from rssr.render.figures.spectra import spectra
 from rssr.render.figures.style import save
+from rssr.render.scores import read_measured
 
 
 def main() -> None:
@@ -16,7 +15,7 @@ def main() -> None:
     parser = options.parser(__doc__, "--models", "--scale", "--out")
     parser.add_argument("--spectra", nargs="+", type=Path, required=True, help="CSV files, one per model")
     arguments = parser.parse_args()
-    measured = {name: pd.read_csv(path) for name, path in by_model(arguments.spectra).items()}
+    measured = {name: read_measured(path) for name, path in by_model(arguments.spectra).items()}
     save(spectra(measured, arguments.models, arguments.scale), arguments.out)
 
 

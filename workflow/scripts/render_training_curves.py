@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from rssr.base.process import run
 from rssr.plan.artifacts import artifact_at
 from rssr.render import options
 from rssr.render.figures.style import save
 from rssr.render.figures.training import training_curves
+from rssr.render.scores import read_measured
 
 
 def main() -> None:
@@ -16,7 +15,7 @@ def main() -> None:
     parser = options.parser(__doc__, "--models", "--out")
     parser.add_argument("--curves", nargs="+", type=Path, required=True, help="CSV files, one per replicate")
     arguments = parser.parse_args()
-    curves = [(artifact_at(path).model, pd.read_csv(path)) for path in arguments.curves]
+    curves = [(artifact_at(path).model, read_measured(path)) for path in arguments.curves]
     save(training_curves(curves, arguments.models), arguments.out)
 
 

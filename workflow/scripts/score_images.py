@@ -32,7 +32,8 @@ def main() -> None:
     images = TestImages(arguments.hr_dir, arguments.lr_dir, arguments.steps, arguments.scale, arguments.crop)
     rows = score_folder(arguments.sr_dir, images, arguments.metrics, arguments.weights_dir, absent, arguments.jobs)
     write_csv(arguments.scores, rows)
-    write_json(arguments.scores.with_suffix(".json"), record(arguments.sr_dir, images, arguments.metrics, absent))
+    facts = record(arguments.scores, arguments.sr_dir, images, arguments.metrics, absent)
+    write_json(arguments.scores.with_suffix(".json"), facts)
 
 
 run(main)
