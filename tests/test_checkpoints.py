@@ -224,6 +224,16 @@ def test_what_is_no_file_of_weights_is_called_what_it_is(tmp_path, said, suffix)
     assert "\n" not in str(error.value)
 
 
+def test_a_damaged_list_of_an_archive_is_one_sentence(tmp_path):
+    """Found by benchmarks/fuzz.py."""
+    torch.save(conv().state_dict(), path := tmp_path / "w.pth")
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02")] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="w.pth (cannot be read|holds more)"):
+        read_weights(path)
+
+
 def test_what_does_not_fit_is_named_and_left_out_only_on_request(tmp_path):
     state = conv().state_dict()
     odd = {"0.weight": state["0.weight"] + 1, "0.bias": torch.zeros(5), "extra": torch.zeros(1)}

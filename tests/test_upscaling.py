@@ -132,7 +132,5 @@ def test_where_memory_ends_tiles_are_used_and_the_row_says_so(folders):
     write_json(folders / "net.json", record(folders / "net.csv", folders / "tiled", images, ["psnr_y"], {}))
     assert tiled(folders / "net.json") == ["1 of 2 images in tiles of 32 LR pixels, for want of memory"]
     model = build({"arch": "test_upscaling:Hungry", "args": {"room": 8}})
-    with pytest.raises(
-        UserError, match="models.none, image .*not enough memory for Hungry on an input of .*: set a small"
-    ):
+    with pytest.raises(UserError, match="none, image .*not enough memory for Hungry on an input of .*: set a small"):
         upscale(model, folders, "none")
