@@ -10,6 +10,7 @@ need root, for a small file system in memory, and are left out with that reason 
 import argparse
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -108,8 +109,7 @@ class Faults:
         code, said = run.finish()
         found = run.bytes()
         outputs = [*outputs, said]
-        lines = (line.strip() for text in outputs for line in text.splitlines())
-        errors = [line for line in lines if line.startswith("error: ")]
+        errors = [found for text in outputs for found in re.findall(r"error: .*", text)]  # behind a progress bar
         row = {
             "what": what,
             "times": times,
