@@ -1,9 +1,11 @@
 """Manifests that are damaged, or list images which no longer exist.
 
 Snakemake tracks the manifest of a folder, not its images. Nothing is deleted here: the rule that wrote the folder
-decides which of the remaining images it keeps.
+decides which of the remaining images it keeps. Every start looks at every image of a run, so no path object is made
+of one, and each folder is listed once.
 """
 
+import os
 from pathlib import Path
 
 from rssr.base.errors import UserError
@@ -15,12 +17,18 @@ def incomplete(manifest: str | Path) -> str:
     path = Path(manifest)
     if not path.exists():
         return ""
+    present: dict[str, set[str]] = {}
+    lost = []
     try:
-        listed = [str(Path(row.get("replicate", ""), f"{row['image']}.png")) for row in read_csv(path)]
+        for row in read_csv(path):
+            replicate, image = row.get("replicate", ""), f"{row['image']}.png"
+            if replicate not in present:
+                folder = path.parent / replicate
+                present[replicate] = set(os.listdir(folder)) if folder.is_dir() else set()  # noqa: PTH208, names only
+            if image not in present[replicate]:
+                lost.append(os.path.join(replicate, image))  # noqa: PTH118
     except UserError as error:
         return error.problem
     except KeyError as error:
         return f"{path} is damaged (it has no column {error})"
-    present = {str(image.relative_to(path.parent)) for image in path.parent.rglob("*.png")}
-    lost = [image for image in listed if image not in present]
     return f"{path} lists {len(lost)} images that no longer exist, such as {lost[0]}" if lost else ""
