@@ -136,6 +136,16 @@ class DataSet:
     stretch: Sequence[float] | None = None
     given: Given | None = None
 
+    def expected(self, split: str, tile: int | None = None) -> int:
+        """The images of a split once prepared, as its card counts them, or at least: the number of source images.
+
+        Args:
+            split: one of its splits.
+            tile: side of the tiles, if not the card's.
+        """
+        counted = self.card.counts.get(split) if tile in (None, self.card.tile) else None
+        return counted or len(self.splits[split])
+
     @property
     def sources(self) -> list[str]:
         """The source images of all splits."""

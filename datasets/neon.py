@@ -63,6 +63,7 @@ DATA_SET = DataSet(
         page="https://github.com/weecology/DeepForest",
         gsd_m="0.1 (NEON scenes); not stated (AWPE drone survey)",
         tile=400,
+        counts={"train": 30, "test": 13},
         redistributable=True,
     ),
     splits={"train": ("YELL_528000",), "test": ("YELL_541000", "AWPE", "OSBS_029", "SOAP_031", "SOAP_061")},

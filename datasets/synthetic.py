@@ -41,6 +41,7 @@ DATA_SET = DataSet(
         page="https://doi.org/10.3390/rs17152745",
         gsd_m="none",
         tile=48,
+        counts={"train": 8, "test": 8},
         redistributable=True,
     ),
     splits=SPLITS,

@@ -19,7 +19,7 @@ from rssr.render.figures.style import save
 from rssr.render.literature import for_test_set
 from rssr.render.protocols import nearest, one_choice_at_a_time
 from rssr.render.tables.protocol import audit as audit_table
-from rssr.steps.audit import audit, evenly
+from rssr.steps.audit import audit, evenly, means
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def measured():
     drawn = torch.Generator().manual_seed(0)
     small = torch.rand(2, 3, 12, 12, generator=drawn)
     images = to_uint8(torch.nn.functional.interpolate(small, scale_factor=4, mode="bicubic"))
-    return images, audit(Interpolation(), dict(enumerate(images)), 4)
+    return images, means(audit(Interpolation(), dict(zip("ab", images, strict=True)), 4))
 
 
 def test_images_are_taken_evenly():
@@ -84,7 +84,7 @@ def test_rsscn7_shows_what_was_found_on_the_whole_set(shared):
     """Direction and size of point 6 of the facts, on two images of each class."""
     paths = [path for folder in sorted((shared / "rsscn7").iterdir()) for path in sorted(folder.glob("*.jpg"))[::50]]
     images = {path.stem: read_tensor(path) for path in paths}
-    rows = audit(Interpolation(), images, 4)
+    rows = means(audit(Interpolation(), images, 4))
     table = one_choice_at_a_time(rows).set_index("option")
     assert table.loc["", "psnr"] == pytest.approx(27.89, abs=1.0)
     assert table.loc["rgb", "psnr_moved"] == pytest.approx(26.55 - 27.89, abs=0.1)

@@ -16,7 +16,7 @@ from rssr.models.weights import write_weights
 from rssr.plan.fingerprints import Fingerprints
 from rssr.render.scores import read_measured, read_scores
 from rssr.steps.patches import Patches
-from rssr.steps.scoring import TestImages, record, score_folder
+from rssr.steps.scoring import TestImages, score_folder, write_scores
 from rssr.steps.upscaling import upscale_folder
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (48, 48, 3), dtype=np.uint8)
@@ -36,8 +36,8 @@ def run(tmp_path):
 
 def score(folder):
     images = TestImages(folder / "hr", folder / "lr", [{"reduce": "bicubic"}], 4, 4)
-    write_csv(folder / "s.csv", score_folder(folder / "sr", images, ["psnr_y"], "", {}, 1))
-    write_json(folder / "s.json", record(folder / "s.csv", folder / "sr", images, ["psnr_y"], {}))
+    rows = score_folder(folder / "sr", images, ["psnr_y"], "", {}, 1)
+    write_scores(folder / "s.csv", rows, folder / "sr/manifest.csv", images, ["psnr_y"], {})
 
 
 def flip(path, place=-40):

@@ -25,6 +25,7 @@ VALUES = {
     "model": "edsr_xs",
     "replicate": "seed10",
     "metric": "lpips",
+    "shard": "2-of-12",
 }
 
 

@@ -6,11 +6,11 @@ import torch
 from torch import nn
 
 from rssr.base.errors import UserError
-from rssr.base.files import read_csv, read_image, sha256, write_csv, write_image, write_json
+from rssr.base.files import read_csv, read_image, sha256, write_csv, write_image
 from rssr.models.registry import build, seed
 from rssr.plan.replicate import SINGLE
 from rssr.render.scores import tiled
-from rssr.steps.scoring import TestImages, record, score_folder
+from rssr.steps.scoring import TestImages, score_folder, write_scores
 from rssr.steps.upscaling import upscale_folder
 
 
@@ -128,8 +128,8 @@ def test_where_memory_ends_tiles_are_used_and_the_row_says_so(folders):
     upscale(model, folders, "tiled")
     assert [row["tile"] for row in read_csv(folders / "tiled/manifest.csv")] == ["0", "32"]
     images = TestImages(folders / "HR", folders / "LR", [{"reduce": "nearest"}], 4, 4)
-    write_csv(folders / "net.csv", score_folder(folders / "tiled", images, ["psnr_y"], "", {}, 1))
-    write_json(folders / "net.json", record(folders / "net.csv", folders / "tiled", images, ["psnr_y"], {}))
+    scores = score_folder(folders / "tiled", images, ["psnr_y"], "", {}, 1)
+    write_scores(folders / "net.csv", scores, folders / "tiled/manifest.csv", images, ["psnr_y"], {})
     assert tiled(folders / "net.json") == ["1 of 2 images in tiles of 32 LR pixels, for want of memory"]
     model = build({"arch": "test_upscaling:Hungry", "args": {"room": 8}})
     with pytest.raises(UserError, match="none, image .*not enough memory for Hungry on an input of .*: set a small"):

@@ -164,25 +164,35 @@ def read_json(path: Path) -> Any:
 
 
 def write_csv(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write rows of the same keys as CSV, all or nothing; floats in full precision."""
+    """Write rows of the same keys as CSV, all or nothing; floats in full precision. No rows give a file without any."""
     rows = list(rows)
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer = csv.DictWriter(file, list(rows[0]) if rows else [], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
-    """Read the rows of a CSV file that an earlier step wrote; UserError for a damaged one."""
+    """Read the rows of a CSV file that an earlier step wrote, see write_csv(); UserError for a damaged one."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
             text = file.read()
         rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
     except (ValueError, csv.Error) as error:
         raise _damaged(path, str(error)) from None
+    if text == "\n":  # written without rows
+        return []
     if not rows or not text.endswith("\n") or any(None in row or None in row.values() for row in rows):
         raise _damaged(path, "it has no rows, its last one is cut off, or one has other columns than the first line")
     return rows
+
+
+def check_written(scores: Path) -> None:
+    """UserError if scores are not those that their record, the JSON file beside them, was written with."""
+    record = scores.with_suffix(".json")
+    digest = read_json(record).get("scores_sha256") if record.exists() else None  # older records have none
+    if digest and digest != sha256(scores):
+        raise UserError(f"{scores} is not as it was written: its sha256 is not {digest}", "delete it and run again")
 
 
 def _damaged(path: Path, why: str) -> UserError:

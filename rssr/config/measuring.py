@@ -55,6 +55,16 @@ class Audit(Block):
     images: int = Field(100, ge=1, description="number of images of a test set, evenly spaced")
 
 
+class Shards(Block):
+    """Jobs over ranges of the images of a large test set."""
+
+    images: int = Field(
+        ge=1,
+        description="most images of one job. Where their number is not known before they are cut, as of a folder with "
+        "`tile`, source images are counted",
+    )
+
+
 class Analysis(Block):
     """What networks look like inside, and which LR pixels their SR pixels depend on."""
 

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from rssr.base.errors import nearest
 from rssr.config.block import Block, Name
 from rssr.config.data import Dataset, Step
-from rssr.config.measuring import Analysis, Audit, Figures, Metric, Profile, Report, Statistics
+from rssr.config.measuring import Analysis, Audit, Figures, Metric, Profile, Report, Shards, Statistics
 from rssr.config.models import Model, Recipe
 from rssr.datasets.degradations import DEGRADATIONS, GIVEN
 from rssr.metrics.registry import METRICS
@@ -40,6 +40,11 @@ class Config(Block):
     profile: Profile = Field(Profile(), description="how cost is measured")
     statistics: Statistics = Field(Statistics(), description="how intervals are computed")
     audit: Audit | None = Field(None, description="measure how far the protocol moves the scores; by default not done")
+    shards: Shards | None = Field(
+        None,
+        description="upscale, score and audit test sets in several jobs each, with the same results; by default one. "
+        "A finished result stays as it is",
+    )
     analysis: Analysis | None = Field(None, description="look into networks; by default not done")
     figures: Figures = Field(Figures(), description="what the figures show")
     report: Report = Field(Report(), description="what results/report shows in addition to tables and figures")

@@ -13,6 +13,8 @@ from pathlib import Path
 from rssr.base.errors import UserError
 
 _TEST = "{dataset}/x{scale}-{degradation}"
+# Of results of shards, which are merged into those of whole test sets.
+SHARDS = "results/shards/"
 _TABLE = ("csv", "md", "tex", "html")
 _FIGURE = ("png", "pdf")
 
@@ -53,6 +55,10 @@ MEASURED: dict[str, tuple[str, tuple[str, ...]]] = {
     "sr": (f"results/sr/{_TEST}/{{model}}/manifest", ("csv",)),
     "sr_record": (f"results/sr/{_TEST}/{{model}}/provenance", ("json",)),
     "scores": (f"results/scores/{_TEST}/{{model}}", ("csv", "json")),
+    "sr_shard": (f"{SHARDS}{_TEST}/{{model}}/{{shard}}/manifest", ("csv",)),
+    "sr_shard_record": (f"{SHARDS}{_TEST}/{{model}}/{{shard}}/provenance", ("json",)),
+    "scores_shard": (f"{SHARDS}{_TEST}/{{model}}/{{shard}}/scores", ("csv", "json")),
+    "audit_shard": (f"{SHARDS}{{dataset}}/x{{scale}}/{{model}}/{{shard}}/audit", ("csv", "json")),
     "spectrum": (f"results/spectra/{_TEST}/{{model}}", ("csv",)),
     "profile": ("results/profile/x{scale}/{model}", ("json",)),
     "audit": ("results/audit/{dataset}/x{scale}/{model}", ("csv", "json")),
@@ -61,7 +67,7 @@ MEASURED: dict[str, tuple[str, tuple[str, ...]]] = {
     "metric": ("results/metrics/{metric}", ("json",)),
 }
 KINDS = TABLES | FIGURES | MEASURED
-_VALUES = {"scale": r"\d+", "split": "train|val|test", "replicate": r"\w+"}
+_VALUES = {"scale": r"\d+", "split": "train|val|test", "replicate": r"\w+", "shard": r"\d+-of-\d+"}
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,7 @@ class Artifact:
         model: name of a model.
         replicate: name of a replicate, see plan.replicate.
         metric: name of a metric with weights of its own.
+        shard: name of a shard, see plan.shards.
     """
 
     kind: str
@@ -90,6 +97,7 @@ class Artifact:
     model: str | None = None
     replicate: str | None = None
     metric: str | None = None
+    shard: str | None = None
 
     @property
     def path(self) -> str:

@@ -12,8 +12,13 @@ from rssr.base.errors import UserError
 from rssr.base.files import read_csv
 
 
-def incomplete(manifest: str | Path) -> str:
-    """Why the images of a manifest have to be made again, in words; empty if they need not, or there is no manifest."""
+def incomplete(manifest: str | Path, folder: str | Path | None = None) -> str:
+    """Why the images of a manifest have to be made again, in words; empty if they need not, or there is no manifest.
+
+    Args:
+        manifest: the manifest.
+        folder: the folder of its images, by default the one that it lies in.
+    """
     path = Path(manifest)
     if not path.exists():
         return ""
@@ -23,8 +28,8 @@ def incomplete(manifest: str | Path) -> str:
         for row in read_csv(path):
             replicate, image = row.get("replicate", ""), f"{row['image']}.png"
             if replicate not in present:
-                folder = path.parent / replicate
-                present[replicate] = set(os.listdir(folder)) if folder.is_dir() else set()  # noqa: PTH208, names only
+                images = Path(folder or path.parent, replicate)
+                present[replicate] = set(os.listdir(images)) if images.is_dir() else set()  # noqa: PTH208, names only
             if image not in present[replicate]:
                 lost.append(os.path.join(replicate, image))  # noqa: PTH118
     except UserError as error:

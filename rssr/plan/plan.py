@@ -13,6 +13,7 @@ from rssr.metrics.registry import METRICS
 from rssr.plan.artifacts import Artifact
 from rssr.plan.entries import data_set, plain
 from rssr.plan.model_plan import ModelPlan
+from rssr.plan.shards import Shard, shards_for
 from rssr.plan.test_set import TestSet
 from rssr.plan.training_set import TrainingSet
 
@@ -180,6 +181,13 @@ class Plan:
         sources = data_set.splits[split] if self.config.datasets[dataset].images else ()
         given = [data_set.given.find(source, scale) for source in sources] if data_set.given else []
         return [*(data_set.find(Path(), source) for source in sources), *given]
+
+    def shards(self, dataset: str, most: int | None = None) -> list[Shard]:
+        """The shards of a data set's test images, or of at most `most` of them; none if they are not split."""
+        if self.config.shards is None:
+            return []
+        images = self.data_sets[dataset].expected("test", self.config.datasets[dataset].tile)
+        return shards_for(min(images, most or images), self.config.shards.images)
 
     @cached_property
     def literature_sets(self) -> list[TestSet]:

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from rssr.base.errors import UserError
-from rssr.base.files import read_csv, read_json, sha256
+from rssr.base.files import check_written, read_csv, read_json
 
 
 def read_scores(path: Path, unit: str = "") -> pd.DataFrame:
@@ -83,10 +82,8 @@ def tiled(record: Path) -> list[str]:
 
 def _read(path: Path) -> pd.DataFrame:
     """The scores with all names kept as text: an image may be called "007" or "nan"."""
-    rows, record = read_csv(path), path.with_suffix(".json")
-    digest = read_json(record).get("scores_sha256") if record.exists() else None  # older records have none
-    if digest and digest != sha256(path):
-        raise UserError(f"{path} is not as it was written: its sha256 is not {digest}", "delete it and run again")
+    rows = read_csv(path)
+    check_written(path)
     names = {key: [row[key] for row in rows] for key in ("image", "source")}
     return pd.read_csv(path, dtype={"replicate": str}).assign(**names)
 

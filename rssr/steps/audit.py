@@ -1,7 +1,11 @@
 """How far the measuring protocol alone moves PSNR and SSIM: the same weights and images under every combination."""
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,9 +14,14 @@ from PIL import Image
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from rssr.base.devices import precision_in_use
+from rssr.base.files import sha256
+from rssr.base.images import read_tensor
+from rssr.base.provenance import made_by
 from rssr.base.resampling import gaussian_blur, imresize, to_uint8
 from rssr.metrics.fidelity import colour_planes, psnr_of_planes, ssim_of_planes
 from rssr.metrics.protocol import CHOICES, WINDOWS
+from rssr.models.registry import build, seed, with_weights
 
 
 def _by_opencv(hr: Tensor, scale: int, rounded: bool) -> Tensor:
@@ -45,6 +54,9 @@ _REDUCTIONS: dict[str, Callable[[Tensor, int, bool], Tensor]] = {
 }
 
 
+_SCORES = ("psnr", "ssim")
+
+
 def evenly(names: Sequence[str], count: int) -> list[str]:
     """`count` of the names at equal distances, since a manifest lists class after class; all where there are fewer."""
     count = min(count, len(names))
@@ -53,10 +65,11 @@ def evenly(names: Sequence[str], count: int) -> list[str]:
 
 def audit(
     model: nn.Module, images: Mapping[str, Tensor], scale: int, device: torch.device | str = "cpu"
-) -> pd.DataFrame:
+) -> Iterator[dict[str, Any]]:
     """Measure a model under every combination of CHOICES.
 
-    "8 bit" rounds and clamps LR and SR, as files do; "float" leaves LR as it is and clamps SR only.
+    "8 bit" rounds and clamps LR and SR, as files do; "float" leaves LR as it is and clamps SR only. A network that
+    samples is seeded by the name of each image.
 
     Args:
         model: (B, 3, h, w) in [0, 1] -> (B, 3, scale * h, scale * w), in eval mode.
@@ -64,19 +77,56 @@ def audit(
         scale: reduction factor.
         device: where the model runs.
 
-    Returns:
-        One row per combination: the columns of CHOICES, `psnr` in dB and `ssim`, means over the images.
+    Yields:
+        One row per image and combination: `image`, the columns of CHOICES, `psnr` in dB and `ssim`.
     """
     model = model.to(device)
-    sums: dict[tuple[str, ...], np.ndarray] = {}
-    for hr in tqdm(images.values(), desc="audit", unit="image"):
+    for name, hr in tqdm(images.items(), desc="audit", unit="image"):
+        seed(model, zlib.crc32(name.encode()))
         for combination, scores in _scores(model, hr, scale, device):
-            sums[combination] = sums.get(combination, 0) + np.array(scores)
-    rows = [
-        dict(zip(CHOICES, combination, strict=True)) | dict(zip(("psnr", "ssim"), total / len(images), strict=True))
+            yield {"image": name, **dict(zip((*CHOICES, *_SCORES), (*combination, *scores), strict=True))}
+
+
+def audit_files(
+    entry: Mapping[str, Any],
+    weights: Path | None,
+    hr_dir: Path,
+    names: Sequence[str],
+    scale: int,
+    device: torch.device,
+) -> tuple[Iterator[dict[str, Any]], dict[str, Any]]:
+    """The rows of audit() for images of a prepared HR folder, made while they are read, and the record of how.
+
+    Args:
+        entry: configuration entry of the model.
+        weights: its weights; None for an interpolation.
+        hr_dir: results/data/{dataset}/test/HR-x{scale}.
+        names: the images, by name.
+        scale: see audit().
+        device: likewise.
+    """
+    images = {name: read_tensor(hr_dir / f"{name}.png") for name in names}
+    model = build(with_weights(entry, weights))
+    digests = {
+        "hr_manifest_sha256": sha256(hr_dir / "manifest.csv"),
+        "weights_sha256": sha256(weights) if weights else None,
+    }
+    facts = {"images": names, "choices": CHOICES, "device": device.type, "precision": precision_in_use()}
+    return audit(model, images, scale, device), made_by(**digests, **facts)
+
+
+def means(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """The rows of audit(), in the order of the images, as one per combination: means over the images."""
+    sums: dict[tuple[str, ...], np.ndarray] = {}
+    counts: Counter[tuple[str, ...]] = Counter()
+    for row in rows:
+        combination = tuple(row[choice] for choice in CHOICES)
+        sums[combination] = sums.get(combination, 0) + np.array([float(row[score]) for score in _SCORES])
+        counts[combination] += 1
+    return pd.DataFrame(
+        dict(zip((*CHOICES, *_SCORES), (*combination, *(total / counts[combination])), strict=True))
         for combination, total in sums.items()
-    ]
-    return pd.DataFrame(rows)
+    )
 
 
 def _scores(

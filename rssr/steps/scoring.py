@@ -1,6 +1,6 @@
 """From a folder of SR images to scores, one row per image and replicate."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from rssr.base.errors import UserError, about
-from rssr.base.files import read_csv, sha256
+from rssr.base.files import check_written, read_csv, sha256, write_csv, write_json
 from rssr.base.images import read_tensor
 from rssr.base.parallel import in_order
 from rssr.base.provenance import made_by
@@ -17,6 +17,8 @@ from rssr.datasets.degrade import degrade
 from rssr.metrics.fidelity import LowResolution
 from rssr.metrics.registry import METRICS, function
 from rssr.plan.artifacts import model_of
+from rssr.plan.shards import WHOLE, Shard
+from rssr.steps.shards import merged
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,14 @@ class TestImages:
 
 
 def score_folder(
-    sr_dir: Path, images: TestImages, metrics: Sequence[str], weights_dir: str, absent: Mapping[str, str], jobs: int
+    sr_dir: Path,
+    images: TestImages,
+    metrics: Sequence[str],
+    weights_dir: str,
+    absent: Mapping[str, str],
+    jobs: int,
+    shard: Shard = WHOLE,
+    manifest: Path | None = None,
 ) -> list[dict[str, Any]]:
     """Score the images of an SR folder against their HR images, in the manifest's order.
 
@@ -56,16 +65,14 @@ def score_folder(
         weights_dir: folder with the weights of perceptual metrics.
         absent: metrics that cannot be computed, with the reason: their column is left empty.
         jobs: images that are scored at a time, which changes no score.
+        shard: the range of the images that is scored.
+        manifest: lists the SR images of the range, by default sr_dir/manifest.csv.
 
     Returns:
         One row per image and replicate: `image`, `source`, `replicate` and one column per metric, full precision.
     """
     functions = {name: function(name, images.crop, weights_dir) for name in metrics if name not in absent}
-    manifests = {folder: read_csv(folder / "manifest.csv") for folder in (images.hr_dir, images.lr_dir, sr_dir)}
-    of_hr, of_lr, of_sr = ({row["image"]: row for row in rows} for rows in manifests.values())
-    for folder, rows in zip(manifests, (of_hr, of_lr, of_sr), strict=True):
-        if lacking := [image for image in (*of_hr, *of_lr, *of_sr) if image not in rows]:
-            raise UserError(f"{folder}/manifest.csv lacks {lacking[0]}: it is damaged", "delete it and run again")
+    of_hr, of_lr, listed = _manifests(images, manifest or sr_dir / "manifest.csv", shard)
 
     def scored(row: Mapping[str, str]) -> dict[str, Any]:
         path = sr_dir / row["replicate"] / f"{row['image']}.png"
@@ -78,29 +85,76 @@ def score_folder(
         origin = {"image": row["image"], "source": of_hr[row["image"]]["source"], "replicate": row["replicate"]}
         return origin | scores
 
-    return in_order(scored, manifests[sr_dir], jobs, f"score {model_of(sr_dir)}")
+    return in_order(scored, listed, jobs, f"score {model_of(sr_dir)}")
 
 
-def absent_metrics(records: Sequence[Mapping[str, Any]], steps: Sequence[Step]) -> dict[str, str]:
-    """Metrics that cannot be computed -> why; from what fetch_metric wrote, and without steps of a degradation."""
+def merge_scores(parts: Sequence[Path], images: TestImages, manifest: Path) -> list[dict[str, str]]:
+    """The rows that score_folder() returns, from the files of shards, in order.
+
+    Args:
+        parts: the files.
+        images: the images that they were scored against.
+        manifest: lists the SR images of the whole set.
+    """
+    for part in parts:
+        check_written(part)
+    return merged(parts, _manifests(images, manifest, WHOLE)[1])
+
+
+def _manifests(
+    images: TestImages, manifest: Path, shard: Shard
+) -> tuple[dict[str, dict[str, str]], dict[str, dict[str, str]], list[dict[str, str]]]:
+    """HR and LR image -> its row, and the rows of the SR images of a shard; UserError if one lacks an image."""
+    hr, lr = (folder / "manifest.csv" for folder in (images.hr_dir, images.lr_dir))
+    of_hr, of_lr = ({row["image"]: row for row in read_csv(path)} for path in (hr, lr))
+    listed = read_csv(manifest)
+    of_sr = [row["image"] for row in listed]
+    every = (*of_hr, *of_lr, *of_sr)
+    for path, found, wanted in ((hr, of_hr, every), (lr, of_lr, every), (manifest, set(of_sr), shard.of([*of_lr]))):
+        if lacking := [image for image in wanted if image not in found]:
+            raise UserError(f"{path} lacks {lacking[0]}: it is damaged", "delete it and run again")
+    return of_hr, of_lr, listed
+
+
+def absent_metrics(
+    metrics: Sequence[str], records: Sequence[Mapping[str, Any]], steps: Sequence[Step]
+) -> dict[str, str]:
+    """Those of the metrics that cannot be computed -> why; from what fetch_metric wrote, and for want of steps."""
     found = {
         record["metric"]: f"{record['reason']}: {record['remedy']}" for record in records if not record["available"]
     }
-    return found if steps else found | {"lr_psnr": "LR images that are given have no formula to degrade SR images by"}
+    found |= {} if steps else {"lr_psnr": "LR images that are given have no formula to degrade SR images by"}
+    return {metric: reason for metric, reason in found.items() if metric in metrics}
 
 
-def record(
-    scores: Path, sr_dir: Path, images: TestImages, metrics: Sequence[str], absent: Mapping[str, str]
-) -> dict[str, Any]:
-    """How the scores of a folder, written to a file, were made; the other arguments are those of score_folder()."""
-    sides = [int(row.get("tile", 0)) for row in read_csv(sr_dir / "manifest.csv")]
+def write_scores(
+    path: Path,
+    rows: Iterable[Mapping[str, Any]],
+    manifest: Path,
+    images: TestImages,
+    metrics: Sequence[str],
+    absent: Mapping[str, str],
+) -> None:
+    """Write scores as CSV, and how they were made as JSON beside it.
+
+    Args:
+        path: the CSV file.
+        rows: the scores, from score_folder() or merge_scores().
+        manifest: lists the SR images.
+        images: see score_folder().
+        metrics: likewise.
+        absent: likewise.
+    """
+    write_csv(path, rows)
+    sides = [int(row.get("tile", 0)) for row in read_csv(manifest)]
     tiled = {"images": sum(map(bool, sides)), "of": len(sides), "side": min(filter(None, sides), default=0)}
-    return made_by(
+    facts = made_by(
         **({"tiled_for_memory": tiled} if any(sides) else {}),
-        scores_sha256=sha256(scores),
-        sr_manifest_sha256=sha256(sr_dir / "manifest.csv"),
+        scores_sha256=sha256(path),
+        sr_manifest_sha256=sha256(manifest),
         hr_manifest_sha256=sha256(images.hr_dir / "manifest.csv"),
         crop=images.crop,
         metrics={name: METRICS[name].protocol for name in metrics},
         absent=absent,
     )
+    write_json(path.with_suffix(".json"), facts)

@@ -4,7 +4,7 @@ import hashlib
 import json
 import threading
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +18,30 @@ from rssr.base.images import read_tensor, write_tensor
 from rssr.base.parallel import in_order
 from rssr.base.provenance import made_by
 from rssr.base.resampling import to_uint8
-from rssr.models.registry import seed
+from rssr.models.names import INTERPOLATIONS
+from rssr.models.registry import build, seed, with_weights
 from rssr.models.tiling import within_memory
 from rssr.plan.artifacts import model_of
-from rssr.plan.replicate import drawn
+from rssr.plan.replicate import SINGLE, drawn
+from rssr.plan.shards import WHOLE, Shard
+from rssr.steps.shards import merged, merged_record
 
 
-def write_record(out_dir: Path, facts: Mapping[str, Any], weights: Mapping[str, Path], lr_dir: Path, code: str) -> str:
-    """Write out_dir/provenance.json; returns the identity: a checksum over everything that determines the pixels.
+def networks(entry: Mapping[str, Any], weights: Mapping[str, Path]) -> dict[str, nn.Module]:
+    """Replicate -> the model of an entry, see models.registry.build(), with the weights of the replicate."""
+    return {name: build(with_weights(entry, weights.get(name))) for name in weights or (SINGLE,)}
+
+
+def images_at_a_time(entry: Mapping[str, Any], device: str, threads: int) -> int:
+    """A network on the CPU uses all threads for one image; beside a GPU, and for interpolations, images share them."""
+    return threads if device != "cpu" or entry.get("arch") in INTERPOLATIONS else 1
+
+
+def write_record(folder: Path, facts: Mapping[str, Any], weights: Mapping[str, Path], lr_dir: Path, code: str) -> str:
+    """Write folder/provenance.json; returns the identity: a checksum over everything that determines the pixels.
 
     Args:
-        out_dir: see upscale_folder().
+        folder: that of the manifest, see upscale_folder().
         facts: model, device and threads.
         weights: replicate -> file of its weights.
         lr_dir: see upscale_folder().
@@ -40,7 +53,7 @@ def write_record(out_dir: Path, facts: Mapping[str, Any], weights: Mapping[str, 
         "lr_manifest_sha256": sha256(lr_dir / "manifest.csv"),
         "precision": precision_in_use(),
     }
-    write_json(out_dir / "provenance.json", made_by(**facts))
+    write_json(folder / "provenance.json", made_by(**facts))
     return hashlib.sha256(json.dumps([facts, code]).encode()).hexdigest()
 
 
@@ -52,8 +65,10 @@ def upscale_folder(
     identity: str,
     device: torch.device,
     jobs: int = 1,
+    shard: Shard = WHOLE,
+    manifest: Path | None = None,
 ) -> None:
-    """Upscale the images of a prepared LR folder, in its manifest's order, and write out_dir/manifest.csv last.
+    """Upscale the images of a prepared LR folder, in its manifest's order, and write the manifest of SR images last.
 
     Images that an interrupted call of the same identity has left are kept; the others are deleted first. A network that
     samples is seeded by the name of each image and the number of the draw. Where memory has no room for an image, it is
@@ -67,9 +82,11 @@ def upscale_folder(
         identity: checksum over everything that determines the pixels, see write_record().
         device: the device that the models run on.
         jobs: images that are read, upscaled and written at a time; a network upscales one at a time.
+        shard: the range of the images that is upscaled.
+        manifest: where the SR images are listed, by default out_dir/manifest.csv.
     """
-    rows, tiled = read_csv(lr_dir / "manifest.csv"), out_dir / ".tiled"
-    _keep_only(out_dir, identity, {f"{row['image']}.png" for row in rows})
+    rows = shard.of(read_csv(lr_dir / "manifest.csv"))
+    tiled = _keep_only(out_dir, identity, {f"{row['image']}.png" for row in rows}, shard)
     numbers = {name: range(draws if seed(model, 0) else 1) for name, model in models.items()}
     models = {name: model.to(device) for name, model in models.items()}
     called = model_of(out_dir)
@@ -91,23 +108,55 @@ def upscale_folder(
                         sides[str(path.relative_to(out_dir))] = side
                         if side:  # an interrupted run has to know
                             write_json(tiled, sides)
-                of_image["tile"] = sides.get(str(path.relative_to(out_dir)), 0)
-                done.append(of_image | {"sha256": sha256(path) if path.exists() else write_tensor(path, sr)})
+                of_image["sha256"] = sha256(path) if path.exists() else write_tensor(path, sr)
+                done.append(of_image | {"tile": sides.get(str(path.relative_to(out_dir)), 0)})
         return done
 
-    found = [row for of_image in in_order(upscaled, rows, jobs, called) for row in of_image]
-    if not any(row["tile"] for row in found):
-        found = [{key: value for key, value in row.items() if key != "tile"} for row in found]
-    write_csv(out_dir / "manifest.csv", found)
+    found = in_order(upscaled, rows, jobs, called)
+    write_csv(manifest or out_dir / "manifest.csv", _listed([row for of_image in found for row in of_image]))
 
 
-def _keep_only(out_dir: Path, identity: str, names: set[str]) -> None:
+def merge_upscaled(parts: Sequence[Path], lr_dir: Path, out_dir: Path) -> None:
+    """Write the record and the manifest of SR images that shards have made; other images of their folder are deleted.
+
+    Args:
+        parts: the manifests of the shards, in order, each with its provenance.json beside it.
+        lr_dir: see upscale_folder().
+        out_dir: likewise.
+    """
+    rows = merged(parts, [row["image"] for row in read_csv(lr_dir / "manifest.csv")])
+    listed = {out_dir / row["replicate"] / f"{row['image']}.png" for row in rows}
+    for path in set(out_dir.rglob("*.png")) - listed:
+        path.unlink()
+    write_json(out_dir / "provenance.json", merged_record([part.with_name("provenance.json") for part in parts]))
+    write_csv(out_dir / "manifest.csv", _listed(rows))
+
+
+def _listed(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of a manifest of SR images: the column `tile` comes last, and only if one was upscaled in tiles."""
+    sides = [row.pop("tile", 0) for row in rows]
+    return [row | {"tile": side} for row, side in zip(rows, sides, strict=True)] if any(map(int, sides)) else [*rows]
+
+
+def _keep_only(out_dir: Path, identity: str, names: set[str], shard: Shard) -> Path:
+    """Delete images that are not of this identity: all others, and of a shard, whose neighbours work, those in it.
+
+    A mark says whose images there are. It goes before an image of another division of the set is touched.
+
+    Returns:
+        Where those of the kept images that were upscaled in tiles are noted; each shard has a note of its own.
+    """
     out_dir.mkdir(parents=True, exist_ok=True)
-    mark = out_dir / ".identity"
+    whole = shard == WHOLE
+    mark, tiled = (out_dir / (name if whole else f"{name}.{shard.name}") for name in (".identity", ".tiled"))
+    beside = set() if whole else set(out_dir.glob(f".identity.*-of-{shard.count}"))
+    for other in set(out_dir.glob(".identity*")) - beside - {mark}:
+        other.unlink(missing_ok=True)
     same = mark.exists() and mark.read_text() == identity
     for path in out_dir.rglob("*.png"):
-        if not same or path.name not in names:
+        if path.name in names and not same or whole and path.name not in names:
             path.unlink()
     if not same:
-        (out_dir / ".tiled").unlink(missing_ok=True)
+        tiled.unlink(missing_ok=True)
     mark.write_text(identity)
+    return tiled

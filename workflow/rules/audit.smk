@@ -5,6 +5,7 @@ rule audit_protocol:
     input:
         hr=lambda wildcards: plan.test_set(wildcards).artifact("hr").path,
         weights=lambda wildcards: paths(plan.model(wildcards).weights(wildcards.dataset)[:1]),
+        shards=lambda wildcards: shards_of("audit", wildcards, plan.config.audit.images),
         script=script("audit_protocol"),
         code=lambda wildcards: code("audit_protocol", plan.model(wildcards).module),
     output:
@@ -16,7 +17,7 @@ rule audit_protocol:
         "../../environment.yml"
     threads: 8
     resources:
-        gpu=lambda wildcards: plan.model(wildcards).gpus,
+        gpu=lambda wildcards, input: gpus(wildcards, input),
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime=120,
     params:
@@ -25,8 +26,9 @@ rule audit_protocol:
         weights=weights_option,
         hr_dir=subpath(input.hr, parent=True),
         images=plan.config.audit.images if plan.config.audit else 0,
+        range=lambda wildcards, input: merge_option(wildcards, input),
     shell:
-        "python {input.script} --model {params.model:q} {params.weights} --hr-dir {params.hr_dir}"
+        "python {input.script} --model {params.model:q} {params.weights} {params.range} --hr-dir {params.hr_dir}"
         " --scale {wildcards.scale} --images {params.images} --out {output.measured} --threads {threads} > {log} 2>&1"
 
 

@@ -19,6 +19,7 @@ from rssr.plan.fingerprints import Fingerprints
 from rssr.plan.locks import clear_stale_locks, only_looking
 from rssr.plan.manifests import incomplete
 from rssr.plan.plan import Plan
+from rssr.plan.shards import shards_among
 from rssr.steps.obtaining import obtain
 
 # More threads than any machine has: Snakemake gives such a job all cores, so no other job runs at the same time.
@@ -71,15 +72,20 @@ onstart:
         sys.exit(f"error: {error}")
 
 
-def remade_if_incomplete(manifest):
+def remade_if_incomplete(manifest, folder=None):
     """Returns no input, but makes the job of a manifest run again if it is damaged or an image that it lists no longer exists.
 
     Changes no file. Snakemake calls it while it collects the inputs of the job, before it decides which jobs run.
     """
-    if why := incomplete(manifest):
+    if why := incomplete(manifest, folder):
         logger.info(f"{why}: its images are made again.")
         workflow.dag.forcefiles.add(manifest)
     return []
+
+
+def sr_folder(wildcards):
+    """The folder of the SR images of a model on a test set."""
+    return str(Path(pattern("sr").format(**wildcards)).parent)
 
 
 def of_models(kind, test, suffix=""):
@@ -126,4 +132,5 @@ wildcard_constraints:
     scale="|".join(map(str, plan.config.scales)),
     model="|".join(plan.config.models),
     replicate=r"\w+",
+    shard=r"\d+-of-\d+",
     metric="|".join(plan.config.metrics),

@@ -6,6 +6,7 @@ rule upscale_images:
         lr=lambda wildcards: plan.test_set(wildcards).artifact("lr").path,
         weights=lambda wildcards: paths(plan.model(wildcards).weights(wildcards.dataset)),
         whole=lambda wildcards: remade_if_incomplete(pattern("sr").format(**wildcards)),
+        shards=lambda wildcards: shards_of("sr", wildcards),
         script=script("upscale_images"),
         code=lambda wildcards: code("upscale_images", plan.model(wildcards).module),
     output:
@@ -17,7 +18,7 @@ rule upscale_images:
         "../../environment.yml"
     threads: 8
     resources:
-        gpu=lambda wildcards: plan.model(wildcards).gpus,
+        gpu=lambda wildcards, input: gpus(wildcards, input),
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime=240,
     params:
@@ -27,8 +28,9 @@ rule upscale_images:
         weights=weights_option,
         lr_dir=subpath(input.lr, parent=True),
         out=subpath(output.manifest, parent=True),
+        range=lambda wildcards, input: merge_option(wildcards, input),
     shell:
-        "python {input.script} --model {params.model:q} {params.weights}"
+        "python {input.script} --model {params.model:q} {params.weights} {params.range}"
         " --draws {params.draws} --lr-dir {params.lr_dir} --out {params.out} --threads {threads} --code {input.code} > {log} 2>&1"
 
 
@@ -56,6 +58,7 @@ rule score_images:
         hr=lambda wildcards: plan.test_set(wildcards).artifact("hr").path,
         lr=lambda wildcards: plan.test_set(wildcards).artifact("lr").path,
         metrics=expand(pattern("metric"), metric=plan.metrics_with_weights),
+        shards=lambda wildcards: shards_of("scores", wildcards),
         script=script("score_images"),
         code=code("score_images", *(METRICS[name].module for name in plan.config.metrics)),
     output:
@@ -76,8 +79,9 @@ rule score_images:
         metrics=list(plan.config.metrics),
         weights_dir=plan.config.weights_dir,
         crop=lambda wildcards: plan.test_set(wildcards).crop,
+        range=lambda wildcards, input: merge_option(wildcards, input),
     shell:
-        "python {input.script} --sr-dir {params.sr_dir} --hr-dir {params.hr_dir} --lr-dir {params.lr_dir}"
+        "python {input.script} --manifest {input.sr} {params.range} --sr-dir {params.sr_dir} --hr-dir {params.hr_dir} --lr-dir {params.lr_dir}"
         " --steps {params.steps:q} --scale {wildcards.scale}"
         " --metrics {params.metrics} --records {input.metrics} --weights-dir {params.weights_dir:q}"
         " --crop {params.crop} --jobs {threads} --scores {output.scores} > {log} 2>&1"

@@ -4,18 +4,17 @@ import argparse
 from pathlib import Path
 
 from rssr.base import devices
-from rssr.base.files import read_json, write_csv, write_json
+from rssr.base.files import read_json
 from rssr.base.process import run
 from rssr.plan import arguments as given
-from rssr.steps.scoring import TestImages, absent_metrics, record, score_folder
+from rssr.steps import scoring, shards
 
 
 def main() -> None:
     """Parse the arguments and call the library."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sr-dir", type=Path, required=True)
-    parser.add_argument("--hr-dir", type=Path, required=True)
-    parser.add_argument("--lr-dir", type=Path, required=True)
+    for path in ("--manifest", "--sr-dir", "--hr-dir", "--lr-dir"):  # the manifest lists images of the folders
+        parser.add_argument(path, type=Path, required=True)
     parser.add_argument("--steps", type=given.entry, required=True, help="the degradation of the LR images, as JSON")
     parser.add_argument("--scale", type=int, required=True)
     parser.add_argument("--metrics", nargs="+", required=True)
@@ -24,16 +23,18 @@ def main() -> None:
     parser.add_argument("--crop", type=int, required=True)
     parser.add_argument("--scores", type=Path, required=True, help="CSV file; .json is put beside it")
     parser.add_argument("--jobs", type=int, required=True, help="images that are scored at a time")
+    shards.add_options(parser)
     devices.add_options(parser, gpu=False)
-    arguments = parser.parse_args()
-    devices.prepare(arguments)
-    found = absent_metrics([read_json(path) for path in arguments.records], arguments.steps)
-    absent = {metric: reason for metric, reason in found.items() if metric in arguments.metrics}
-    images = TestImages(arguments.hr_dir, arguments.lr_dir, arguments.steps, arguments.scale, arguments.crop)
-    rows = score_folder(arguments.sr_dir, images, arguments.metrics, arguments.weights_dir, absent, arguments.jobs)
-    write_csv(arguments.scores, rows)
-    facts = record(arguments.scores, arguments.sr_dir, images, arguments.metrics, absent)
-    write_json(arguments.scores.with_suffix(".json"), facts)
+    options = parser.parse_args()
+    devices.prepare(options)
+    absent = scoring.absent_metrics(options.metrics, [read_json(path) for path in options.records], options.steps)
+    images = scoring.TestImages(options.hr_dir, options.lr_dir, options.steps, options.scale, options.crop)
+    if options.parts:
+        rows = scoring.merge_scores(options.parts, images, options.manifest)
+    else:
+        how = options.metrics, options.weights_dir, absent, options.jobs, options.shard, options.manifest
+        rows = scoring.score_folder(options.sr_dir, images, *how)
+    scoring.write_scores(options.scores, rows, options.manifest, images, options.metrics, absent)
 
 
 run(main)

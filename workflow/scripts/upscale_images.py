@@ -5,13 +5,10 @@ from pathlib import Path
 
 from rssr.base import devices
 from rssr.base.process import run
-from rssr.models.names import INTERPOLATIONS
-from rssr.models.registry import build, with_weights
 from rssr.plan import arguments as given
 from rssr.plan.artifacts import by_replicate
 from rssr.plan.dependencies import digest, used_files
-from rssr.plan.replicate import SINGLE
-from rssr.steps.upscaling import upscale_folder, write_record
+from rssr.steps import shards, upscaling
 
 
 def main() -> None:
@@ -22,19 +19,22 @@ def main() -> None:
     parser.add_argument("--draws", type=int, required=True, help="replicates of a network that samples")
     parser.add_argument("--lr-dir", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="folder of the SR images and their manifest")
+    parser.add_argument("--sr-dir", type=Path, help="folder of the SR images, if another")
     parser.add_argument("--code", type=Path, nargs="*", help="files whose change remakes all images")
+    shards.add_options(parser)
     devices.add_options(parser)
     arguments = parser.parse_args()
-    # A network on the CPU uses all threads for one image; beside a GPU, and for interpolations, images share them.
-    jobs = arguments.threads if arguments.device != "cpu" or arguments.model.get("arch") in INTERPOLATIONS else 1
+    if arguments.parts:
+        return upscaling.merge_upscaled(arguments.parts, arguments.lr_dir, arguments.out)
+    jobs = upscaling.images_at_a_time(arguments.model, arguments.device, arguments.threads)
     arguments.threads = 1 if jobs > 1 else arguments.threads
-    device = devices.prepare(arguments)
-    weights = by_replicate(arguments.weights)
+    device, weights = devices.prepare(arguments), by_replicate(arguments.weights)
     code = digest(arguments.code or used_files(Path(__file__).resolve()))
     facts = {"model": arguments.model, "device": arguments.device, "threads": arguments.threads}
-    models = {name: build(with_weights(arguments.model, weights.get(name))) for name in weights or (SINGLE,)}
-    identity = write_record(arguments.out, facts, weights, arguments.lr_dir, code)
-    upscale_folder(models, arguments.draws, arguments.lr_dir, arguments.out, identity, device, jobs)
+    models = upscaling.networks(arguments.model, weights)
+    identity = upscaling.write_record(arguments.out, facts, weights, arguments.lr_dir, code)
+    images = arguments.sr_dir or arguments.out, identity, device, jobs, arguments.shard
+    upscaling.upscale_folder(models, arguments.draws, arguments.lr_dir, *images, arguments.out / "manifest.csv")
 
 
 run(main)

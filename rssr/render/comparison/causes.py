@@ -23,7 +23,7 @@ _SAYING = {"label", "note", "notes", "required", "ablates", "licence", "citation
 _PLACES = {"images", "root", "path", "url"}
 # Keys of records that hold measurements, or that follow from other keys.
 _MEASURED = {"seconds", "final_loss", "peak_memory_mib", "parameters", "iterations", "training", "loaded_from"}
-_MEASURED |= {"misfits", "absent", "code", "configuration", "test_sets", "merged"}
+_MEASURED |= {"misfits", "absent", "code", "configuration", "test_sets", "merged", "shards"}
 _FEW = 0.5  # fraction of the images: fewer differ if single files were edited, more if code or a library changed
 
 
