@@ -220,6 +220,9 @@ def test_a_run_in_shards_is_killed_and_resumes_with_the_same_bytes(tmp_path):
     assert project.jobs(*targets) == set()
     for name in ("scores", "audit", "sr"):
         shutil.rmtree(folder / "results" / name)
+    # What a cluster's job plans that is tried again, in which the first attempt has deleted the result.
+    again = {rule for rule, _ in project.jobs("--attempt", "2", *targets)}
+    assert again == {"upscale_images", "score_images", "audit_protocol"}
     planned = [rule for rule, _ in project.jobs(*targets)]
     assert {name: planned.count(name) for name in planned} == {
         **{"upscale_shard": 8, "score_shard": 8, "audit_shard": 8},

@@ -7,9 +7,11 @@ def shards_of(kind, wildcards, most=None):
     """The results of shards that a result is merged from; none if it is made in one piece.
 
     A finished result keeps those that it was made of, as Snakemake has recorded them, since others give the same bytes.
+    A job of a cluster that is tried again finds no result, but the main process has recorded its inputs when it failed.
     """
     result = pattern(kind).format(**wildcards)
-    made_of = workflow.persistence.input(IOFile(result)) if Path(result).exists() else None
+    recorded = Path(result).exists() or workflow.attempt > 1
+    made_of = workflow.persistence.input(IOFile(result)) if recorded else None
     if made_of is not None:
         return shards_among(made_of, f"{kind}_shard")
     shards = plan.shards(wildcards.dataset, most)
