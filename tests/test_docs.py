@@ -72,7 +72,8 @@ def made(command, folder):
 
 def planned(command, folder):
     """Snakemake takes the options, the configuration makes a plan, and the targets are rules or files of the plan."""
-    (folder / "mine.yaml").write_text(MINE)
+    if "mine.yaml" in command:
+        (folder / "mine.yaml").write_text(MINE)
     _, options = parse_args(shlex.split(command)[1:])
     files = options.configfile or ["config/config.yaml"]
     paths = [folder / file if str(file) == "mine.yaml" else ROOT / file for file in files]

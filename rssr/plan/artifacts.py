@@ -158,8 +158,8 @@ def artifacts_at(paths: Iterable[str | Path]) -> list[Artifact]:
 
 
 def model_of(folder: Path) -> str:
-    """The model that a folder has the SR images of; for a folder outside of results/, its path."""
-    return next((artifact.model for artifact in artifacts_at([folder / "manifest.csv"])), str(folder))
+    """The model that a folder has the SR images of; for a folder outside of results/, its name."""
+    return next((artifact.model for artifact in artifacts_at([folder / "manifest.csv"])), folder.name)
 
 
 def by_model(paths: Iterable[str | Path]) -> dict[str, Path]:
