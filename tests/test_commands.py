@@ -72,7 +72,7 @@ def test_mistakes_are_one_sentence(tmp_path):
         (("a.png", "--model", "lstmconvsr_x"), "there is no model 'lstmconvsr_x', did you mean 'lstmconvsr_xs'?"),
         (
             ("a.png", "--model", "edsr_test", "--config", "config/test.yaml"),
-            "is trained by the benchmark: run `snakemake",
+            "there are no weights yet: run `snakemake",
         ),
         (("b.png", "--model", "bicubic"), "b.png: correct its name"),
         (("a.png", "--model", "bicubic", "--tile", 16, 9), "the overlap is at most half of the size"),

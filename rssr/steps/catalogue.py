@@ -74,7 +74,7 @@ def _weights(config: Config, name: str, scale: int, download: bool = True) -> di
         target = planned.weights(next(iter(config.datasets)))[0].path
         if not (path := here(target)).exists():
             raise UserError(
-                f"models.{name} has no weights yet",
+                "there are no weights yet",
                 f"run `snakemake {target} --cores all` in {ROOT}, with the files of --config as `--configfile`",
             )
         return {"weights": {"path": str(path)}}
