@@ -2,7 +2,7 @@
 
 Beside BasicSR: its PairedImageDataset on the same images as files, by a DataLoader with workers, and its SRModel with
 the same network, batch, loss, optimiser and average. Nothing else should run meanwhile.
-  python benchmarks/training.py --data results/data/rsscn7_700/train --out results/reference/training.json
+  python benchmarks/training.py --data results/data/rsscn7/train --out results/reference/training.json
 """
 
 import argparse
