@@ -64,6 +64,12 @@ def gpu() -> str | None:
     return torch.cuda.get_device_name() if torch and torch.cuda.is_available() else None
 
 
+def kernels() -> str | None:
+    """The instructions that PyTorch's CPU kernels use, such as AVX512; None where this process does not use PyTorch."""
+    torch = sys.modules.get("torch")
+    return torch.backends.cpu.get_cpu_capability() if torch else None
+
+
 def made_by(**facts: Any) -> dict[str, Any]:
     """The given facts, with the version of the code, the versions of the libraries, and the machine."""
     return {
@@ -71,5 +77,5 @@ def made_by(**facts: Any) -> dict[str, Any]:
         "code": code_version(),
         "code_files": code_files(),
         "libraries": libraries(),
-        "machine": {"processor": processor(), "gpu": gpu(), "system": platform.platform()},
+        "machine": {"processor": processor(), "kernels": kernels(), "gpu": gpu(), "system": platform.platform()},
     }
