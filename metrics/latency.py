@@ -17,7 +17,7 @@ from torch import nn
 from rssr.base import slurm
 from rssr.base.devices import autocast, precision_in_use, products
 from rssr.base.errors import UserError
-from rssr.metrics.samples import noisy, spread
+from rssr.metrics.samples import noisy, percentiles
 
 STEADY = 0.05  # warm-up ends when the medians of the last calls and of those before them agree within this
 WINDOW = 3  # calls per median
@@ -54,7 +54,7 @@ def measure(model: nn.Module, x: torch.Tensor, settings: Mapping[str, Any]) -> d
         pixels = out.shape[0] * out.shape[2] * out.shape[3]
         del out
         found = timed(lambda: model(x), x.device, settings)
-    median = spread(found["samples_ms"])[1]
+    median = percentiles(found["samples_ms"])[1]
     return found | {
         "images_per_s": 1000 * x.shape[0] / median,
         "megapixels_per_s": pixels / median / 1000,

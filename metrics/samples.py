@@ -7,7 +7,7 @@ import numpy as np
 SPREAD = 2  # ratio of the 95th to the 5th percentile above which a measurement counts as disturbed
 
 
-def spread(samples: Sequence[float]) -> tuple[float, float, float]:
+def percentiles(samples: Sequence[float]) -> tuple[float, float, float]:
     """The 5th percentile, the median and the 95th percentile, which tables and figures show."""
     low, median, high = np.percentile(samples, [5, 50, 95])
     return float(low), float(median), float(high)

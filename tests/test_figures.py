@@ -18,7 +18,7 @@ from rssr.base.files import write_csv, write_image
 from rssr.metrics.protocol import CHOICES
 from rssr.metrics.spectra import frequencies
 from rssr.models.registry import build
-from rssr.render.choice import differing, differing_and_even, spread
+from rssr.render.choice import differing, differing_and_even, disagreement
 from rssr.render.figures.architecture import architecture
 from rssr.render.figures.cost import mlstm_growth, quality_cost
 from rssr.render.figures.images import Sample, qualitative
@@ -316,14 +316,14 @@ def test_images_where_methods_differ_most_come_from_different_sources():
 
 def test_half_of_the_images_are_those_where_methods_differ_most():
     scores = np.array([[0.0, 0, 0, 0, 0, 0, np.nan, 9], [0.0, 3, 0, 0, 0, 5, 1, 9]])
-    assert spread(scores).tolist() == [0, 3, 0, 0, 0, 5, -1, 0]
+    assert disagreement(scores).tolist() == [0, 3, 0, 0, 0, 5, -1, 0]
     assert differing_and_even(scores, 4) == [0, 1, 5, 7]  # 5 and 1 differ most; 0 and 7 are the ends of the others
     assert differing_and_even(scores, 8) == differing_and_even(scores, 100) == list(range(8))
     assert differing_and_even(scores, 1) == [5]
 
 
 def test_an_image_without_a_score_comes_last():
-    assert spread(np.array([[np.inf, np.inf, np.nan], [np.inf, 1, 0]])).tolist()[::2] == [-1, -1]
+    assert disagreement(np.array([[np.inf, np.inf, np.nan], [np.inf, 1, 0]])).tolist()[::2] == [-1, -1]
     assert differing(np.array([[np.nan, 0.0, 0], [1, 0, 2]]), list("abc"), 3) == [2, 1, 0]
 
 

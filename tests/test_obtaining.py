@@ -91,7 +91,7 @@ def test_an_unknown_checksum_is_in_the_notes(server):
     for fetch in (True, False):
         model = plan_of(fetch, required=True, new=file).model_at("new", 4)
         assert model.notes == [f"checksum of its weights recorded at first use: sha256 {DIGEST}"]
-    assert model.given == file  # the null is no default
+    assert model.weights_file == file  # the null is no default
     with pytest.raises(UserError, match=r"models.new: .*gone.pth cannot be downloaded"):
         plan_of(True, required=True, new={"url": f"{server}/gone.pth", "sha256": None})
 

@@ -37,27 +37,27 @@ def degradation(plan: Plan, name: str) -> str:
     return json.dumps([plain(step) for step in plan.config.degradations.get(name, ())])
 
 
-def model(given: ModelPlan, without: Collection[str] = ()) -> str:
+def model(planned: ModelPlan, without: Collection[str] = ()) -> str:
     """What determines a model's SR images: its entry at its scale."""
-    return json.dumps({k: v for k, v in given.entry.items() if k not in without})
+    return json.dumps({k: v for k, v in planned.entry.items() if k not in without})
 
 
-def network(given: ModelPlan) -> str:
+def network(planned: ModelPlan) -> str:
     """What determines a model's weights: its entry without tiling and self-ensemble."""
-    return model(given, without=_AROUND_THE_NETWORK)
+    return model(planned, without=_AROUND_THE_NETWORK)
 
 
-def architecture(given: ModelPlan) -> str:
+def architecture(planned: ModelPlan) -> str:
     """What determines a model's cost: its entry without the weights to load."""
-    return model(given, without=["weights"])
+    return model(planned, without=["weights"])
 
 
-def recipe(plan: Plan, given: ModelPlan) -> str:
+def recipe(plan: Plan, planned: ModelPlan) -> str:
     """The recipe of a trained model, defaults filled in.
 
     Seeds are excluded, so adding one does not retrain the others; and `devices`, which changes no more than rounding.
     """
-    return plan.config.training[given.config.train].model_dump_json(exclude={"seeds", "devices"})
+    return plan.config.training[planned.config.train].model_dump_json(exclude={"seeds", "devices"})
 
 
 def rows(models: Iterable[ModelPlan]) -> str:

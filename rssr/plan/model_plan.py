@@ -116,14 +116,14 @@ class ModelPlan:
         return entry | {key: file | {"path": from_here(file["path"])} for key, file in files.items()}
 
     @property
-    def given(self) -> dict[str, Any]:
+    def weights_file(self) -> dict[str, Any]:
         """The file that its weights are loaded from, see models.entry.File; empty if nothing is loaded."""
         return self.entry.get("weights") or self.entry.get("checkpoint") or {}
 
     @property
     def file(self) -> str | None:
         """The local file that its weights are loaded from; None for a URL, or if nothing is loaded."""
-        return self.given.get("path")
+        return self.weights_file.get("path")
 
     @property
     def files(self) -> list[str]:

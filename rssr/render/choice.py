@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 
-def spread(scores: np.ndarray) -> np.ndarray:
+def disagreement(scores: np.ndarray) -> np.ndarray:
     """The range of the methods' scores on each image, (images,); -1 if a score is missing, so that it sorts last.
 
     Args:
@@ -26,7 +26,7 @@ def differing(scores: np.ndarray, sources: Sequence[str], count: int) -> list[in
     Returns:
         Their indices, largest difference first.
     """
-    order = np.argsort(-spread(scores), kind="stable").tolist()
+    order = np.argsort(-disagreement(scores), kind="stable").tolist()
     first = list({sources[index]: index for index in reversed(order)}.values())
     return sorted(order, key=lambda index: (index not in first, order.index(index)))[:count]
 

@@ -4,17 +4,17 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from rssr.plan import arguments as given
+from rssr.plan import arguments as from_json
 
-_ENTRY = {"type": given.entry, "required": True, "help": "configuration entry as JSON"}
+_ENTRY = {"type": from_json.entry, "required": True, "help": "configuration entry as JSON"}
 _FILE = {"type": Path, "required": True}
 _FILES = {"type": Path, "required": True, "nargs": "+"}
 _SHARED: dict[str, dict[str, Any]] = {
     "--models": _ENTRY | {"help": "model -> label and notes, as JSON"},
     "--label": {"required": True, "help": "of the model"},
     "--reference": {"required": True, "help": "model that the others are compared with"},
-    "--test-set": _ENTRY | {"type": given.test_set, "help": "as JSON"},
-    "--test-sets": _ENTRY | {"type": given.test_sets, "help": "as JSON"},
+    "--test-set": _ENTRY | {"type": from_json.test_set, "help": "as JSON"},
+    "--test-sets": _ENTRY | {"type": from_json.test_sets, "help": "as JSON"},
     "--scale": {"type": int, "required": True},
     "--metric": {"required": True},
     "--scores": _FILES | {"help": "CSV files, one per model"},

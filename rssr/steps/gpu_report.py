@@ -15,7 +15,7 @@ from rssr.base.provenance import made_by
 from rssr.metrics.complexity import count_parameters
 from rssr.metrics.fidelity import psnr, ssim
 from rssr.metrics.latency import measure, timed
-from rssr.metrics.samples import spread
+from rssr.metrics.samples import percentiles
 from rssr.models.lstmconvsr import mlstm
 from rssr.models.mambairv2 import selective_scan
 from rssr.models.mambairv2.selective_scan import backend
@@ -91,7 +91,7 @@ def _run(item: Callable[[], dict[str, Any]], spent: float) -> dict[str, Any]:
 def _line(found: dict[str, Any]) -> str:
     if "left_out" in found:
         return f"left out, {found['left_out']}"
-    low, median, high = spread(found["samples_ms"])
+    low, median, high = percentiles(found["samples_ms"])
     text = f"{median:.3f} ms [{low:.3f}, {high:.3f}]"
     peak = found["peak_memory_mib"]
     return text + (f", {peak:.0f} MiB" if peak is not None else "") + (", noisy" if found["noisy"] else "")

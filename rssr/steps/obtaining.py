@@ -34,9 +34,11 @@ def obtain(models: Sequence[ModelPlan], fetch: bool, downloads: Path = DOWNLOADS
     noted = read_json(note) if note.exists() else {}
     with ThreadPoolExecutor() as pool:
         models = list(pool.map(partial(_looked_for, fetch=fetch, downloads=downloads, noted=noted), models))
-    looked_for = {str(_place(model.given, downloads)): model for model in models if _in_question(model)}
+    looked_for = {str(_place(model.weights_file, downloads)): model for model in models if _in_question(model)}
     missing = {
-        path: model.given | {"reason": model.unavailable} for path, model in looked_for.items() if model.unavailable
+        path: model.weights_file | {"reason": model.unavailable}
+        for path, model in looked_for.items()
+        if model.unavailable
     }
     found = {path: facts for path, facts in noted.items() if path not in looked_for} | missing
     if fetch and found != noted:
@@ -50,9 +52,9 @@ def obtain(models: Sequence[ModelPlan], fetch: bool, downloads: Path = DOWNLOADS
 def _looked_for(model: ModelPlan, fetch: bool, downloads: Path, noted: Mapping[str, Any]) -> ModelPlan:
     if not _in_question(model):
         return model
-    path = _place(model.given, downloads)
+    path = _place(model.weights_file, downloads)
     last = noted.get(str(path), {}).get("reason", "")
-    why = _reason(model.given, path, downloads, fetch, last)
+    why = _reason(model.weights_file, path, downloads, fetch, last)
     return replace(model, unavailable=why, recorded=recorded(path) if _unknown(model) else "")
 
 
@@ -71,12 +73,12 @@ def _reason(file: Mapping[str, Any], path: Path, downloads: Path, fetch: bool, l
 
 
 def _in_question(model: ModelPlan) -> bool:
-    return bool(model.given) and (not model.config.required or _unknown(model))
+    return bool(model.weights_file) and (not model.config.required or _unknown(model))
 
 
 def _unknown(model: ModelPlan) -> bool:
     """Whether the checksum of its file is not known."""
-    return "url" in model.given and not model.given.get("sha256")
+    return "url" in model.weights_file and not model.weights_file.get("sha256")
 
 
 def _place(file: Mapping[str, Any], downloads: Path) -> Path:

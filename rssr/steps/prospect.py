@@ -12,7 +12,7 @@ from rssr.base.errors import UserError, nearest
 from rssr.base.files import read_csv, read_json
 from rssr.config import load
 from rssr.config.models import Recipe, entry_at
-from rssr.metrics.samples import spread
+from rssr.metrics.samples import percentiles
 from rssr.models.files import remote_path
 from rssr.plan.artifacts import Artifact
 from rssr.plan.entries import plain, rooted, transfer
@@ -81,9 +81,9 @@ def _network(plan: Plan, model: ModelPlan, test: TestSet, speeds: Mapping[str, f
 
 
 def _to_load(model: ModelPlan) -> str:
-    if "path" in model.given:
-        return f"to be loaded from {model.given['path']}"
-    place = remote_path(model.given, DOWNLOADS)
+    if "path" in model.weights_file:
+        return f"to be loaded from {model.weights_file['path']}"
+    place = remote_path(model.weights_file, DOWNLOADS)
     return f"to be loaded from {place}" if place.exists() else f"to be downloaded into {place}"
 
 
@@ -124,7 +124,7 @@ def _speed(model: ModelPlan, recipe: Recipe, given: Mapping[str, float]) -> tupl
         or recipe.channels_last
     ):
         return None, "no speed is measured, give --steps-per-second"
-    _, median, _ = spread(step["samples_ms"])
+    _, median, _ = percentiles(step["samples_ms"])
     return 1000 / median, f"measured on {found['machine']['gpu'] or found['machine']['processor']}"
 
 

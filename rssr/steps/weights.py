@@ -96,19 +96,19 @@ def load(entry: Mapping[str, Any], downloads: Path, path: Path) -> None:
         UserError: for weights that do not fit the network, before any image is touched.
     """
     kind = "checkpoint" if "checkpoint" in entry else "weights"
-    given = local_file(entry[kind], downloads)
+    file = local_file(entry[kind], downloads)
     with warnings.catch_warnings(record=True) as misfits:
         warnings.simplefilter("always")
         key = entry[kind].get("key")
-        network = network_of(build({**entry, kind: {"path": str(given), "key": key}}))
-    tensors, taken = choose_weights(given, entry["scale"], key)
+        network = network_of(build({**entry, kind: {"path": str(file), "key": key}}))
+    tensors, taken = choose_weights(file, entry["scale"], key)
     # A checkpoint keeps the names by which spandrel recognises it.
     write_weights(path, network.state_dict() if kind == "weights" else tensors, entry["scale"])
-    beside = given.with_suffix(".json")
+    beside = file.with_suffix(".json")
     facts = made_by(
-        loaded_from=entry[kind].get("url", str(given)),
-        misfits=[str(warning.message) for warning in misfits if str(given) in str(warning.message)],
-        given_sha256=sha256(given),
+        loaded_from=entry[kind].get("url", str(file)),
+        misfits=[str(warning.message) for warning in misfits if str(file) in str(warning.message)],
+        given_sha256=sha256(file),
         taken_from_key=taken,
         authors_names_translated=kind == "weights" and has_released_names(network, tensors),
         sha256=sha256(path),

@@ -6,7 +6,7 @@ from pathlib import Path
 from rssr.base import devices
 from rssr.base.files import read_csv, write_csv, write_json
 from rssr.base.process import run
-from rssr.plan import arguments as given
+from rssr.plan import arguments as from_json
 from rssr.steps import shards
 from rssr.steps.audit import audit_files, evenly, means
 
@@ -14,7 +14,7 @@ from rssr.steps.audit import audit_files, evenly, means
 def main() -> None:
     """Parse the arguments and call the library."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=given.entry, required=True, help="configuration entry as JSON")
+    parser.add_argument("--model", type=from_json.entry, required=True, help="configuration entry as JSON")
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--hr-dir", type=Path, required=True)
     parser.add_argument("--scale", type=int, required=True)

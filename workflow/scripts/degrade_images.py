@@ -9,7 +9,7 @@ from rssr.base.process import run
 from rssr.base.provenance import made_by
 from rssr.datasets.prepare import prepare_given, prepare_lr
 from rssr.datasets.registry import build
-from rssr.plan import arguments as given
+from rssr.plan import arguments as from_json
 
 
 def main() -> None:
@@ -18,8 +18,8 @@ def main() -> None:
     parser.add_argument("--hr-dir", type=Path, required=True)
     parser.add_argument("--lr-dir", type=Path, required=True, help="where LR images and manifest go")
     parser.add_argument("--degradation", required=True)
-    parser.add_argument("--steps", type=given.entry, help="what it does, as JSON; by default what its name stands for")
-    parser.add_argument("--given", type=given.entry, help="data set whose LR images are cut instead, as JSON")
+    parser.add_argument("--steps", type=from_json.entry, help="what it does, as JSON; by default as its name says")
+    parser.add_argument("--given", type=from_json.entry, help="data set whose LR images are cut instead, as JSON")
     parser.add_argument("--scale", type=int, required=True)
     parser.add_argument("--jobs", type=int, default=1, help="images that are reduced at the same time")
     devices.add_options(parser, gpu=False)

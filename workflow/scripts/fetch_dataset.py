@@ -7,13 +7,13 @@ from rssr.base.files import sha256, write_json
 from rssr.base.process import run
 from rssr.datasets.obtain import obtain
 from rssr.datasets.registry import build
-from rssr.plan import arguments as given
+from rssr.plan import arguments as from_json
 
 
 def main() -> None:
     """Parse the arguments and call the library."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--dataset", type=given.entry, required=True, help="configuration entry as JSON")
+    parser.add_argument("--dataset", type=from_json.entry, required=True, help="configuration entry as JSON")
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--record", type=Path, required=True, help="JSON file written last")
     arguments = parser.parse_args()

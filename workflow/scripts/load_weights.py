@@ -4,14 +4,14 @@ import argparse
 from pathlib import Path
 
 from rssr.base.process import run
-from rssr.plan import arguments as given
+from rssr.plan import arguments as from_json
 from rssr.steps.weights import load
 
 
 def main() -> None:
     """Parse the arguments and call the library."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=given.entry, required=True, help="configuration entry as JSON")
+    parser.add_argument("--model", type=from_json.entry, required=True, help="configuration entry as JSON")
     parser.add_argument("--downloads", type=Path, required=True, help="folder for downloaded files")
     parser.add_argument("--weights", type=Path, required=True, help="safetensors file; .json is put beside it")
     arguments = parser.parse_args()

@@ -8,7 +8,7 @@ from rssr.base.files import sha256, write_json
 from rssr.base.process import run
 from rssr.base.provenance import made_by
 from rssr.models.registry import build, seed, with_weights
-from rssr.plan import arguments as given
+from rssr.plan import arguments as from_json
 from rssr.steps.attribution import attribute
 from rssr.steps.inside import write_arrays
 
@@ -16,11 +16,11 @@ from rssr.steps.inside import write_arrays
 def main() -> None:
     """Parse the arguments and call the library."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=given.entry, required=True, help="configuration entry as JSON")
+    parser.add_argument("--model", type=from_json.entry, required=True, help="configuration entry as JSON")
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--lr-dir", type=Path, required=True)
     parser.add_argument("--scale", type=int, required=True)
-    parser.add_argument("--analysis", type=given.entry, required=True, help="the configuration's block as JSON")
+    parser.add_argument("--analysis", type=from_json.entry, required=True, help="the configuration's block as JSON")
     parser.add_argument("--out", type=Path, required=True, help="npz file; .json is put beside it")
     devices.add_options(parser)
     arguments = parser.parse_args()

@@ -7,17 +7,17 @@ from rssr.base import devices
 from rssr.base.files import read_csv
 from rssr.base.process import run
 from rssr.models.registry import build, with_weights
-from rssr.plan import arguments as given
+from rssr.plan import arguments as from_json
 from rssr.steps.inside import dissected, feature_maps, lr_image, write_arrays
 
 
 def main() -> None:
     """Parse the arguments and call the library."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=given.entry, required=True, help="configuration entry as JSON")
+    parser.add_argument("--model", type=from_json.entry, required=True, help="configuration entry as JSON")
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--lr-dir", type=Path, required=True)
-    parser.add_argument("--analysis", type=given.entry, required=True, help="the configuration's block as JSON")
+    parser.add_argument("--analysis", type=from_json.entry, required=True, help="the configuration's block as JSON")
     parser.add_argument("--out", type=Path, required=True, help="npz file: one array (channels, h, w) per stage")
     devices.add_options(parser)
     arguments = parser.parse_args()

@@ -9,13 +9,13 @@ from rssr.base.process import run
 from rssr.base.provenance import made_by
 from rssr.datasets.prepare import prepare_hr
 from rssr.datasets.registry import build
-from rssr.plan import arguments as given
+from rssr.plan import arguments as from_json
 
 
 def main() -> None:
     """Parse the arguments and call the library."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--dataset", type=given.entry, required=True, help="configuration entry as JSON")
+    parser.add_argument("--dataset", type=from_json.entry, required=True, help="configuration entry as JSON")
     parser.add_argument("--folder", type=Path, required=True, help="where the source images were fetched to")
     parser.add_argument("--split", required=True)
     parser.add_argument("--hr-dir", type=Path, required=True, help="where HR images and manifest go")

@@ -6,16 +6,16 @@ from pathlib import Path
 from rssr.base import devices
 from rssr.base.files import write_json
 from rssr.base.process import run
-from rssr.plan import arguments as given
+from rssr.plan import arguments as from_json
 from rssr.steps.profiling import profile
 
 
 def main() -> None:
     """Parse the arguments and call the library."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=given.entry, required=True, help="configuration entry as JSON")
+    parser.add_argument("--model", type=from_json.entry, required=True, help="configuration entry as JSON")
     parser.add_argument("--weights", type=Path, help="for a checkpoint: its weights, which tell its architecture")
-    parser.add_argument("--profile", type=given.entry, required=True, help="configuration entry as JSON")
+    parser.add_argument("--profile", type=from_json.entry, required=True, help="configuration entry as JSON")
     parser.add_argument("--out", type=Path, required=True)
     devices.add_options(parser)
     arguments = parser.parse_args()

@@ -2,7 +2,7 @@
 
 from rssr.base.process import run
 from rssr.models.registry import build
-from rssr.plan import arguments as given
+from rssr.plan import arguments as from_json
 from rssr.render import options
 from rssr.render.figures.architecture import architecture
 from rssr.render.figures.style import save
@@ -13,7 +13,7 @@ from rssr.steps.inside import dissected
 def main() -> None:
     """Parse the arguments and call the library."""
     parser = options.parser(__doc__, "--label", "--out")
-    parser.add_argument("--model", type=given.entry, required=True, help="configuration entry as JSON")
+    parser.add_argument("--model", type=from_json.entry, required=True, help="configuration entry as JSON")
     arguments = parser.parse_args()
     save(architecture(describe(dissected(build(arguments.model))), arguments.label), arguments.out)
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from rssr.base.process import run
-from rssr.plan import arguments as given
+from rssr.plan import arguments as from_json
 from rssr.plan.artifacts import by_model
 from rssr.render import options
 from rssr.render.figures.images import qualitative
@@ -20,7 +20,7 @@ def main() -> None:
     parser.add_argument("--lr", type=Path, required=True, help="manifest of the LR images")
     parser.add_argument("--images", type=int, required=True, help="how many")
     parser.add_argument("--side", type=int, required=True, help="of the crops, in HR pixels")
-    parser.add_argument("--crops", type=given.entry, default=[], help="`image` and `square` of crops to show instead")
+    parser.add_argument("--crops", type=from_json.entry, default=[], help="`image` and `square` of crops instead")
     arguments = parser.parse_args()
     scores = [read_scores(path)[arguments.metric] for path in arguments.scores]
     asked = (arguments.crops, arguments.images, arguments.side)

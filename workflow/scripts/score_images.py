@@ -6,7 +6,7 @@ from pathlib import Path
 from rssr.base import devices
 from rssr.base.files import read_json
 from rssr.base.process import run
-from rssr.plan import arguments as given
+from rssr.plan import arguments as from_json
 from rssr.steps import scoring, shards
 
 
@@ -15,7 +15,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for path in ("--manifest", "--sr-dir", "--hr-dir", "--lr-dir"):  # the manifest lists images of the folders
         parser.add_argument(path, type=Path, required=True)
-    parser.add_argument("--steps", type=given.entry, required=True, help="the degradation of the LR images, as JSON")
+    parser.add_argument("--steps", type=from_json.entry, required=True, help="degradation of the LR images, as JSON")
     parser.add_argument("--scale", type=int, required=True)
     parser.add_argument("--metrics", nargs="+", required=True)
     parser.add_argument("--records", nargs="*", type=Path, default=[], help="what fetch_metric wrote of each metric")

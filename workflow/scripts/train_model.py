@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rssr.base import devices
 from rssr.base.process import run
-from rssr.plan import arguments as given
+from rssr.plan import arguments as from_json
 from rssr.plan.dependencies import digest, used_files
 from rssr.steps.distributed import team
 from rssr.steps.weights import train
@@ -14,8 +14,8 @@ from rssr.steps.weights import train
 def main() -> None:
     """Parse the arguments and call the library."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=given.entry, required=True, help="configuration entry as JSON")
-    parser.add_argument("--recipe", type=given.entry, required=True, help="configuration entry as JSON")
+    parser.add_argument("--model", type=from_json.entry, required=True, help="configuration entry as JSON")
+    parser.add_argument("--recipe", type=from_json.entry, required=True, help="configuration entry as JSON")
     parser.add_argument("--seed", type=int, required=True, help="of the replicate")
     parser.add_argument("--hr-dir", type=Path, required=True)
     parser.add_argument("--lr-dir", type=Path, required=True)

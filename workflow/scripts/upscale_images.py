@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rssr.base import devices
 from rssr.base.process import run
-from rssr.plan import arguments as given
+from rssr.plan import arguments as from_json
 from rssr.plan.artifacts import by_replicate
 from rssr.plan.dependencies import digest, used_files
 from rssr.steps import shards, upscaling
@@ -14,7 +14,7 @@ from rssr.steps import shards, upscaling
 def main() -> None:
     """Parse the arguments and call the library."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=given.entry, required=True, help="configuration entry as JSON")
+    parser.add_argument("--model", type=from_json.entry, required=True, help="configuration entry as JSON")
     parser.add_argument("--weights", type=Path, nargs="*", default=[], help="of a run, one file per replicate")
     parser.add_argument("--draws", type=int, required=True, help="replicates of a network that samples")
     parser.add_argument("--lr-dir", type=Path, required=True)

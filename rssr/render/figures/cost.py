@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from rssr.metrics.registry import METRICS
-from rssr.metrics.samples import spread
+from rssr.metrics.samples import percentiles
 from rssr.render.figures.style import STYLE, WIDTH, legend_above, logarithmic, say_below, style_of, wrapped
 from rssr.render.tables.cost import gigamacs
 
@@ -38,7 +38,7 @@ def quality_cost(
     costs = {
         "Parameters (M)": {name: [profiles[name]["parameters"] / 1e6] * 3 for name in models},
         "MACs (G)": {name: [gigamacs(profiles[name])] * 3 for name in models},
-        f"Latency on {device} (ms)": {name: spread(latency["samples_ms"]) for name, latency in latencies.items()},
+        f"Latency on {device} (ms)": {name: percentiles(latency["samples_ms"]) for name, latency in latencies.items()},
     }
     largest = max(profile["parameters"] for profile in profiles.values()) or 1
     with mpl.rc_context(STYLE):

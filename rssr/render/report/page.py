@@ -15,7 +15,7 @@ from PIL import Image
 
 from rssr.base.files import replacing
 from rssr.metrics.registry import METRICS
-from rssr.render.choice import differing_and_even, spread
+from rssr.render.choice import differing_and_even, disagreement
 from rssr.render.report.images import LARGEST, QUALITY, write_copy
 from rssr.render.report.results import Rendering, Run, TestResults
 
@@ -102,7 +102,7 @@ def _data(run: Run, found: TestResults, shown: Sequence[int]) -> dict[str, Any]:
         "key": found.test.key,
         "names": found.names,
         "shown": shown,
-        "opened": max(shown, key=lambda index: spread(_scores(found))[index]),
+        "opened": max(shown, key=lambda index: disagreement(_scores(found))[index]),
         "leader": run.standings(found)[0]["model"],
         "sources": [
             {

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from rssr.metrics.registry import METRICS
-from rssr.metrics.samples import noisy, spread
+from rssr.metrics.samples import noisy, percentiles
 from rssr.plan.test_set import TestSet
 from rssr.render.tables.scored import conditions_of, metric_column, metrics_of, protocols
 from rssr.render.tables.table import Column, Table, model_notes
@@ -112,7 +112,7 @@ def _scale(profiles: Mapping[str, Mapping]) -> int:
 
 
 def _cost(name: str, label: str, profile: Mapping[str, Any]) -> dict[str, Any]:
-    low, middle, high = spread(profile["latency"]["samples_ms"])
+    low, middle, high = percentiles(profile["latency"]["samples_ms"])
     return {
         "model": name,
         "label": label,
