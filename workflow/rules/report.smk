@@ -10,14 +10,13 @@ CONFIGURED = [
     *(["--configfile", *_files] if _files != ["config/config.yaml"] else []),
     *(["--config", *_settings] if _settings else []),
 ]
-CAPTIONS = os.path.relpath(ROOT / "workflow/report")
 
 
 rule render_report:
     input:
         files=wanted,
         record="results/provenance.json",
-        captions=sorted(map(str, Path(CAPTIONS).glob("*.rst"))),
+        captions=sorted(os.path.relpath(path) for path in (ROOT / "workflow/report").glob("*.rst")),
         page=page_files(),
         script=script("render_report"),
         code=code("render_report"),
@@ -31,7 +30,7 @@ rule render_report:
     params:
         tests=lambda wildcards: jobs.test_sets(plan.test_sets),
         options=jobs.options(CONFIGURED),
-        captions=CAPTIONS,
+        captions=lambda wildcards, input: os.path.dirname(input.captions[0]),
         out=subpath(output.page, parent=True),
     shell:
         "python {input.script} --record {input.record} --test-sets {params.tests:q} --captions {params.captions}"
@@ -63,7 +62,7 @@ rule copy_reference:
     params:
         tests=lambda wildcards: jobs.test_sets(plan.test_sets),
         options=jobs.options(CONFIGURED),
-        captions=CAPTIONS,
+        captions=lambda wildcards: os.path.dirname(rules.render_report.input.captions[0]),
     shell:
         "python {input.script} --files {input.files} --record results/provenance.json --test-sets {params.tests:q}"
         " --captions {params.captions} --options {params.options:q} --out {output} > {log} 2>&1"
