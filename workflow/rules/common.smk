@@ -21,6 +21,7 @@ from rssr.plan.manifests import incomplete
 from rssr.plan.plan import Plan
 from rssr.plan.shards import shards_among
 from rssr.steps.obtaining import obtain
+from snakemake.io import IOFile
 
 # More threads than any machine has: Snakemake gives such a job all cores, so no other job runs at the same time.
 ALL_CORES = 256
@@ -134,3 +135,28 @@ wildcard_constraints:
     replicate=r"\w+",
     shard=r"\d+-of-\d+",
     metric="|".join(plan.config.metrics),
+
+
+def shards_of(kind, wildcards, most=None):
+    """The results of shards that a result is merged from; none if it is made in one piece.
+
+    A finished result keeps those that it was made of, as Snakemake has recorded them, since others give the same bytes.
+    A job of a cluster that is tried again finds no result, but the main process has recorded its inputs when it failed.
+    """
+    result = pattern(kind).format(**wildcards)
+    recorded = Path(result).exists() or workflow.attempt > 1
+    made_of = workflow.persistence.input(IOFile(result)) if recorded else None
+    if made_of is not None:
+        return shards_among(made_of, f"{kind}_shard")
+    shards = plan.shards(wildcards.dataset, most)
+    return [pattern(f"{kind}_shard").format(**wildcards, shard=shard.name) for shard in shards]
+
+
+def merge_option(wildcards, input):
+    """The option that makes a script merge the results of shards; empty if there are none."""
+    return f"--parts {' '.join(input.shards)}" if input.shards else ""
+
+
+def gpus(wildcards, input):
+    """How many GPUs a job asks for: merging needs none."""
+    return 0 if input.shards else plan.model(wildcards).gpus

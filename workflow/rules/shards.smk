@@ -1,32 +1,5 @@
 """Ranges of large test sets, which score.smk and audit.smk merge into results with the bytes of a single job's."""
 
-from snakemake.io import IOFile
-
-
-def shards_of(kind, wildcards, most=None):
-    """The results of shards that a result is merged from; none if it is made in one piece.
-
-    A finished result keeps those that it was made of, as Snakemake has recorded them, since others give the same bytes.
-    A job of a cluster that is tried again finds no result, but the main process has recorded its inputs when it failed.
-    """
-    result = pattern(kind).format(**wildcards)
-    recorded = Path(result).exists() or workflow.attempt > 1
-    made_of = workflow.persistence.input(IOFile(result)) if recorded else None
-    if made_of is not None:
-        return shards_among(made_of, f"{kind}_shard")
-    shards = plan.shards(wildcards.dataset, most)
-    return [pattern(f"{kind}_shard").format(**wildcards, shard=shard.name) for shard in shards]
-
-
-def merge_option(wildcards, input):
-    """The option that makes a script merge the results of shards; empty if there are none."""
-    return f"--parts {' '.join(input.shards)}" if input.shards else ""
-
-
-def gpus(wildcards, input):
-    """How many GPUs a job asks for: merging needs none."""
-    return 0 if input.shards else plan.model(wildcards).gpus
-
 
 use rule upscale_images as upscale_shard with:
     input:
