@@ -4,7 +4,7 @@ PYTHONPATH=. python benchmarks/faults.py --kills 100 --out results/reference/fau
 
 Every run is in a folder of its own, on the code of this checkout. After each fault the same command runs again, as its
 message says; then all scores and tables have to be those of an undisturbed run, to the byte. Full and read-only disks
-need root, for a small file system in memory, and are left out with that reason without it.
+need root, for a small file system in memory; without it they are skipped, with that reason.
 """
 
 import argparse

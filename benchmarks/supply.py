@@ -51,9 +51,9 @@ def vulnerabilities(locks: list[Path]) -> tuple[list[str], str]:
     try:
         packages = json.loads(done.stdout)["dependencies"]
     except ValueError:
-        return [], f"pip-audit failed ({(done.stderr.strip().splitlines() or ['without a word'])[-1]})"
+        return [], f"pip-audit failed ({(done.stderr.strip().splitlines() or ['no message'])[-1]})"
     bad = [
-        f"{package['name']} {package['version']}: {each['id']}, mended in {', '.join(each['fix_versions']) or 'none'}"
+        f"{package['name']} {package['version']}: {each['id']}, fixed in {', '.join(each['fix_versions']) or 'none'}"
         for package in packages
         for each in package.get("vulns", ())
     ]

@@ -25,7 +25,7 @@ def test_licences_are_what_packages_say():
     ("said", "code", "line"),
     [
         ([{"name": "a", "version": "1", "vulns": []}], 0, "knows 0 vulnerabilities"),
-        ([{"name": "a", "version": "1", "vulns": []}, BAD, UNKNOWN], 1, "b 2: PYSEC-1, mended in 3"),
+        ([{"name": "a", "version": "1", "vulns": []}, BAD, UNKNOWN], 1, "b 2: PYSEC-1, fixed in 3"),
         ([{"name": "a", "version": "1", "vulns": []}, UNKNOWN], 2, "1 of 2 packages could not be checked: not found"),
         (None, 2, "not checked: pip-audit failed (no network)"),
     ],

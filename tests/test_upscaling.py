@@ -130,7 +130,7 @@ def test_where_memory_ends_tiles_are_used_and_the_row_says_so(folders):
     images = TestImages(folders / "HR", folders / "LR", [{"reduce": "nearest"}], 4, 4)
     scores = score_folder(folders / "tiled", images, ["psnr_y"], "", {}, 1)
     write_scores(folders / "net.csv", scores, folders / "tiled/manifest.csv", images, ["psnr_y"], {})
-    assert tiled(folders / "net.json") == ["1 of 2 images in tiles of 32 LR pixels, for want of memory"]
+    assert tiled(folders / "net.json") == ["1 of 2 images in tiles of 32 LR pixels, because memory was insufficient"]
     model = build({"arch": "test_upscaling:Hungry", "args": {"room": 8}})
     with pytest.raises(UserError, match="none, image .*not enough memory for Hungry on an input of .*: set a small"):
         upscale(model, folders, "none")

@@ -60,7 +60,7 @@ class Shards(Block):
 
     images: int = Field(
         ge=1,
-        description="most images of one job. Where their number is not known before they are cut, as of a folder with "
+        description="most images of one job. Where their number is not known before they are cut, as for a folder with "
         "`tile`, source images are counted",
     )
 

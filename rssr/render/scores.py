@@ -77,7 +77,8 @@ def tiled(record: Path) -> list[str]:
     """A note if memory had no room for some images as a whole; from results/scores/.../{model}.json."""
     if not (found := read_json(record).get("tiled_for_memory")):
         return []
-    return [f"{found['images']} of {found['of']} images in tiles of {found['side']} LR pixels, for want of memory"]
+    counts = f"{found['images']} of {found['of']} images"
+    return [f"{counts} in tiles of {found['side']} LR pixels, because memory was insufficient"]
 
 
 def _read(path: Path) -> pd.DataFrame:

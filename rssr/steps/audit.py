@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from rssr.base.devices import precision_in_use
-from rssr.base.files import sha256
+from rssr.base.files import read_csv, sha256
 from rssr.base.images import read_tensor
 from rssr.base.provenance import made_by
 from rssr.base.resampling import gaussian_blur, imresize, to_uint8
@@ -105,7 +105,8 @@ def audit_files(
         scale: see audit().
         device: likewise.
     """
-    images = {name: read_tensor(hr_dir / f"{name}.png") for name in names}
+    listed = {row["image"]: row.get("sha256") for row in read_csv(hr_dir / "manifest.csv")}
+    images = {name: read_tensor(hr_dir / f"{name}.png", listed[name]) for name in names}
     model = build(with_weights(entry, weights))
     digests = {
         "hr_manifest_sha256": sha256(hr_dir / "manifest.csv"),

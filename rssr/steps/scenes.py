@@ -82,12 +82,12 @@ def upscale_scene(
                 raise UserError(
                     f"{out} cannot be written ({error.__cause__ or error})", "check the space on its disk"
                 ) from None
-        smaller = [f"tiles of {min(sides)} pixels were used, for want of memory"] if sides else []
+        smaller = [f"tiles of {min(sides)} pixels were used, because memory was insufficient"] if sides else []
         return target.notes() + beyond + smaller
 
 
 def _named(model: nn.Module, called: str, sides: set[int]) -> Callable[[Tensor], Tensor]:
-    """The model, its errors with its name; the sides of tiles that it needed for want of memory go to `sides`."""
+    """The model; its errors carry its name. Where memory is insufficient, the side of the tiles goes to `sides`."""
 
     def upscale(x: Tensor) -> Tensor:
         with about(called):

@@ -119,7 +119,7 @@ def _manifests(
 def absent_metrics(
     metrics: Sequence[str], records: Sequence[Mapping[str, Any]], steps: Sequence[Step]
 ) -> dict[str, str]:
-    """Those of the metrics that cannot be computed -> why; from what fetch_metric wrote, and for want of steps."""
+    """The metrics that cannot be computed -> why: weights that fetch_metric did not obtain, or no degradation steps."""
     found = {
         record["metric"]: f"{record['reason']}: {record['remedy']}" for record in records if not record["available"]
     }

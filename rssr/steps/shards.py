@@ -13,7 +13,7 @@ from rssr.plan.shards import WHOLE, Shard
 def add_options(parser: ArgumentParser) -> None:
     """Add `--parts`, of a job that merges shards, and `--shard`, of a job that makes one."""
     parser.add_argument("--parts", type=Path, nargs="+", help="what the shards have made, to be merged instead")
-    parser.add_argument("--shard", type=Shard.named, default=WHOLE, help="the range of the images, as 2-of-5")
+    parser.add_argument("--shard", type=Shard.named, default=WHOLE, help="the range of the images, such as 2-of-5")
 
 
 def merged(parts: Sequence[Path], images: Iterable[str]) -> list[dict[str, str]]:
