@@ -7,8 +7,9 @@ import zlib
 from pathlib import Path
 
 import torch
+import yaml
 
-from rssr.base import ROOT, devices
+from rssr.base import ROOT, devices, slurm
 from rssr.base.errors import UserError
 from rssr.base.process import run
 from rssr.config import Config, load
@@ -76,6 +77,7 @@ def main() -> None:
     devices.add_options(basicsr, threads=torch.get_num_threads())
     _add_plan(commands)
     _add_compare(commands)
+    commands.add_parser("partitions", help="print profiles/slurm/partitions.yaml for the Slurm cluster of this machine")
     gpu = commands.add_parser("gpu-report", help="measure every GPU figure of the project, in 8 minutes")
     gpu.add_argument("--out", type=Path, required=True, help="folder for a JSON file of each part")
     devices.add_options(gpu, threads=torch.get_num_threads())
@@ -83,7 +85,13 @@ def main() -> None:
     gpu.add_argument("--quick", action="store_true", help="small sizes and few calls, to try the command")
     arguments = parser.parse_args()
     called = {"schema": _schema, "models": _models, "upscale": _upscale, "export": _export, "basicsr": _basicsr}
-    called |= {"plan": _plan, "compare": _compare, "merge": _merge, "gpu-report": _gpu_report}
+    called |= {
+        "plan": _plan,
+        "compare": _compare,
+        "merge": _merge,
+        "gpu-report": _gpu_report,
+        "partitions": _partitions,
+    }
     called[arguments.command](arguments)
 
 
@@ -194,6 +202,10 @@ def _gpu_report(arguments: argparse.Namespace) -> None:
 
     for line in report(arguments.out, devices.prepare(arguments), arguments.quick):
         print(line, flush=True)
+
+
+def _partitions(arguments: argparse.Namespace) -> None:
+    print(yaml.safe_dump({"partitions": slurm.partitions()}, sort_keys=False), end="")
 
 
 def _configured(arguments: argparse.Namespace) -> tuple[Config, int]:

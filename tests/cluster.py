@@ -23,7 +23,7 @@ SlurmdPidFile={folder}/slurmd.%n.pid
 SlurmctldLogFile={folder}/slurmctld.log
 SlurmdLogFile={folder}/slurmd.%n.log
 ProctrackType=proctrack/linuxproc
-TaskPlugin=task/none
+TaskPlugin=task/{tasks}
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 MpiDefault=none
@@ -36,6 +36,8 @@ PartitionName=main Nodes=cpu1 Default=YES DefMemPerCPU=500 MaxTime=7-0
 PartitionName=gpu Nodes=gpu1 DefMemPerCPU=500 MaxTime=7-0
 """
 PLACE = Path("/etc/slurm")
+ENFORCES_MEMORY = Path("/sys/fs/cgroup/memory").is_dir()  # by cgroup v1
+CGROUP = "CgroupPlugin=cgroup/v1\nCgroupMountpoint=/sys/fs/cgroup\nConstrainRAMSpace=yes\n"
 GPUS = "AutoDetect=off\nNodeName=gpu1 Name=gpu File=/dev/null\nNodeName=gpu1 Name=gpu File=/dev/zero\n"
 
 
@@ -51,7 +53,7 @@ def install() -> None:
 
 
 @contextmanager
-def slurm(folder: Path) -> Iterator[None]:
+def two_nodes(folder: Path) -> Iterator[None]:
     """Slurm is up inside, with its state in `folder`; then it is down again."""
     install()
     for name in ("state", "spool.cpu1", "spool.gpu1"):
@@ -59,8 +61,10 @@ def slurm(folder: Path) -> Iterator[None]:
     # Jobs do not inherit SLURM_CONF, so the files stand where Slurm looks for them, for as long as it is up.
     if (PLACE / "slurm.conf").exists():
         pytest.skip(f"this machine has a Slurm of its own: {PLACE / 'slurm.conf'}")
-    (PLACE / "slurm.conf").write_text(CONFIGURATION.format(folder=folder))
-    (PLACE / "gres.conf").write_text(GPUS)
+    tasks = "cgroup" if ENFORCES_MEMORY else "none"
+    written = {"slurm.conf": CONFIGURATION.format(folder=folder, tasks=tasks), "gres.conf": GPUS, "cgroup.conf": CGROUP}
+    for name, text in written.items():
+        (PLACE / name).write_text(text)
     Path("/run/munge").mkdir(exist_ok=True)
     shutil.chown("/run/munge", "munge", "munge")
     started = [["slurmctld"], ["slurmd", "-N", "cpu1"], ["slurmd", "-N", "gpu1"]]
@@ -77,7 +81,7 @@ def slurm(folder: Path) -> Iterator[None]:
         for process in running:
             os.kill(process, signal.SIGTERM)
         wait_until(lambda: not any(Path(f"/proc/{process}").exists() for process in running), 60)
-        for name in ("slurm.conf", "gres.conf"):
+        for name in written:
             (PLACE / name).unlink()
 
 

@@ -11,9 +11,11 @@ import subprocess
 import time
 
 import pytest
-from cluster import slurm, told, wait_until
-from runs import WEIGHTS, Project
+import yaml
+from cluster import ENFORCES_MEMORY, told, two_nodes, wait_until
+from runs import WEIGHTS, Project, rssr
 
+from rssr.base import slurm
 from rssr.base.files import sha256
 
 pytestmark = pytest.mark.skipif(not os.environ.get("RSSR_SLURM"), reason="brings up a Slurm: make test-slurm")
@@ -33,7 +35,7 @@ class OnSlurm(Project):
 
 @pytest.fixture(scope="module", autouse=True)
 def up(tmp_path_factory):
-    with slurm(tmp_path_factory.mktemp("slurm")):
+    with two_nodes(tmp_path_factory.mktemp("slurm")):
         yield
 
 
@@ -72,19 +74,36 @@ def test_latency_was_measured_alone(run):
     assert [profile["latency"]["node"] for profile in profiles] == ["exclusive"] * 4
 
 
-def test_a_training_longer_than_its_limit_goes_on_until_it_is_done(run):
+@pytest.fixture
+def long_training(run):
+    """The project, its training far longer than any test."""
     project, _, _ = run
-    longer = {"iterations": 10**6, "checkpoint_every": 50, "log_every": 50}
-    project.change(training={"test": longer})
+    project.change(training={"test": {"iterations": 10**6, "checkpoint_every": 50, "log_every": 50}})
+    yield project
+    project.changes.unlink()
+
+
+def in_queue_again(job: str, restarts: int, seconds: float) -> None:
+    """Wait until Slurm has queued a job again, and have it start at once instead of after two minutes."""
+    wait_until(lambda: f"Restarts={restarts}" in told("scontrol", "show", "job", job), seconds)
+    told("scontrol", "update", f"jobid={job}", "starttime=now")
+
+
+def test_a_training_goes_on_after_its_time_limit_and_after_a_node_failure(long_training):
+    project, target = long_training, WEIGHTS.format("edsr_test")
+    log = project.folder / "results/logs/train_model/edsr_test/synthetic-x4-seed10.log"
     options = ("--set-resources", "train_model:runtime=1", "--retries", "0")
-    target = WEIGHTS.format("edsr_test")
     with subprocess.Popen(**project.process(*options, "--", target), stdout=subprocess.PIPE) as client:
         jobs = []
         wait_until(lambda: jobs.extend(project.jobs_of_slurm()) or jobs, 60)
-        wait_until(lambda: "Restarts=1" in told("scontrol", "show", "job", jobs[0]), 240)
-        log = project.folder / "results/logs/train_model/edsr_test/synthetic-x4-seed10.log"
-        wait_until(lambda: "resumed after iteration" in log.read_text(), 240)
-        assert client.poll() is None
+        in_queue_again(jobs[0], restarts=1, seconds=240)
+        wait_until(lambda: "resumed after iteration" in log.read_text(), 120)
+        log.write_text("")
+        told("scontrol", "update", "nodename=gpu1", "state=down", "reason=test")
+        in_queue_again(jobs[0], restarts=2, seconds=60)
+        told("scontrol", "update", "nodename=gpu1", "state=resume")
+        wait_until(lambda: "resumed after iteration" in log.read_text(), 120)
+        assert client.poll() is None  # no retry was spent
         client.send_signal(signal.SIGKILL)
     # The client was killed, its job lives: a new run would submit it a second time.
     code, out = project.snakemake("--", target)
@@ -93,6 +112,44 @@ def test_a_training_longer_than_its_limit_goes_on_until_it_is_done(run):
     )
     subprocess.run(["scancel", jobs[0]], check=True)
     wait_until(lambda: not project.jobs_of_slurm(), 60)
-    project.changes.unlink()
-    assert project.run("--", target)
+
+
+def test_a_cancelled_job_is_submitted_again_and_resumes(run):
+    """Right after the test above, whose training was cancelled; now it is as long as it was."""
+    project, _, _ = run
+    target = WEIGHTS.format("edsr_test")
+    with subprocess.Popen(**project.process("--", target), stdout=subprocess.PIPE, text=True) as client:
+        jobs = []
+        wait_until(lambda: jobs.extend(project.jobs_of_slurm()) or jobs, 60)
+        subprocess.run(["scancel", jobs[0]], check=True)
+        out, _ = client.communicate(timeout=240)
+    assert client.returncode == 0 and "CANCELLED" in out
     assert project.jobs("--", target) == set()
+
+
+@pytest.mark.skipif(not ENFORCES_MEMORY, reason="this kernel has no cgroup v1 for memory, so that Slurm enforces none")
+def test_a_job_out_of_memory_says_so_and_has_more_in_its_next_try(run):
+    project, _, _ = run
+    target = WEIGHTS.format("edsr_test")
+    (project.folder / target).unlink()
+    out = project.run("--set-resources", "train_model:mem_mb=150 * attempt ** 3", "--", target)
+    assert "OUT_OF_MEMORY" in out
+    assert project.jobs("--", target) == set()
+
+
+@pytest.mark.parametrize("asked", ["gpu=5", "runtime=20000"])
+def test_a_job_that_no_partition_takes_is_refused_at_once(run, asked):
+    project, _, _ = run
+    target = WEIGHTS.format("edsr_test")
+    with project.altered(target) as path:
+        path.unlink()
+        limits = ("--resources", "gpu=5") if asked.startswith("gpu") else ()
+        code, out = project.snakemake(*limits, "--set-resources", f"train_model:{asked}", "--", target)
+    assert code and slurm.NOWHERE in out and "train_model" in out
+    assert not project.jobs_of_slurm()
+
+
+def test_the_partitions_of_this_cluster_are_those_of_the_profile():
+    found = yaml.safe_load(rssr("partitions").stdout)["partitions"]
+    assert found["main"] == {"max_threads": 8, "max_mem_mb": 32000, "max_runtime": 7 * 24 * 60}
+    assert found["gpu"] == {"max_threads": 16, "max_mem_mb": 64000, "max_gpu": 2, "max_runtime": 7 * 24 * 60}

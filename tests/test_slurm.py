@@ -1,12 +1,16 @@
 """What jobs ask of Slurm, with commands of its names that answer as Slurm 22.05 does."""
 
+import logging
 import sys
 import time
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
+import yaml
+from snakemake_executor_plugin_slurm.partitions import get_best_partition, read_partition_file
 
-from rssr.base import slurm
+from rssr.base import ROOT, slurm
 from rssr.base.errors import UserError
 from rssr.base.process import stop_signals
 from rssr.plan.locks import clear_stale_locks
@@ -16,9 +20,9 @@ from rssr.plan.locks import clear_stale_locks
 def answers(tmp_path, monkeypatch):
     """Have the commands of Slurm print lines; the calls of scontrol are listed in tmp_path/calls."""
 
-    def answer(scontrol: str, squeue: str = "", fails: str = "none") -> None:
+    def answer(scontrol: str, squeue: str = "", fails: str = "none", sinfo: str = "") -> None:
         (tmp_path / "bin").mkdir()
-        for name, text in {"scontrol": scontrol, "squeue": squeue}.items():
+        for name, text in {"scontrol": scontrol, "squeue": squeue, "sinfo": sinfo}.items():
             (tmp_path / "bin" / name).write_text(
                 f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\necho "{text}"\ntest $1 != {fails}\n'
             )
@@ -70,3 +74,35 @@ def test_a_killed_run_whose_jobs_live_is_not_started_a_second_time(answers, tmp_
     with pytest.raises(UserError, match=r"running in this folder: 12: wait until they end, or run `scancel 12`"):
         clear_stale_locks(folder)
     assert (folder / "locks/0.input.lock").exists()
+
+
+def test_partitions_of_a_site(answers):
+    """The largest node of each counts; sinfo prints a row per kind of node."""
+    rows = "debug|30:00|8|1|(null)", "long|infinite|64+|250000|(null)", "long|infinite|128|500000|gpu:a100:4(S:0-1)"
+    answers("", sinfo="\n".join([*rows, "gpu|1-12:30:00|32|64000|gpu:2,gpu:v100:1"]))
+    assert slurm.partitions() == {
+        "debug": {"max_threads": 8, "max_runtime": 30},
+        "long": {"max_threads": 128, "max_mem_mb": 500000, "max_gpu": 4},
+        "gpu": {"max_threads": 32, "max_mem_mb": 64000, "max_gpu": 3, "max_runtime": 36 * 60 + 30},
+        slurm.NOWHERE: {"max_gpu": 10**6},
+    }
+
+
+def test_no_partitions_without_a_cluster(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(UserError, match="login node"):
+        slurm.partitions()
+
+
+def test_the_profile_refuses_what_no_partition_takes():
+    """Of the plugin's own scores, NOWHERE's is the lowest that fits."""
+    listed = yaml.safe_load((ROOT / "profiles/slurm/partitions.yaml").read_text())["partitions"]
+    assert list(listed)[-1] == slurm.NOWHERE
+    candidates = read_partition_file(ROOT / "profiles/slurm/partitions.yaml")
+
+    def chosen(**resources: int) -> str:
+        job = SimpleNamespace(name="job", threads=1, resources={"mem_mb": 1000} | resources)
+        return get_best_partition(candidates, job, logging.getLogger())
+
+    assert [chosen(runtime=60), chosen(runtime=60, gpu=1), chosen(runtime=60, gpu=2)] == ["main", "gpu", "gpu"]
+    assert [chosen(runtime=60, gpu=3), chosen(runtime=20000)] == [slurm.NOWHERE] * 2

@@ -126,6 +126,16 @@ def test_options_of_speed_train_the_same_network(images, tmp_path, change):
     assert fast.losses == [] and all(value.dtype == torch.float32 for value in fast.weights.values())
 
 
+def test_without_a_compiler_a_recipe_that_compiles_says_so(images, tmp_path):
+    torch._dynamo.reset()
+    run = trainer(images, tmp_path, recipe(compile="default"), Dropping(0))
+    with (
+        torch._inductor.config.patch({"cpp.cxx": (None, "/none"), "force_disable_caches": True}),
+        pytest.raises(UserError, match=r"`compile: default`: .*No working C\+\+ compiler.*g\+\+.*`compile: null`"),
+    ):
+        run.run()
+
+
 def test_epochs_are_passes_over_the_images(images, tmp_path):
     assert trainer(images, tmp_path, recipe(iterations=None, epochs=10)).total == 15  # 10 epochs of 3 images by 2
 

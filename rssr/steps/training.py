@@ -151,6 +151,10 @@ class Trainer:
                 sr = self.forward(lr)
         except UserError as error:
             raise UserError(f"iteration {self.done + 1}, on images {self._images(self.done)}: {error}") from error
+        except torch._dynamo.exc.BackendCompilerFailed as error:
+            problem = f"the recipe's `compile: {self.recipe['compile']}`: {str(error).splitlines()[0]}"
+            remedy = "install a C++ compiler, such as g++, which torch.compile needs on a CPU, or set `compile: null`"
+            raise UserError(problem, remedy) from error
         loss = _LOSSES[self.recipe["loss"]](sr.float(), hr)
         loss.backward()
         self.team.average_gradients(self.network)

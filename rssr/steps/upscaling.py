@@ -17,10 +17,9 @@ from rssr.base.files import read_csv, read_json, sha256, write_csv, write_json
 from rssr.base.images import read_tensor, write_tensor
 from rssr.base.parallel import in_order
 from rssr.base.provenance import made_by
-from rssr.base.resampling import to_uint8
+from rssr.models.batching import Batching
 from rssr.models.names import INTERPOLATIONS
-from rssr.models.registry import build, seed, with_weights
-from rssr.models.tiling import within_memory
+from rssr.models.registry import build, with_weights
 from rssr.plan.artifacts import model_of
 from rssr.plan.replicate import SINGLE, drawn
 from rssr.plan.shards import WHOLE, Shard
@@ -81,30 +80,28 @@ def upscale_folder(
         out_dir: results/sr/{dataset}/x{scale}-{degradation}/{model}; images go to its folder of their replicate.
         identity: checksum over everything that determines the pixels, see write_record().
         device: the device that the models run on.
-        jobs: images that are read, upscaled and written at a time; a network upscales one at a time.
+        jobs: images that are read, upscaled and written at a time, see models.batching for those in a network.
         shard: the range of the images that is upscaled.
         manifest: where the SR images are listed, by default out_dir/manifest.csv.
     """
     rows = shard.of(read_csv(lr_dir / "manifest.csv"))
     tiled = _keep_only(out_dir, identity, {f"{row['image']}.png" for row in rows}, shard)
-    numbers = {name: range(draws if seed(model, 0) else 1) for name, model in models.items()}
-    models = {name: model.to(device) for name, model in models.items()}
+    shared = {name: Batching(model.to(device)) for name, model in models.items()}
     called = model_of(out_dir)
     sides = read_json(tiled) if tiled.exists() else {}
-    alone = threading.Lock()  # one image at a time is in a network, while others are read and written
+    noting = threading.Lock()
 
     def upscaled(row: Mapping[str, str]) -> list[dict[str, Any]]:
         lr, done = read_tensor(lr_dir / f"{row['image']}.png", row.get("sha256"))[None], []
-        for name, model in models.items():
-            for number in numbers[name]:
+        for name, model in shared.items():
+            for number in range(draws if model.seeded else 1):
                 of_image = {"image": row["image"], "replicate": drawn(name, number), "lr_sha256": row["sha256"]}
                 path = out_dir / of_image["replicate"] / f"{row['image']}.png"
                 if not path.exists():
-                    about_it = about(f"models.{called}, image {row['image']}")
-                    with alone, torch.inference_mode(), about_it:
-                        seed(model, zlib.crc32(row["image"].encode()) + number)
-                        found, side = within_memory(model, lr.to(device).float() / 255)
-                        sr = to_uint8(found)[0].cpu()
+                    with about(f"models.{called}, image {row['image']}"):
+                        x = lr.to(device).float() / 255
+                        sr, side = model(x, zlib.crc32(row["image"].encode()) + number)
+                    with noting:
                         sides[str(path.relative_to(out_dir))] = side
                         if side:  # an interrupted run has to know
                             write_json(tiled, sides)

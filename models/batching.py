@@ -1,0 +1,82 @@
+"""Images of several threads in one call of a model, where that gives each image the bytes that it has alone."""
+
+import threading
+
+import torch
+from torch import Tensor, nn
+
+from rssr.base.resampling import to_uint8
+from rssr.models.registry import seed
+from rssr.models.tiling import within_memory
+
+
+class Batching:
+    """A model that threads call with an image each; images of one size that wait at the same time share a call.
+
+    The first call of each shape of a batch is compared with calls for every image alone. Where a byte differs or the
+    call fails, as for want of memory, images in batches of that shape are upscaled one at a time from then on.
+
+    Models that are seeded for each image never share a call.
+
+    Args:
+        model: (B, 3, h, w) in [0, 1] -> (B, 3, scale * h, scale * w), in eval mode.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model, self.seeded = model, seed(model, 0)
+        self._alone = threading.Lock()  # one call of the model at a time
+        self._waiting: list[_Image] = []
+        self._equal: dict[torch.Size, bool] = {}  # shape of a batch -> whether its images have the bytes of single ones
+
+    def __call__(self, x: Tensor, number: int) -> tuple[Tensor, int]:
+        """What the model makes of one image.
+
+        Args:
+            x: (1, 3, h, w) in [0, 1].
+            number: what a model that samples is seeded with.
+
+        Returns:
+            (3, scale * h, scale * w), uint8 on the CPU, and the side of its tiles in LR pixels, see within_memory().
+        """
+        own = _Image(x, number)
+        self._waiting.append(own)
+        with self._alone, torch.inference_mode():
+            try:
+                if own.found is None and not self.seeded:
+                    self._together([other for other in [*self._waiting] if other.fits(own)])
+                if own.found is None:
+                    own.found = self._single(own)
+            finally:
+                self._waiting.remove(own)
+        return own.found
+
+    def _single(self, image: "_Image") -> tuple[Tensor, int]:
+        seed(self.model, image.number)
+        found, side = within_memory(self.model, image.x)
+        return to_uint8(found)[0].cpu(), side
+
+    def _together(self, images: "list[_Image]") -> None:
+        shape = torch.Size((len(images), *images[0].x.shape[1:]))
+        if len(images) == 1 or not self._equal.get(shape, True):
+            return
+        try:
+            found = to_uint8(self.model(torch.cat([image.x for image in images]))).cpu()
+            if shape not in self._equal:
+                alone = [self._single(image)[0] for image in images]
+                self._equal[shape] = all(map(torch.equal, found, alone))
+        except Exception:  # the call for each image alone will name the one at fault
+            self._equal[shape] = False
+        if self._equal[shape]:
+            for image, sr in zip(images, found, strict=True):
+                image.found = sr, 0
+
+
+class _Image:
+    """An image that waits, and what was made of it."""
+
+    def __init__(self, x: Tensor, number: int) -> None:
+        self.x, self.number = x, number
+        self.found: tuple[Tensor, int] | None = None
+
+    def fits(self, other: "_Image") -> bool:
+        return self.found is None and self.x.shape == other.x.shape
