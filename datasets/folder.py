@@ -36,7 +36,7 @@ def data_set(
     """
     root = Path(images)
     if not root.is_dir():
-        raise UserError(missing(images, "folder"), "correct `images`, or put the images there")
+        raise missing(images, "folder", "correct `images`, or put the images there")
     patterns = {name: [given] if isinstance(given, str) else given for name, given in split.items()}
     found = {name: [match for p in several for match in _matches(root, p)] for name, several in patterns.items()}
     paths: dict[str, Path] = {}
@@ -108,7 +108,7 @@ def _below(root: Path, pattern: str) -> Iterator[Path]:
             path = root / name
             image = path.suffix.lower().removeprefix(".") in ("", *_READ.split())
             if path.is_symlink() and image and not path.exists() and not in_circle(path.parent):
-                raise UserError(missing(path), "correct or remove it")
+                raise missing(path)
             if count == len(parts) and path.is_file() and not in_circle(path.parent):
                 yield path
 

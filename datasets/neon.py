@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 from rssr.base.errors import UserError
-from rssr.base.files import check_sha256, replacing
+from rssr.base.files import check_digest, replacing
 from rssr.datasets.card import Card, DataSet
 
 REQUIREMENT = "deepforest==2.1.0"
@@ -29,7 +29,7 @@ def fetch(folder: Path) -> None:
     wheel = folder / WHEEL
     if not wheel.exists():
         _download(wheel)
-    check_sha256(wheel, SHA256)
+    check_digest(wheel, SHA256)
     with zipfile.ZipFile(wheel) as archive:
         for scene, member in MEMBERS.items():
             with replacing(find(folder, scene)) as temporary:

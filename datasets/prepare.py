@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from rssr.base.errors import UserError
+from rssr.base.errors import UserError, about
 from rssr.base.files import read_csv, sha256, write_csv, write_image
 from rssr.base.images import read_tensor, write_tensor
 from rssr.base.parallel import in_order
@@ -73,7 +73,7 @@ def prepare_hr(
         rows = [row | {"left_out": left_out} for row in rows]
     expected = data_set.card.counts.get(split)
     if expected and tile == data_set.card.tile and len(rows) != expected:
-        raise UserError(f"split '{split}' has {len(rows)} HR images, not {expected}", "source images are missing")
+        raise UserError(f"split '{split}' has {len(rows)} HR images, not {expected}", "check its source images")
     write_csv(hr_dir / "manifest.csv", rows)
 
 
@@ -89,7 +89,10 @@ def _bands(data_set: DataSet, source: str, path: Path, tile: int | None, scale: 
                 _check_given(data_set, source, raster, tile, scale)
             by_windows = raster.by_windows
     except UserError as error:
-        raise error if str(path) in str(error) else UserError(f"{path}: {error}") from None
+        lost = path.is_symlink() and not path.exists()  # a link that obtain() made
+        remedy = "put that back, or correct the `root` of its data set" if lost else error.remedy
+        problem = error.problem if str(path) in error.problem else f"{path}: {error.problem}"
+        raise UserError(problem, remedy) from None
     return [list(row) for _, row in itertools.groupby(boxes, key=lambda box: box[1] if by_windows else 0)]
 
 
@@ -197,10 +200,8 @@ def prepare_lr(hr_dir: Path, lr_dir: Path, degradation: str | Sequence[Step], sc
     def reduce(row: dict[str, str]) -> dict[str, str]:
         hr_path, lr_path = (folder / f"{row['image']}.png" for folder in (hr_dir, lr_dir))
         hr = read_tensor(hr_path, row.get("sha256"))
-        try:
+        with about(str(hr_path)):
             lr = degrade(hr, degradation, scale, row["image"])
-        except UserError as error:
-            raise UserError(f"{hr_path}: {error}") from None
         digest = write_tensor(lr_path, lr)
         return {"image": row["image"], "hr_sha256": row["sha256"], "sha256": digest}
 

@@ -277,8 +277,8 @@ def cropped(sr: Tensor, hr: Tensor, crop: int) -> tuple[Tensor, Tensor]:
     """Both images without their border; UserError unless they are uint8, of one size and larger than that."""
     if sr.shape != hr.shape or sr.dtype != torch.uint8 or hr.dtype != torch.uint8:
         raise UserError(
-            f"SR is {tuple(sr.shape)} {sr.dtype} and HR {tuple(hr.shape)} {hr.dtype}: two uint8 images of one size are "
-            "expected"
+            f"SR is {tuple(sr.shape)} {sr.dtype} and HR {tuple(hr.shape)} {hr.dtype}, not uint8 of one size",
+            "delete the SR images and run again",
         )
     window = _inside(sr, crop)
     return sr[window], hr[window]

@@ -13,7 +13,8 @@ from torch import Tensor
 from torchvision.models import AlexNet_Weights
 
 from rssr.base.errors import UserError
-from rssr.base.fetch import check_digest, download
+from rssr.base.fetch import download
+from rssr.base.files import check_digest
 from rssr.base.tensors import read_weights
 from rssr.metrics.fidelity import cropped
 

@@ -8,22 +8,22 @@ from torch import Tensor, nn
 
 from rssr.base.errors import UserError
 from rssr.base.tensors import read_weights
+from rssr.models.wrappers import uncompiled, without_first_part
 
 
 def from_checkpoint(path: Path, scale: int, key: str | None = None) -> nn.Module:
     """The network that a file is of; UserError if spandrel recognises none, or one of another scale."""
     from spandrel import ModelLoader, UnsupportedModelError
 
-    tensors, descriptor = read_weights(path, scale, key), None
+    tensors, descriptor = uncompiled(read_weights(path, scale, key)), None
     try:
         while descriptor is None:
             try:
                 descriptor = ModelLoader(torch.device("cpu")).load_from_state_dict(dict(tensors))
             except UnsupportedModelError:  # perhaps for a prefix that all names have, such as Lightning's "net_g."
-                prefixes = {name.partition(".")[0] for name in tensors}
-                if len(prefixes) > 1 or not all("." in name for name in tensors):
+                tensors = without_first_part(tensors)
+                if not tensors:
                     raise
-                tensors = {name.partition(".")[2]: value for name, value in tensors.items()}
     except UnsupportedModelError:
         raise UserError(
             f"{path}: spandrel recognises no architecture in it: name it with `arch` and `weights`"
@@ -35,7 +35,10 @@ def from_checkpoint(path: Path, scale: int, key: str | None = None) -> nn.Module
             "get it again, or name a class with `arch` and `weights`",
         ) from None
     if descriptor.scale != scale:
-        raise UserError(f"{path} upscales by {descriptor.scale}, but the configuration's scale is {scale}")
+        raise UserError(
+            f"{path} upscales by {descriptor.scale}, but the configuration's scale is {scale}",
+            "name another file, or set `scale`",
+        )
     return Described(descriptor)
 
 

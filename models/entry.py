@@ -74,17 +74,21 @@ class Network(Block):
     self_ensemble: bool = Field(False, description="mean over the eight flips and turns, at eight times the cost")
     tile: Tile | None = Field(None, description="upscale in tiles, which needs the memory of one tile")
 
+    def _has_weights(self) -> bool:
+        """Whether the entry says where the weights of its `arch` come from."""
+        return self.weights is not None
+
     @model_validator(mode="after")
     def _one_kind(self) -> "Network":
         if (self.arch is None) == (self.checkpoint is None):
             raise ValueError("give either `arch` or `checkpoint`")
-        if self.checkpoint is not None and (self.weights or self.args):
+        if self.checkpoint is not None and (self._has_weights() or self.args):
             raise ValueError("a `checkpoint` brings its weights and arguments: leave `weights`, `train`, `args` out")
         if self.checkpoint is not None and (self.range != 1 or not self.strict):
             raise ValueError("`range` and `strict` need the class of the network: give `arch` and `weights` instead")
         if self.arch is not None:
             check_arch(self.arch)
-        if self.arch in INTERPOLATIONS and self.weights:
+        if self.arch in INTERPOLATIONS and self._has_weights():
             raise ValueError("an interpolation has no weights: leave `weights` and `train` out")
         return self
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from rssr.base.errors import UserError
 from rssr.base.fetch import download
-from rssr.base.files import check_sha256, missing, replacing, sha256
+from rssr.base.files import check_digest, missing, replacing, sha256
 
 
 def local_file(file: Mapping[str, Any], downloads: Path) -> Path:
@@ -27,7 +27,7 @@ def local_file(file: Mapping[str, Any], downloads: Path) -> Path:
     if "path" in file:
         path, expected = Path(file["path"]), file.get("sha256")
         if not path.is_file():
-            raise UserError(missing(path))
+            raise missing(path, remedy="correct its `path`")
     else:
         urls, path = _urls(file), remote_path(file, downloads)
         expected = file.get("sha256") or recorded(path)
@@ -39,7 +39,7 @@ def local_file(file: Mapping[str, Any], downloads: Path) -> Path:
                 if number == len(urls) - 1:
                     raise
     if expected:
-        check_sha256(path, expected)
+        check_digest(path, expected)
     elif "url" in file:
         with replacing(_note(path)) as note:
             note.write_text(f"{sha256(path)}  {path.name}\n", encoding="utf-8")

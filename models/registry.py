@@ -16,7 +16,7 @@ from torch import nn
 
 from rssr.base.block import sentence
 from rssr.base.errors import UserError, in_words, is_own
-from rssr.base.files import check_sha256, read_json
+from rssr.base.files import check_digest, read_json
 from rssr.base.targets import parts
 from rssr.base.tensors import read_weights
 from rssr.models.checkpoint import Described, from_checkpoint
@@ -58,13 +58,11 @@ def import_class(arch: str) -> type:
         except UserError:
             raise
         except (Exception, SystemExit) as error:  # the user's own module may fail in any way
-            raise UserError(
-                f"arch '{arch}' cannot be imported ({in_words(error)})",
-                "install the package or correct it",
-            ) from error
+            problem = f"arch '{arch}' cannot be imported ({in_words(error)})"
+            raise UserError(problem, "install the package or correct it") from error
         found = getattr(module, name, None)
     if found is None:
-        raise UserError(f"arch '{arch}': module {module_name} has no class '{name}'")
+        raise UserError(f"arch '{arch}': module {module_name} has no class '{name}'", "correct its name")
     if not _makes_networks(found):
         raise UserError(f"arch '{arch}' is a {type(found).__name__}", "name a class of torch.nn.Module")
     return found
@@ -126,7 +124,8 @@ def _network(entry: Entry) -> nn.Module:
         raise
     except (Exception, SystemExit) as error:  # as may its constructor
         how = "does not take" if isinstance(error, TypeError | ValueError) else "cannot be built with"
-        raise UserError(f"arch '{entry.arch}' {how} the arguments {entry.args}: {in_words(error)}") from error
+        problem = f"arch '{entry.arch}' {how} the arguments {entry.args}: {in_words(error)}"
+        raise UserError(problem, "correct its `args`, or the class") from error
     if not isinstance(network, nn.Module):
         raise UserError(f"arch '{entry.arch}' made a {type(network).__name__}", "name a class of torch.nn.Module")
     if path:
@@ -144,7 +143,7 @@ def _checked(file: File, scale: int, what_is: str) -> Path:
         raise UserError(f"{what_is} at an address", "download the file and give its `path`")
     path = Path(file.path)
     if file.sha256:
-        check_sha256(path, file.sha256)
+        check_digest(path, file.sha256)
     check_scale(path, scale)
     return path
 

@@ -1,7 +1,6 @@
 """Weights: written as safetensors, loaded into a network."""
 
 import io
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from rssr.base.errors import UserError
 from rssr.base.files import replacing
 from rssr.base.tensors import scale_of
 from rssr.models.released import Released
+from rssr.models.wrappers import uncompiled, without_prefix
 
 
 def write_weights(path: Path, tensors: Mapping[str, Tensor], scale: int) -> None:
@@ -55,7 +55,7 @@ def check_scale(path: Path, scale: int) -> None:
     """UserError if the file records another upscaling factor, see write_weights()."""
     found = scale_of(path)
     if found not in (None, scale):
-        raise UserError(f"{path} has weights for x{found}, but its entry's scale is x{scale}")
+        raise UserError(f"{path} has weights for x{found}, but its entry's scale is x{scale}", "name another file")
 
 
 def load_into(network: nn.Module, tensors: Mapping[str, Tensor], path: Path, strict: bool = True) -> list[str]:
@@ -93,11 +93,15 @@ def load_into(network: nn.Module, tensors: Mapping[str, Tensor], path: Path, str
     fitting = {name: value for name, value in tensors.items() if name in wanted and value.shape == wanted[name].shape}
     if problems and (strict or not fitting):
         more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
-        raise UserError(f"{path} does not fit {type(network).__name__}: {'; '.join(problems[:5])}{more}")
+        raise UserError(
+            f"{path} does not fit {type(network).__name__}: {'; '.join(problems[:5])}{more}",
+            "name another file, or correct the `args` of the network",
+        )
     if released:
         known = {name: tensors[name] for name in constants if name in tensors and name not in odd}
         fitting = released.ours(fitting | known, network.state_dict())
-    names = {_uncompiled(name): name for name in network.state_dict()}
+    own = network.state_dict()
+    names = dict(zip(uncompiled(own), own, strict=True))
     fitting = {names.get(name, name): value for name, value in (uncounted | fitting).items()}
     network.load_state_dict(fitting, strict=not problems)
     return problems
@@ -116,26 +120,8 @@ def _recognised(
     network: nn.Module, tensors: Mapping[str, Tensor]
 ) -> tuple[dict[str, Tensor], dict[str, Tensor], Released | None]:
     """The tensors without prefixes, the network's tensors in the same naming, and its translation, if any."""
-    own = {_uncompiled(name): value for name, value in network.state_dict().items()}
+    own, tensors = uncompiled(network.state_dict()), uncompiled(tensors)
     released = _released(network)
     kinds = [(own, None)] + ([(released.theirs(own), released)] if released else [])
-    tensors = {_uncompiled(name): value for name, value in tensors.items()}
-    found = [(_without_prefix(tensors, wanted), wanted, names) for wanted, names in kinds]
+    found = [(without_prefix(tensors, wanted), wanted, names) for wanted, names in kinds]
     return max(found, key=lambda kind: len(kind[0].keys() & kind[1].keys()))
-
-
-def _uncompiled(name: str) -> str:
-    """A name without what torch.compile adds to it, in a file or in the network itself."""
-    return name.replace("_orig_mod.", "")
-
-
-def _without_prefix(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors without the prefix, such as Lightning's "model.", that hides most of the wanted names, if any."""
-    ends = Counter(
-        name[: len(name) - len(end)]
-        for name in tensors
-        for end in (name.split(".", depth)[-1] for depth in range(name.count(".") + 1))
-        if end in wanted
-    )
-    prefix = max(ends, key=ends.get, default="")
-    return {name.removeprefix(prefix): value for name, value in tensors.items()}

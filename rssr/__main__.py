@@ -213,7 +213,8 @@ def _configured(arguments: argparse.Namespace) -> tuple[Config, int]:
     config = load(*arguments.config)
     scale = arguments.scale or config.scales[0]
     if scale not in config.scales:
-        raise UserError(f"--scale {scale}: the configuration has the scales {', '.join(map(str, config.scales))}")
+        known = ", ".join(map(str, config.scales))
+        raise UserError(f"--scale {scale}: the configuration has the scales {known}", "name one of them")
     return config, scale
 
 
@@ -243,7 +244,7 @@ def _upscale(arguments: argparse.Namespace) -> None:
     tile = config.models[arguments.model].tile
     size, overlap = arguments.tile or ((tile.size, tile.overlap) if tile else (256, 32))
     if size < 1 or not 0 <= 2 * overlap <= size:
-        raise UserError(f"--tile {size} {overlap}: the overlap is at most half of the size")
+        raise UserError(f"--tile {size} {overlap}: the overlap is at most half of the size", "give a smaller one")
     asked = {key: getattr(arguments, key) for key in ("bands", "stretch", "overwrite")}
     called = f"models.{arguments.model}, {arguments.image}"
     for note in upscale_scene(

@@ -98,7 +98,7 @@ def test_what_does_not_fit_is_listed_under_the_names_of_the_file(golden, tmp_pat
     last = [key for key in state if key.endswith("weight")][-1]
     torch.save({key: value for key, value in state.items() if key != last} | {"a.b": state[last]}, tmp_path / "w.pth")
     with pytest.raises(
-        UserError, match=f"w.pth does not fit .*: '{last}' is missing; 'a.b' is unknown to the network$"
+        UserError, match=f"w.pth does not fit .*: '{last}' is missing; 'a.b' is unknown to the network: name"
     ):
         build(entry(name, tmp_path / "w.pth"))
     torch.save(state, tmp_path / "w.pth")
@@ -106,7 +106,7 @@ def test_what_does_not_fit_is_listed_under_the_names_of_the_file(golden, tmp_pat
     with pytest.raises(UserError, match=rf"' is \({width // 2}.*, not \({width}.* and \d+ more$"):
         build(entry(name, tmp_path / "w.pth", channels=width))
     other = "hsenet" if name != "hsenet" else "ttst"
-    with pytest.raises(UserError, match=r"w.pth does not fit (HSENet|TTST): '.* is missing; .* and \d+ more$"):
+    with pytest.raises(UserError, match=r"w.pth does not fit (HSENet|TTST): '.* is missing; .* and \d+ more: name"):
         build(entry(other, tmp_path / "w.pth"))
 
 
@@ -162,7 +162,7 @@ def test_haar_filters_pass_and_others_are_refused_by_name(shared, tmp_path):
         with pytest.raises(ValueError, match=f"LSTMConvSR: {key} is not a Haar filter$"):
             LSTMConvSR.from_released(config, state | whole | {key: odd})
         torch.save(state | whole | {key: odd}, tmp_path / "w.pth")
-        with pytest.raises(UserError, match=f"w.pth does not fit LSTMConvSR: '{key}' is not a Haar filter$"):
+        with pytest.raises(UserError, match=f"w.pth does not fit LSTMConvSR: '{key}' is not a Haar filter: name"):
             build(entry(name, tmp_path / "w.pth"))
     with pytest.warns(UserWarning, match="is not a Haar filter"):
         build(entry(name, tmp_path / "w.pth") | {"strict": False})
@@ -273,7 +273,7 @@ def test_export_as_safetensors_notes_and_refusals(exported, tmp_path):
     assert "`order: released`" in export(config, "lstmconvsr_xs", 4, "basicsr", tmp_path / "xs.pth")
     for name, form, out, message in (
         ("average", "basicsr", "net.pth", "no counterpart of this LSTMConvSR: use --as safetensors$"),
-        ("bicubic", "basicsr", "net.pth", "models.bicubic has no weights to export$"),
+        ("bicubic", "basicsr", "net.pth", "models.bicubic has no weights to export: name a network"),
         ("edsr", "basicsr", "net.safetensors", r"net.safetensors: a file for basicsr ends in \.pth$"),
         ("edsr_xz", "basicsr", "net.pth", "there is no model 'edsr_xz', did you mean 'edsr_xs'"),
     ):

@@ -84,7 +84,7 @@ def test_what_jobs_refuse(project):
             trained | {"arch": "basicsr:EDSR", "args": {"num_fat": 8}},
             "arch 'basicsr:EDSR' does not take the arguments",
         ),
-        "checksum": (edsr(sha256="0" * 64), "w.safetensors: sha256 is "),
+        "checksum": (edsr(sha256="0" * 64), "w.safetensors has the sha256 "),
         "shape": (
             edsr() | {"args": EDSR | {"num_feat": 9}},
             "w.safetensors does not fit EDSR: 'conv_first.weight' is (8, 3, 3, 3), not (9, 3, 3, 3)",

@@ -159,7 +159,7 @@ def test_a_network_of_this_project_trains_there_and_comes_back(configured, tmp_p
         ("edsr", {"precision": "bf16"}, "training.short.precision: .* of bf16: set fp32 for BasicSR"),
         ("edsr", {"optimiser": {"name": "adamw", "lr": 1e-3}}, "training.short.optimiser: .* of adamw: set adam"),
         ("edsr", {"validate_every": 1, "keep": "best"}, "training.short.keep: .* of best: set last"),
-        ("bicubic", {}, "models.bicubic has no recipe to export"),
+        ("bicubic", {}, "models.bicubic has no recipe to export: name one with `train`"),
         ("esdr", {}, "there is no model 'esdr', did you mean 'edsr'"),
     ],
 )

@@ -123,7 +123,7 @@ def test_one_wrong_bit_of_weights_is_noticed(tmp_path):
     build(with_weights(entry, path))
     flip(path)
     assert load_file(path)  # safetensors itself has no checksum
-    with pytest.raises(UserError, match="w.safetensors: sha256 is .*delete it and run again"):
+    with pytest.raises(UserError, match="w.safetensors has the sha256 .*delete it and run again"):
         build(with_weights(entry, path))
 
 

@@ -169,7 +169,7 @@ def test_neon_is_fetched_checked_and_unpacked(tmp_path, fake_wheel, monkeypatch)
 
 def test_neon_truncated_download_is_refused(tmp_path, fake_wheel, monkeypatch):
     pip(monkeypatch, fake_wheel.read_bytes()[:-10])
-    with pytest.raises(UserError, match="sha256 is .* was expected"):
+    with pytest.raises(UserError, match="has the sha256 .* was expected"):
         neon.fetch(tmp_path / "neon")
     assert not (tmp_path / "neon/YELL_528000.png").exists()
 
@@ -195,7 +195,7 @@ def test_links_to_folders_are_followed_but_not_in_circles_and_broken_ones_are_na
     assert data_set(str(mine), {"test": "linked/*/*"}).splits["test"] == ("linked/deep/a",)
     for name, pattern in (("c.png", "*"), ("set", "*/*.png"), ("set", "set/*")):
         (mine / name).symlink_to(tmp_path / "gone")
-        with pytest.raises(UserError, match=rf"{name} is a broken link, to .*/gone: correct or remove it"):
+        with pytest.raises(UserError, match=rf"{name} is a broken link, to .*/gone: put that back, or correct"):
             data_set(str(mine), {"test": pattern})
         (mine / name).unlink()
     (tmp_path / "lost").symlink_to(tmp_path / "gone")

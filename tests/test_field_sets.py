@@ -166,6 +166,14 @@ def test_the_environment_names_a_root(tmp_path, monkeypatch):
     assert "root" not in json.loads(jobs.data_set(Plan(config, "test"), "mine"))
 
 
+def test_a_root_that_has_moved_is_named_with_the_key_to_correct(tmp_path):
+    root = write(tmp_path / "root", potsdam_files())
+    obtain(small("potsdam", root=str(root)), tmp_path / "downloads")
+    root.rename(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match="is a broken link, to .*/root/.*: put that back, or correct the `root`"):
+        prepare_hr(small("potsdam", root=str(root)), tmp_path / "downloads", "val", 32, tmp_path / "out", 1)
+
+
 def test_another_number_of_tiles_than_the_paper_has_is_refused(tmp_path):
     root = write(tmp_path / "root", potsdam_files())
     data_set = small("potsdam", root=str(root))

@@ -15,7 +15,7 @@ from PIL import Image
 from rssr.base import ROOT
 from rssr.base.errors import UserError
 from rssr.base.files import (
-    check_sha256,
+    check_digest,
     encode_png,
     from_here,
     link_tree,
@@ -69,7 +69,7 @@ run(lambda: write_image(path, np.zeros((300, 300, 3), np.uint8)))
 
 def test_unreadable_images_are_named(tmp_path):
     path = tmp_path / "a.png"
-    with pytest.raises(UserError, match="a.png does not exist"):
+    with pytest.raises(UserError, match="there is no file .*a.png: correct its name, or run again"):
         read_image(path)
     path.write_text("not an image")
     with pytest.raises(UserError, match="a.png cannot be read as an image"):
@@ -90,9 +90,9 @@ def test_images_and_tables_survive_a_round_trip(tmp_path):
 
 def test_wrong_checksum_is_named(tmp_path):
     (tmp_path / "a").write_text("x")
-    check_sha256(tmp_path / "a", sha256(tmp_path / "a"))
-    with pytest.raises(UserError, match="sha256 is .* but 0000"):
-        check_sha256(tmp_path / "a", "0" * 64)
+    check_digest(tmp_path / "a", sha256(tmp_path / "a"))
+    with pytest.raises(UserError, match="has the sha256 .* but 0000"):
+        check_digest(tmp_path / "a", "0" * 64)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (9, 1), (40, 33)])

@@ -19,7 +19,6 @@ from rssr.plan import jobs, targets
 from rssr.steps.scoring import absent_metrics
 
 LR = np.random.default_rng(0).integers(1, 256, (30, 40, 3), dtype=np.uint8)
-SPLIT = {"train": "a*", "test": "b*"}
 
 
 def pairs(folder, hr=(120, 160), lr=LR, names=("a", "b/c"), suffix=".png"):

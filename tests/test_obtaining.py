@@ -61,7 +61,7 @@ def test_a_row_without_its_weights_stops_no_other(server):
     for part in (f"{place} cannot be downloaded", "404", f"download {server}/away.pth", f"(sha256 {DIGEST[::-1]})"):
         assert part in reasons["gone"]
     assert DIGEST in reasons["changed"] and "0" * 64 in reasons["changed"]
-    assert reasons["local"] == "there is no file mine.pth"
+    assert reasons["local"] == "there is no file mine.pth: correct its `path`"
     assert f"GONE: no row at x4, since {reasons['gone']}" in plan.notes_at(4)
     assert {model.name for _, model in plan.audited} == {model.name for _, model in plan.analysed}
     wanted = targets.everything(plan)

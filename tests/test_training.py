@@ -287,7 +287,7 @@ def test_a_state_that_is_not_finite_is_never_saved(images, tmp_path):
 
 
 def test_patches_larger_than_an_image_are_refused(images):
-    with pytest.raises(UserError, match="a.png has a side below the recipe's patch of 16 pixels"):
+    with pytest.raises(UserError, match="a.png has a side below the recipe's patch of 16 pixels: lower"):
         patches_of(images, recipe(patch=16))
 
 

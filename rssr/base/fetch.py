@@ -1,7 +1,6 @@
 """Files from the web: checked, and whole or absent; an interrupted transfer resumes."""
 
 import fcntl
-import hashlib
 import http.client
 import os
 import re
@@ -19,6 +18,7 @@ from typing import BinaryIO
 from tqdm import tqdm
 
 from rssr.base.errors import UserError
+from rssr.base.files import check_digest
 
 WAITS = (1, 2, 4, 8)  # seconds before each retry, as long as no byte arrives
 TIMEOUT = 60  # seconds without a byte received
@@ -61,19 +61,6 @@ def download(
             part.unlink()
             raise
         part.replace(path)
-
-
-def check_digest(file: Path, digest: str, name: Path | None = None) -> None:
-    """UserError unless the digest of a file begins with the given digits; `name` is the one that the user knows."""
-    algorithm, _, digits = digest.rpartition(":")
-    algorithm = algorithm or "sha256"
-    with file.open("rb") as opened:
-        found = hashlib.file_digest(opened, algorithm).hexdigest()
-    if not found.startswith(digits):
-        raise UserError(
-            f"{name or file} has the {algorithm} {found}, but {digits} was expected",
-            "the file has changed or was damaged on its way: delete it and run again",
-        )
 
 
 def check_room(folder: Path, needed: int, what: object) -> None:

@@ -22,6 +22,7 @@ from rssr.base.errors import UserError
 
 # The project's largest inputs are aerial scenes; PIL's guard against decompression bombs starts at 89 megapixels.
 Image.MAX_IMAGE_PIXELS = 1_000_000_000
+_MAKE = "correct its name, or run again to make it"
 
 
 @contextmanager
@@ -40,11 +41,11 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def missing(path: str | Path, kind: str = "file") -> str:
-    """Why a file or folder cannot be opened: there is none, or only a link whose target is gone."""
+def missing(path: str | Path, kind: str = "file", remedy: str = "correct its name") -> UserError:
+    """The error for a file or folder that cannot be opened: there is none, or only a link whose target is gone."""
     if Path(path).is_symlink() and not Path(path).exists():
-        return f"{path} is a broken link, to {Path(path).readlink()}"
-    return f"there is no {kind} {path}"
+        return UserError(f"{path} is a broken link, to {Path(path).readlink()}", "put that back, or correct the link")
+    return UserError(f"there is no {kind} {path}", remedy)
 
 
 def from_here(path: str) -> str:
@@ -71,22 +72,26 @@ def link_tree(source: Path, target: Path) -> None:
     temporary.rename(target)
 
 
-def sha256(path: Path) -> str:
-    """Hex digest of a file."""
+def sha256(path: Path, algorithm: str = "sha256") -> str:
+    """Hex digest of a file, by default its sha256."""
     try:
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            return hashlib.file_digest(file, algorithm).hexdigest()
     except FileNotFoundError:
-        raise UserError(f"{path} does not exist") from None
+        raise missing(path, remedy=_MAKE) from None
 
 
-def check_sha256(path: Path, expected: str) -> None:
-    """UserError unless the file has the expected digest."""
-    found = sha256(path)
-    if found != expected:
+def check_digest(path: Path, digest: str, name: Path | None = None) -> None:
+    """UserError unless the sha256 of a file, or for "md5:..." its md5, begins with the given digits.
+
+    The error calls the file `name`, if given.
+    """
+    algorithm, _, digits = digest.rpartition(":")
+    found = sha256(path, algorithm or "sha256")
+    if not found.startswith(digits):
         raise UserError(
-            f"{path}: sha256 is {found} but {expected} was expected: the file is damaged or is another one; delete it "
-            "and run again, or correct the sha256 in the configuration"
+            f"{name or path} has the {algorithm or 'sha256'} {found}, but {digits} was expected",
+            "it is damaged or another file: delete it and run again, or correct the digits where you gave them",
         )
 
 
@@ -102,7 +107,7 @@ def read_image(path: Path, digest: str | None = None) -> np.ndarray:
                 )
             return np.asarray(image.convert("RGB"))
     except FileNotFoundError:
-        raise UserError(f"{path} does not exist") from None
+        raise missing(path, remedy=_MAKE) from None
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise UserError(f"{path} cannot be read as an image ({error}): replace or remove it") from None
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rssr.base.errors import UserError
 from rssr.base.files import read_image, write_image
 
 if TYPE_CHECKING:
@@ -21,3 +23,18 @@ def read_tensor(path: Path, digest: str | None = None) -> Tensor:
 def write_tensor(path: Path, image: Tensor, compress: bool = True) -> str:
     """Write (3, H, W) uint8 as PNG, see files.write_image(); the sha256 of the file."""
     return write_image(path, image.permute(1, 2, 0).cpu().numpy(), compress)
+
+
+def box_of(key: str, square: Sequence[int], image: str, width: int, height: int) -> tuple[int, int, int, int]:
+    """(left, top, right, bottom) of a square (left, top, side) that a key of the configuration cuts from an image.
+
+    Raises:
+        UserError: if it exceeds the image's width or height.
+    """
+    left, top, side = square
+    if left + side > width or top + side > height:
+        raise UserError(
+            f"{key}: the square {list(square)} leaves the image {image} of {width}x{height} pixels",
+            "give [left, top, side] within it",
+        )
+    return left, top, left + side, top + side

@@ -214,7 +214,7 @@ def open_raster(path: Path, bands: Sequence[int] | None = None, stretch: Sequenc
     if stretch is not None and not stretch[0] < stretch[1]:
         raise UserError(f"stretch {stretch[0]:g} {stretch[1]:g}: the first value has to be below the second")
     if not path.is_file():
-        raise UserError(missing(path), "correct its name")
+        raise missing(path)
     try:
         with env_ctx_if_needed():  # as rasterio.open(), which takes one driver alone
             drivers = [*DRIVERS, *(["VRT"] if path.suffix.lower() == ".vrt" else [])]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rssr.base.errors import UserError, nearest
+from rssr.base.files import missing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,8 +51,8 @@ def read_weights(path: Path, scale: int | None = None, key: str | None = None) -
 def choose_weights(path: Path, scale: int | None = None, key: str | None = None) -> tuple[dict[str, Tensor], str]:
     """The tensors of a file, by name, taken out of what training codes wrap them in; averaged ones before raw ones.
 
-    What is in the file decides how it is read, not its suffix. Counters of other tools are left out, and what
-    torch.compile adds to names.
+    What is in the file decides how it is read, not its suffix. Counters of other tools are left out. What wrappers add
+    to names stays, see models.wrappers.
 
     Args:
         path: the file.
@@ -81,12 +82,12 @@ def choose_weights(path: Path, scale: int | None = None, key: str | None = None)
         wanted = wanted or next((place for place in order if key in place), None)
     if wanted is not None:
         tensors, prefix = _averaged(found[wanted])
-        return _named(tensors), ".".join((*wanted, *prefix))
+        return _without_counters(tensors), ".".join((*wanted, *prefix))
     for place in order:
         below = key.removeprefix(".".join((*place, ""))).removesuffix(".") + "."
         named = found[place].items()
         if inside := {name.removeprefix(below): value for name, value in named if name.startswith(below)}:
-            return _named(inside), key
+            return _without_counters(inside), key
     known = {".".join(place) for place in found} | {
         name.partition(".")[0] for place in found.values() for name in place
     }
@@ -99,7 +100,7 @@ def _content(path: Path) -> Any:
     from safetensors.torch import load_file
 
     if not path.exists():
-        raise UserError(f"{path} does not exist")
+        raise missing(path)
     with path.open("rb") as file:
         start = file.read(64)
     if not start:
@@ -206,10 +207,8 @@ def _averaged(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], tuple[s
     return dict(tensors), ()
 
 
-def _named(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors without counters, and without what wrappers add to names."""
-    kept = {name: value for name, value in tensors.items() if name.rpartition(".")[2] not in _COUNTERS}
-    return {name.replace("_orig_mod.", "").removeprefix("module."): value for name, value in kept.items()}
+def _without_counters(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value for name, value in tensors.items() if name.rpartition(".")[2] not in _COUNTERS}
 
 
 def scale_of(path: Path) -> int | None:

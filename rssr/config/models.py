@@ -40,18 +40,17 @@ class Model(Network):
         None, description="number of parameters in the literature, next to the counted one"
     )
 
+    def _has_weights(self) -> bool:
+        return self.train is not None or super()._has_weights()
+
     @model_validator(mode="after")
     def _weights_from_one_place(self) -> "Model":
-        if self.train is not None and self.checkpoint is not None:
-            raise ValueError("a `checkpoint` brings its weights and arguments: leave `weights`, `train`, `args` out")
         if self.train is not None and not self.strict:
             raise ValueError("`strict` is for weights that are loaded, not for `train`")
         if not self.required and not (self.weights or self.checkpoint):
             raise ValueError("`required: false` is for weights that are loaded from a file or an address")
         if self.train_on is not None and self.train is None:
             raise ValueError("`train_on` needs `train`")
-        if self.arch in INTERPOLATIONS and self.train is not None:
-            raise ValueError("an interpolation has no weights: leave `weights` and `train` out")
         if self.arch not in (None, *INTERPOLATIONS) and (self.weights is None) == (self.train is None):
             raise ValueError("a network needs either `weights` or `train`")
         return self

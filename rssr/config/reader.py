@@ -77,7 +77,7 @@ def _parsed(path: str | Path) -> Any:
         content = Path(path).read_bytes()
         text = content.decode(_MARKS.get(content[:2], "utf-8-sig"))
     except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from None
+        raise UserError(f"{path} cannot be read ({error.strerror})", "correct its name or its permissions") from None
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise UserError(

@@ -162,6 +162,17 @@ def model_of(folder: Path) -> str:
     return next((artifact.model for artifact in artifacts_at([folder / "manifest.csv"])), folder.name)
 
 
+def shard_name(number: int, count: int) -> str:
+    """What a shard is called in paths, such as "2-of-5"."""
+    return f"{number}-of-{count}"
+
+
+def shard_numbers(name: str) -> tuple[int, int]:
+    """The number and the count of a shard that is called so."""
+    number, count = name.split("-of-")
+    return int(number), int(count)
+
+
 def by_model(paths: Iterable[str | Path]) -> dict[str, Path]:
     """Model -> its file, in the order of the files."""
     return {artifact_at(path).model: Path(path) for path in paths}

@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from rssr.base.errors import UserError
+from rssr.base.errors import about
 from rssr.base.files import from_here, missing
 from rssr.base.targets import parts
 from rssr.base.tensors import scale_of
@@ -142,4 +142,5 @@ class ModelPlan:
         """UserError if the file of its weights does not exist: Snakemake would use the weights of an earlier run."""
         if self.config.required and self.file and not Path(self.file).is_file():
             key = "weights" if "weights" in self.entry else "checkpoint"
-            raise UserError(f"models.{self.name}.{key}.path: {missing(self.file)}", "correct the path")
+            with about(f"models.{self.name}.{key}.path"):
+                raise missing(self.file, remedy="correct the path")

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from rssr.plan.artifacts import SHARDS, artifacts_at
+from rssr.plan.artifacts import SHARDS, artifacts_at, shard_name, shard_numbers
 
 Row = TypeVar("Row")
 
@@ -24,12 +24,12 @@ class Shard:
     @classmethod
     def named(cls, name: str) -> "Shard":
         """The shard of a name such as "2-of-5"."""
-        return cls(*map(int, name.split("-of-")))
+        return cls(*shard_numbers(name))
 
     @property
     def name(self) -> str:
         """Its name, such as "2-of-5": a folder, and a value of the wildcard `shard`."""
-        return f"{self.number}-of-{self.count}"
+        return shard_name(self.number, self.count)
 
     def of(self, rows: Sequence[Row]) -> Sequence[Row]:
         """Its part of the rows of a manifest; all shards together have each row once, in order."""
@@ -49,4 +49,4 @@ def shards_for(images: int, size: int) -> list[Shard]:
 def shards_among(paths: Iterable[str], kind: str) -> list[str]:
     """The results of shards of a kind among some files, in order."""
     found = [artifact for artifact in artifacts_at(p for p in paths if p.startswith(SHARDS)) if artifact.kind == kind]
-    return [artifact.path for artifact in sorted(found, key=lambda artifact: Shard.named(artifact.shard).number)]
+    return [artifact.path for artifact in sorted(found, key=lambda artifact: shard_numbers(artifact.shard))]

@@ -24,6 +24,7 @@ from rssr.render.tables.comparison import significance
 from rssr.render.tables.cost import complexity
 from rssr.render.tables.quality import quality
 from rssr.render.tables.table import Column, Table
+from rssr.render.titles import title
 
 _RECORDS = ("csv", "json")  # what is merged: no images, no tensors
 
@@ -161,7 +162,7 @@ def _render(
     for (scale, machine), profiles in costs.items():
         named = {name: row for name, row in rows(scale).items() if name in profiles}
         table = complexity(profiles, named, next(iter(profiles)))
-        table.title = f"{table.title}, measured on {machine}"
+        table.title = title("complexity", f"x{scale}", f"measured on {machine}")
         tables.append(_with_place(table, dict.fromkeys(profiles, machine)))
     page = merged.path / "report" / "index.html"
     shown = [(table.title, Markup(table.html())) for table in tables]

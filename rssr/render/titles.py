@@ -40,6 +40,11 @@ def title(kind: str, *subjects: str) -> str:
     return f"{_KINDS[kind]}: {', '.join(subjects)}" if subjects else _KINDS[kind]
 
 
+def audited(label: str, test: TestSet, images: int) -> str:
+    """The heading inside of a model's audit map."""
+    return f"{label} on {test.label}, x{test.scale}, {images} images"
+
+
 def title_of(artifact: Artifact, tests: Iterable[TestSet], labels: Mapping[str, str]) -> str:
     """The title of a table or figure of a run.
 

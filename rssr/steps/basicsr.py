@@ -48,15 +48,15 @@ def write_options(config: Config, name: str, scale: int, path: Path) -> None:
     entry = entry_of(config, name, scale)
     model = config.models[name]
     if model.train is None:
-        raise UserError(f"models.{name} has no recipe to export: it is not trained")
+        raise UserError(f"models.{name} has no recipe to export", "name one with `train`")
     recipe = config.training[model.train]
     _check(recipe, f"training.{model.train}")
     with about(f"models.{name}"):
         network = network_of(build(entry))
     if model.range != 1 or recipe.patch % model.multiple_of:
-        raise UserError(f"models.{name}: BasicSR trains the class alone, without `range` and `multiple_of`")
+        raise UserError(f"models.{name}: BasicSR trains it without `range` and `multiple_of`", "train it here")
     if recipe.ema and has_batch_norms(network):
-        raise UserError(f"models.{name} has batch norms: BasicSR's `ema` does not average their statistics")
+        raise UserError(f"models.{name} has batch norms: BasicSR's `ema` leaves their statistics out", "train it here")
     dataset = model.train_on or next(iter(config.datasets))
     images = TrainingSet(dataset, scale, config.degradations_of(dataset)[0])
     manifest = here(images.lr.path)

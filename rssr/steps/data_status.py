@@ -36,7 +36,7 @@ def _row(name: str, entry: dict, folder: Path) -> dict[str, str]:
     return row | {
         "there": f"{len(data_set.sources) - len(missing)} of {len(data_set.sources)} source images ({splits})",
         "missing": names or "–",
-        "what to do": _advice(name, data_set, folder, bool(missing)),
+        "what to do": _advice(data_set, folder, bool(missing)),
     }
 
 
@@ -49,7 +49,7 @@ def _there(data_set: DataSet, folder: Path) -> set[str]:
     return there
 
 
-def _advice(name: str, data_set: DataSet, folder: Path, missing: bool) -> str:
+def _advice(data_set: DataSet, folder: Path, missing: bool) -> str:
     record = folder / "fetched.json"
     if not missing:
         done = record.exists() and f"nothing: checked, from {read_json(record)['from']}"

@@ -36,7 +36,7 @@ def export(config: Config, name: str, scale: int, form: str, path: Path) -> str:
         return ""
     network = network_of(load_model(config, name, scale))
     if not network.state_dict():
-        raise UserError(f"models.{name} has no weights to export")
+        raise UserError(f"models.{name} has no weights to export", "name a network that is trained or loaded")
     if form == "safetensors":
         write_weights(path, network.state_dict(), scale)
         return ""

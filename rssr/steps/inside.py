@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from rssr.base.errors import UserError, nearest
 from rssr.base.files import replacing
-from rssr.base.images import read_tensor
+from rssr.base.images import box_of, read_tensor
 from rssr.models.lstmconvsr.network import LSTMConvSR
 
 _SHOWN = 4  # ARRBs whose maps are shown: 0, 3, 7 and 11 of the paper's twelve
@@ -40,11 +40,7 @@ def cut_around(
     """
     height, width = lr.shape[-2:]
     left, top, size = square or (scale * (width // 2 - 2), scale * (height // 2 - 2), 4 * scale)
-    if left + size > scale * width or top + size > scale * height:
-        raise UserError(
-            f"analysis.square: {[left, top, size]} leaves the image {name} of {scale * width}x{scale * height} pixels",
-            "give [left, top, side] within it",
-        )
+    box_of("analysis.square", (left, top, size), name, scale * width, scale * height)
     rows, columns = min(side, height), min(side, width)
     x = min(max((2 * left + size) // (2 * scale) - columns // 2, 0), width - columns)
     y = min(max((2 * top + size) // (2 * scale) - rows // 2, 0), height - rows)

@@ -59,7 +59,8 @@ class Patches:
             self.lr.append(_channels_first(read_image(lr_dir / f"{name}.png", lr)))
             self.hr.append(_channels_first(read_image(hr_dir / f"{name}.png", hr)))
             if min(self.lr[-1].shape[1:]) < self.patch:
-                raise UserError(f"{lr_dir / name}.png has a side below the recipe's patch of {self.patch} pixels")
+                problem = f"{lr_dir / name}.png has a side below the recipe's patch of {self.patch} pixels"
+                raise UserError(problem, "lower the recipe's `patch`, or use larger images")
 
     def draws(self, iteration: int) -> Iterator[Draw]:
         """The patches of an iteration, those of other shares included."""

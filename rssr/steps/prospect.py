@@ -22,6 +22,7 @@ from rssr.plan.test_set import TestSet
 from rssr.steps.data_status import data_status
 from rssr.steps.gpu_report import NETWORKS
 from rssr.steps.obtaining import DOWNLOADS, obtain
+from rssr.steps.training import iterations
 
 MEASURED = ROOT / "results/reference/gpu/training.json"
 UNKNOWN = "unknown"
@@ -71,7 +72,8 @@ def _network(plan: Plan, model: ModelPlan, test: TestSet, speeds: Mapping[str, f
         return row | {"weights": _to_load(model)}
     recipe = plan.config.training[model.config.train]
     home = missing[0].dataset
-    steps = _iterations(plan, recipe, home, model.scale)
+    images = _images(plan, home, "train", model.scale)
+    steps = iterations(recipe.model_dump(), images or 0) if images or recipe.iterations else None
     told = f"to be trained on {plan.config.datasets[home].label}: {len(missing)} of {len(weights)} replicates"
     speed, source = _speed(model, recipe, speeds)
     hours = f"{UNKNOWN}: {source}"
@@ -99,13 +101,6 @@ def _images(plan: Plan, name: str, split: str, scale: int) -> int | None:
         return len(data_set.splits[split])
     as_published = not (entry.split or entry.subset or entry.tile)
     return data_set.card.counts.get(split) if as_published else None
-
-
-def _iterations(plan: Plan, recipe: Recipe, name: str, scale: int) -> int | None:
-    if recipe.iterations:
-        return recipe.iterations
-    images = _images(plan, name, "train", scale)
-    return max(1, recipe.epochs * images // recipe.batch) if images else None
 
 
 def _speed(model: ModelPlan, recipe: Recipe, given: Mapping[str, float]) -> tuple[float | None, str]:

@@ -83,7 +83,7 @@ class Trainer:
         team: Team = Team(),  # noqa: B008, it is frozen
     ) -> None:
         if team.size > 1 and has_batch_norms(network):
-            raise UserError("batch norms see the share of a batch alone: train this network with `devices: 1`")
+            raise UserError("batch norms see the share of a batch alone", "train this network with `devices: 1`")
         self.validation, self.team = validation, team
         self.recipe, self.patches, self.checkpoints, self.device = recipe, patches, checkpoints, device
         self.order = torch.channels_last if recipe["channels_last"] else torch.contiguous_format
@@ -150,7 +150,8 @@ class Trainer:
             with autocast(self.recipe["precision"], self.device):
                 sr = self.forward(lr)
         except UserError as error:
-            raise UserError(f"iteration {self.done + 1}, on images {self._images(self.done)}: {error}") from error
+            where = f"iteration {self.done + 1}, on images {self._images(self.done)}"
+            raise UserError(f"{where}: {error.problem}", error.remedy) from error
         except torch._dynamo.exc.BackendCompilerFailed as error:
             problem = f"the recipe's `compile: {self.recipe['compile']}`: {str(error).splitlines()[0]}"
             remedy = "install a C++ compiler, such as g++, which torch.compile needs on a CPU, or set `compile: null`"

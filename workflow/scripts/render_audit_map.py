@@ -9,6 +9,7 @@ from rssr.render import options
 from rssr.render.figures.protocol import protocol_heat_map
 from rssr.render.figures.style import save
 from rssr.render.scores import read_measured
+from rssr.render.titles import audited
 
 
 def main() -> None:
@@ -19,8 +20,8 @@ def main() -> None:
     arguments = parser.parse_args()
     measured = read_measured(arguments.measured)
     images = len(read_json(arguments.record)["images"])
-    title = f"{arguments.label} on {arguments.test_set.label}, x{arguments.test_set.scale}, {images} images"
-    save(protocol_heat_map(measured, CHOICES, title), arguments.out)
+    heading = audited(arguments.label, arguments.test_set, images)
+    save(protocol_heat_map(measured, CHOICES, heading), arguments.out)
 
 
 run(main)

@@ -8,6 +8,7 @@ import numpy as np
 
 from rssr.base.errors import UserError, nearest
 from rssr.base.files import read_csv, read_image
+from rssr.base.images import box_of
 from rssr.render.choice import differing
 from rssr.render.figures.images import Sample
 
@@ -49,7 +50,10 @@ def samples(
     for image, square in squares:
         small, large = (read_image(path.parent / f"{image}.png") for path in (lr, hr))
         by_model = {name: read_image(folder / f"{image}.png") for name, folder in folders.items()}
-        box = _configured_box(image, large, square) if square else _differing_box(large, [*by_model.values()], side)
+        if square:
+            box = box_of("figures.crops", square, image, large.shape[1], large.shape[0])
+        else:
+            box = _differing_box(large, [*by_model.values()], side)
         found.append(Sample(image, small, large, by_model, box))
     return found
 
@@ -71,14 +75,3 @@ def _differing_box(hr: np.ndarray, srs: Sequence[np.ndarray], side: int) -> tupl
     windows = sums[:, side:, side:] - sums[:, :-side, side:] - sums[:, side:, :-side] + sums[:, :-side, :-side]
     top, left = np.unravel_index(np.argmax(np.ptp(windows, axis=0)), windows.shape[1:])
     return int(left), int(top), int(left) + side, int(top) + side
-
-
-def _configured_box(image: str, hr: np.ndarray, square: Sequence[int]) -> tuple[int, int, int, int]:
-    """(left, top, right, bottom) of a configured square, (left, top, side); UserError if it exceeds the image."""
-    left, top, side = square
-    if left + side > hr.shape[1] or top + side > hr.shape[0]:
-        raise UserError(
-            f"figures.crops: the square {list(square)} leaves the image {image} of {hr.shape[1]}x{hr.shape[0]} pixels",
-            "give [left, top, side] within it",
-        )
-    return left, top, left + side, top + side
