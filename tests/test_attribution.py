@@ -94,7 +94,9 @@ def test_the_part_around_a_square():
     assert torch.equal(part, lr[:, 8:, :12]) and box == (0, 40, 8, 48)
     part, box = cut_around("a", lr, (112, 0, 8), 99, 4)
     assert torch.equal(part, lr) and box == (112, 0, 120, 8)
-    with pytest.raises(UserError, match=r"analysis.square: the square \[113, 0, 8\] leaves the image a of 120x80 pixels"):
+    with pytest.raises(
+        UserError, match=r"analysis.square: the square \[113, 0, 8\] leaves the image a of 120x80 pixels"
+    ):
         cut_around("a", lr, (113, 0, 8), 12, 4)
     with pytest.raises(UserError, match="a square of 60 SR pixels is larger than the part of 8 LR pixels"):
         cut_around("a", lr, (0, 0, 60), 8, 4)

@@ -15,7 +15,8 @@ from rssr.models.hsenet import HSENet, NonLocal
 from rssr.models.layers import from_windows, upsampling, windows
 from rssr.models.registry import build
 from rssr.models.transenet import TransENet
-from rssr.models.ttst import TTST, TopKChannelAttention, relative_positions
+from rssr.models.ttst import TTST
+from rssr.models.ttst.layers import TopKChannelAttention, relative_positions
 
 NETWORKS = {"hsenet": HSENet, "transenet": TransENet, "ttst": TTST}
 SMALL = {

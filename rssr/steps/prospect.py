@@ -146,6 +146,9 @@ def _room(plan: Plan, name: str) -> dict[str, str]:
 
 def _jobs(files: Sequence[Path]) -> Rows:
     """The number of jobs by rule, as a dry run counts them."""
+    # Read from the table that Snakemake 9 prints, since it offers no better: --summary lists files, not jobs; --d3dag
+    # lists all jobs, whether they need to run or not, and gives up at 10 000; the event of its log with these numbers
+    # reaches only plugins that are installed as packages; in this process, the Snakefile would take over sys.argv.
     command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile"), "--dry-run", "--quiet", "rules"]
     command += ["--cores", "1", "--configfile", *map(str, files)]
     result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
