@@ -80,9 +80,8 @@ class Run:
         """Checksums of what must be the same in every run: weights, scores, tables and images."""
         found = {}
         for pattern in ("scores/**/*.csv", "tables/**/*.*", "data/**/*.*g", "sr/**/*.png", "weights/**/*.safetensors"):
-            found |= {
-                str(path.relative_to(self.folder)): sha256(path) for path in self.folder.glob(f"results/{pattern}")
-            }
+            paths = self.folder.glob(f"results/{pattern}")
+            found |= {str(path.relative_to(self.folder)): sha256(path) for path in paths}
         return found
 
 
@@ -206,17 +205,14 @@ class Faults:
             "a checkpoint of a training": (str(checkpoint.relative_to(self.run.folder)), WEIGHTS),
         }
         for what, (damaged, reader) in kinds.items():
-            for how, change in {
-                "one wrong bit": _flipped,
-                "cut in half": lambda content: content[: len(content) // 2],
-            }.items():
+            for how, change in (("one wrong bit", _flipped), ("cut in half", _halved)):
                 path = self.run.folder / damaged
                 stat = path.stat()
                 path.write_bytes(change(path.read_bytes()))
                 os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # as a disk fails, without a word
                 self.run.without(reader)
                 outputs = [self.run.finish()[1]]
-                if f"{damaged}" in outputs[0] and "delete it and run again" in outputs[0]:
+                if damaged in outputs[0] and "delete it and run again" in outputs[0]:
                     path.unlink(missing_ok=True)
                 self.note(f"{what}: {how}", outputs, self.run, self.expected)
 
@@ -247,6 +243,10 @@ def _flipped(content: bytes) -> bytes:
     return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
 
 
+def _halved(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
 @contextmanager
 def _memory(folder: Path, size: str) -> Iterator[Callable[[str], None]]:
     """A file system in memory at a folder; what changes its options."""
@@ -259,15 +259,8 @@ def _memory(folder: Path, size: str) -> Iterator[Callable[[str], None]]:
 
 
 ROOT_ONLY = ("a_full_disk", "a_read_only_folder")
-TRIED = (
-    "damage",
-    "two_at_once",
-    "the_clock_jumps",
-    "a_child_dies",
-    *ROOT_ONLY,
-    "kills_of_a_training",
-    "kills_of_the_run",
-)
+KILLS = ("kills_of_a_training", "kills_of_the_run")
+TRIED = ("damage", "two_at_once", "the_clock_jumps", "a_child_dies", *ROOT_ONLY, *KILLS)
 
 
 def table(rows: list[dict]) -> str:
@@ -294,9 +287,8 @@ def main() -> None:
                 continue
             getattr(faults, name)()
             # After each, so that an interrupted command leaves what it has found.
-            write_json(
-                arguments.out, made_by(rows=faults.rows, left_out=left_out, seconds_of_a_run=round(faults.seconds))
-            )
+            found = made_by(rows=faults.rows, left_out=left_out, seconds_of_a_run=round(faults.seconds))
+            write_json(arguments.out, found)
     if arguments.table:
         head, mark, rest = arguments.table.read_text(encoding="utf-8").partition("<!-- faults -->\n")
         text = f"{head}{mark}{table(faults.rows)}\n{rest[rest.index('<!-- end -->') :]}"

@@ -95,3 +95,70 @@ def _planner(finished):
 def planned(finished, _planner, tmp_path) -> Project:
     """The finished project itself, for dry runs only."""
     return Project(finished, tmp_path, _planner)
+
+
+@pytest.fixture(scope="session")
+def rendered(tmp_path_factory) -> Path:
+    """A folder with a fake run and its report; not to be changed."""
+    from fake_report import write_fake_run
+
+    folder = tmp_path_factory.mktemp("fake")
+    write_fake_run(folder)
+    return folder
+
+
+@pytest.fixture
+def fake(rendered, tmp_path, monkeypatch) -> Path:
+    """A copy of the fake run, from which the test runs."""
+    shutil.copytree(rendered, tmp_path / "fake")
+    monkeypatch.chdir(tmp_path / "fake")
+    return tmp_path / "fake"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium, without a window."""
+    from playwright.sync_api import sync_playwright
+
+    names = ("chromium", "chromium-browser", "google-chrome")
+    executable = next(filter(None, map(shutil.which, names)), None)
+    if executable is None:
+        pytest.skip(f"none of {', '.join(names)} is installed")
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        browser = playwright.chromium.launch(executable_path=executable, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(browser, rendered):
+    """A function that opens the report; in the end nothing was complained of and nothing was asked for outside it."""
+    folder, complaints, contexts = rendered / "results/report", [], []
+
+    def open_page(width: int = 1024, theme: str = "light"):
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url}"))
+        inside = (folder.as_uri(), "data:")
+        page.on(
+            "request", lambda request: request.url.startswith(inside) or complaints.append(f"outside: {request.url}")
+        )
+        page.goto((folder / "index.html").as_uri())
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def images(tmp_path) -> Path:
+    """Prepared images to train on."""
+    from small_training import three_images
+
+    return three_images(tmp_path)

@@ -1,6 +1,8 @@
 """Objects of the plan for tests that need one and do not care which."""
 
+import torch
 import yaml
+from torch import nn
 
 from rssr.base import ROOT
 from rssr.plan.plan import Plan
@@ -28,3 +30,22 @@ def a_test_set(dataset: str = "tiny", scale: int = 4, degradation: str = "bicubi
         "redistributable": True,
     }
     return TestSet(dataset, scale, degradation, **(fields | changes))
+
+
+class Call(nn.Module):
+    """A function as a network, so that it can be traced."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
+
+
+def conv():
+    return torch.nn.Sequential(torch.nn.Conv2d(3, 48, 3, padding=1), torch.nn.PixelShuffle(4))
+
+
+def same(network, state):
+    return all(torch.equal(value, state[name]) for name, value in network.state_dict().items())

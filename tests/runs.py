@@ -8,6 +8,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -18,6 +19,15 @@ import yaml
 from rssr.base import ROOT
 
 WEIGHTS = "results/weights/{}/synthetic/x4/seed10.safetensors"  # of a model that is trained
+RENDERINGS = {
+    *("render_quality", "render_significance", "render_complexity", "render_quality_cost", "render_qualitative"),
+    *("render_classes", "render_side_by_side", "render_ablation", "render_training", "render_training_curves"),
+    *("render_aggregation", "render_distributions", "render_win_rate", "render_spectra"),
+    *("render_audit", "write_provenance", "render_report"),
+}
+MEASUREMENTS = {"upscale_images", "score_images", "measure_spectrum", "profile_model"}
+SR = "results/sr/synthetic/x4-bicubic"
+IMAGE = f"{SR}/edsr_test/seed10/test_0_x0_y0.png"
 
 
 @contextmanager
@@ -100,3 +110,18 @@ class Project:
         finally:
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
             before.rename(path)
+
+
+def rules(jobs):
+    """The rules of some jobs, see Project.jobs()."""
+    return {rule for rule, _ in jobs}
+
+
+def models(jobs):
+    """Rule -> the models that it runs for."""
+    found = defaultdict(set)
+    for rule, wildcards in jobs:
+        for name, value in (part.split("=") for part in wildcards.split(", ") if part):
+            if name in ("model", "measured"):
+                found[rule].add(value)
+    return found

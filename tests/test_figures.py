@@ -13,21 +13,17 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from PIL import Image
 
-from rssr.base.errors import UserError
-from rssr.base.files import write_csv, write_image
 from rssr.metrics.protocol import CHOICES
 from rssr.metrics.spectra import frequencies
 from rssr.models.registry import build
-from rssr.render.choice import differing, differing_and_even, disagreement
 from rssr.render.figures.architecture import architecture
 from rssr.render.figures.cost import mlstm_growth, quality_cost
 from rssr.render.figures.images import Sample, qualitative
 from rssr.render.figures.networks import Attribution, attribution_maps, feature_maps
 from rssr.render.figures.protocol import protocol_heat_map
-from rssr.render.figures.samples import samples
 from rssr.render.figures.scores import distributions, win_rate
 from rssr.render.figures.spectra import spectra
-from rssr.render.figures.style import HEIGHT, WIDTH, log_ticks, logarithmic, save, style_of, wrapped
+from rssr.render.figures.style import HEIGHT, WIDTH, save
 from rssr.render.figures.training import training_curves
 from rssr.steps.architecture import describe
 from rssr.steps.inside import dissected, shown_arrbs
@@ -199,13 +195,6 @@ def test_the_same_drawing_has_the_same_bytes_and_its_fonts(name, tmp_path):
         assert image.size == pytest.approx([300 / 72 * side for side in points], abs=1)
 
 
-def test_methods_look_different_and_nobody_looks_as_hr():
-    looks = [style_of(index) for index in range(30)]
-    assert len({(look["color"], look["marker"]) for look in looks}) == 30
-    assert len({(look["color"], look["linestyle"]) for look in looks}) == 30
-    assert "black" not in {look["color"] for look in looks}
-
-
 def test_a_cost_of_zero_is_shown_as_zero(monkeypatch):
     case = Case(4)
     figure = FIGURES["quality_cost"](case)
@@ -302,95 +291,3 @@ def test_a_page_with_no_room_shows_fewer_images():
     crops = {count: len(FIGURES["qualitative"](Case(count)).axes) for count in (2, 12)}
     assert crops == {2: 3 * (1 + 2 * 3) + 1, 12: 1 * (1 + 2 * 13) + 1}
     plt.close("all")
-
-
-def test_images_where_methods_differ_most_come_from_different_sources():
-    apart = [5, 4, 3, 2, 1]
-    scores = np.array([np.zeros(5), apart])
-    assert differing(scores, list("aabbc"), 3) == [0, 2, 4]
-    assert differing(scores, list("aabbc"), 4) == [0, 2, 4, 1]
-    assert differing(scores, list("aaaaa"), 2) == [0, 1]
-    scores[1, 0] = np.nan
-    assert differing(scores, list("abcde"), 9) == [1, 2, 3, 4, 0]
-
-
-def test_half_of_the_images_are_those_where_methods_differ_most():
-    scores = np.array([[0.0, 0, 0, 0, 0, 0, np.nan, 9], [0.0, 3, 0, 0, 0, 5, 1, 9]])
-    assert disagreement(scores).tolist() == [0, 3, 0, 0, 0, 5, -1, 0]
-    assert differing_and_even(scores, 4) == [0, 1, 5, 7]  # 5 and 1 differ most; 0 and 7 are the ends of the others
-    assert differing_and_even(scores, 8) == differing_and_even(scores, 100) == list(range(8))
-    assert differing_and_even(scores, 1) == [5]
-
-
-def test_an_image_without_a_score_comes_last():
-    assert disagreement(np.array([[np.inf, np.inf, np.nan], [np.inf, 1, 0]])).tolist()[::2] == [-1, -1]
-    assert differing(np.array([[np.nan, 0.0, 0], [1, 0, 2]]), list("abc"), 3) == [2, 1, 0]
-
-
-@pytest.fixture
-def tested(tmp_path):
-    """The manifests of a test set of two images, one of each source image, and of two methods' SR images of it."""
-    hr = np.full((40, 60, 3), 100, np.uint8)
-    one, other = hr.copy(), hr.copy()
-    one[5:15, 30:40] = 120
-    one[30:35, 5:10] = other[30:35, 5:10] = 255  # both are as wrong
-    for image in "ab":
-        write_image(tmp_path / f"HR-x4/{image}.png", hr)
-        write_image(tmp_path / f"LR/{image}.png", np.ascontiguousarray(hr[::4, ::4]))
-        for replicate in ("seed1", "seed2"):  # in the folders of which other images than the first one's lie
-            shift = 7 * (replicate == "seed2")
-            write_image(tmp_path / f"one/{replicate}/{image}.png", np.roll(one, shift, 1))
-        write_image(tmp_path / f"other/0/{image}.png", other)
-    write_csv(tmp_path / "HR-x4/manifest.csv", [{"image": image, "source": f"of_{image}"} for image in "ab"])
-    write_csv(tmp_path / "LR/manifest.csv", [{"image": image} for image in "ab"])
-    for name, replicates in (("one", ("seed1", "seed2")), ("other", ("0",))):
-        rows = [{"image": image, "replicate": replicate} for replicate in replicates for image in "ab"]
-        write_csv(tmp_path / name / "manifest.csv", rows)
-    srs = {name: tmp_path / name / "manifest.csv" for name in ("one", "other")}
-    return tmp_path / "HR-x4/manifest.csv", tmp_path / "LR/manifest.csv", srs
-
-
-SCORES = [[30.0, 30.0], [30.0, 31.0]]  # of both methods: they differ on the second image
-
-
-def test_the_square_where_methods_differ_most(tested):
-    (shown,) = samples(*tested, SCORES, [], 1, 10)
-    assert (shown.name, shown.box) == ("b", (30, 5, 40, 15))
-    assert (shown.srs["one"][5:15, 30:40] == 120).all(), "of the first replicate"
-    assert [found.name for found in samples(*tested, SCORES, [], 9, 10)] == ["b", "a"]
-    left, top, right, bottom = samples(*tested, SCORES, [], 1, 99)[0].box
-    assert (top, bottom, right - left) == (0, 40, 40), "no larger than the image"
-
-
-def test_a_configured_square_must_lie_in_the_image(tested):
-    def asked(image, square):
-        return samples(*tested, SCORES, [{"image": image, "square": square}], 1, 10)
-
-    (shown,) = asked("a", (20, 0, 40))
-    assert (shown.name, shown.box) == ("a", (20, 0, 60, 40))
-    with pytest.raises(UserError, match=r"figures.crops: the square \[21, 0, 40\] leaves the image a of 60x40 pixels"):
-        asked("a", (21, 0, 40))
-    with pytest.raises(UserError, match="figures.crops: the test set has no image 'aa'"):
-        asked("aa", (0, 0, 10))
-
-
-def test_ticks_of_a_logarithmic_axis():
-    figure, axis = plt.subplots()
-    logarithmic(axis.xaxis, [1e-6, 1e7])
-    axis.set_xticks([1e-6, 2e-5, 0.0001, 0.02, 1, 50000, 1e5, 3e7])
-    labels = [label.get_text() for label in axis.get_xticklabels()]
-    assert labels == ["10⁻⁶", "2·10⁻⁵", "0.0001", "0.02", "1", "50000", "10⁵", "3·10⁷"]
-    plt.close(figure)
-    assert log_ticks(0.8, 1200) == [1, 10, 100, 1000]
-    assert log_ticks(0.9, 12) == [1, 2, 5, 10]
-    assert log_ticks(0.11, 0.46) == [0.2, 0.3]
-    for low, high in ((1e-9, 1e9), (1.01, 4.1), (0.021, 0.084), (3, 13), (1e-3, 0.9), (1.1, 99), (4.9, 210)):
-        ticks = log_ticks(low, high)
-        assert 2 <= len(ticks) <= 5 and low <= ticks[0] < ticks[-1] <= high
-
-
-def test_texts_are_broken_where_they_do_not_fit():
-    assert wrapped("Bicubic", 2) == "Bicubic"
-    assert wrapped("two words", 0.4).split("\n") == ["two", "words"]
-    assert "".join(wrapped("W" * 40, 1).split("\n")) == "W" * 40
-    assert wrapped("", 1) == ""

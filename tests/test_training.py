@@ -1,69 +1,22 @@
 """The training loop: schedules by closed form, and a broken run that ends with the same bytes as an unbroken one."""
 
-import json
 import math
-import random
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 import torch
 from pydantic import ValidationError
+from small_training import CPU, ENTRY, Dropping, patches_of, recipe, trainer
 
-from rssr.base import ROOT
 from rssr.base.errors import UserError
-from rssr.base.files import sha256, write_image
 from rssr.base.images import read_tensor
 from rssr.base.resampling import to_uint8
-from rssr.base.tensors import read_weights
-from rssr.config.models import Recipe
-from rssr.datasets.folder import data_set
-from rssr.datasets.prepare import prepare_hr, prepare_lr
 from rssr.metrics.fidelity import psnr
 from rssr.models.registry import build
 from rssr.models.upscaler import Upscaler
 from rssr.steps.checkpoints import Checkpoints
-from rssr.steps.distributed import Team
 from rssr.steps.patches import Ahead, DevicePatches, Patches
 from rssr.steps.training import Trainer, learning_rate
 from rssr.steps.validation import Validation
-
-CPU = torch.device("cpu")
-ENTRY = {"arch": "lstmconvsr", "args": {"channels": 8, "groups": [1], "arrbs": 1, "tail": "light"}, "scale": 4}
-
-
-def recipe(**changes):
-    content = {"iterations": 8, "batch": 2, "patch": 8, "optimiser": {"lr": 1e-3}, "ema": 0.9, "checkpoint_every": 2}
-    seed = {"seed": changes.pop("seed", 10)}  # of the replicate, as the job gives it
-    return Recipe.model_validate(content | {"log_every": 3, "clip": 1.0} | changes).model_dump(mode="json") | seed
-
-
-@pytest.fixture
-def images(tmp_path):
-    """results/data/{dataset}/train of three images of random squares, which a network can learn."""
-    for name, width in zip("abc", (8, 8, 9), strict=True):
-        squares = np.random.default_rng(ord(name)).integers(0, 256, (6, width, 3), dtype=np.uint8)
-        pixels = np.kron(squares, np.ones((8, 8, 1), np.uint8))
-        write_image(tmp_path / f"own/{name}.png", pixels)
-    own = data_set(str(tmp_path / "own"), {"train": "*"})
-    prepare_hr(own, tmp_path, "train", None, tmp_path / "train/HR-x4", 1)
-    prepare_lr(tmp_path / "train/HR-x4", tmp_path / "train/LR/x4-bicubic", "bicubic", 4, 1)
-    return tmp_path / "train"
-
-
-def trainer(images, folder, settings, network=None):
-    torch.manual_seed(settings["seed"])
-    network = network or build(ENTRY).train()
-    return Trainer(network, settings, patches_of(images, settings), Checkpoints(folder, settings), CPU)
-
-
-def patches_of(images, settings):
-    return Patches(images / "HR-x4", images / "LR/x4-bicubic", 4, settings)
 
 
 def test_schedules():
@@ -149,64 +102,6 @@ def test_shares_make_up_the_batch(images, way):
         assert torch.equal(torch.stack(parts, 1).flatten(0, 1), whole)
 
 
-class Dropping(torch.nn.Module):
-    """A network that draws random numbers while it trains."""
-
-    def __init__(self, share=0.3):
-        super().__init__()
-        torch.manual_seed(1)
-        layers = torch.nn.Conv2d(3, 48, 3, padding=1), torch.nn.Dropout(share), torch.nn.PixelShuffle(4)
-        self.layers = torch.nn.Sequential(*layers)
-
-    def forward(self, x):
-        return self.layers(x)
-
-
-@pytest.mark.parametrize("network", [lambda: None, Dropping], ids=["lstmconvsr", "dropout"])
-def test_a_broken_run_resumes_exactly(images, tmp_path, network):
-    whole = trainer(images, tmp_path / "whole", recipe(), network())
-    expected = whole.run()
-
-    broken = trainer(images, tmp_path / "broken", recipe(), network())
-    batches = broken.batches
-
-    def interrupted(iteration):
-        if iteration == 5:
-            raise KeyboardInterrupt
-        return batches(iteration)
-
-    broken.batches = interrupted
-    with pytest.raises(KeyboardInterrupt):
-        broken.run()
-    resumed = trainer(images, tmp_path / "broken", recipe(), network())
-    assert resumed.done == 4
-    weights = resumed.run()
-    assert all(torch.equal(weights[name], expected[name]) for name in expected)
-    assert resumed.curve == whole.curve
-    assert [row["iteration"] for row in whole.curve] == [3, 6, 8]
-    assert trainer(images, tmp_path / "whole", recipe(), network()).done == 8  # a finished run is not trained again
-
-
-def test_it_resumes_on_another_number_of_cores_and_keeps_both(images, tmp_path):
-    first = trainer(images, tmp_path, recipe(), Dropping())
-    first.run()
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(before + 1)
-        resumed = trainer(images, tmp_path, recipe(), Dropping())
-        assert (resumed.done, resumed.threads) == (8, [before, before + 1])
-    finally:
-        torch.set_num_threads(before)
-
-
-def test_a_checkpoint_of_another_recipe_is_not_resumed(images, tmp_path):
-    first = trainer(images, tmp_path, recipe())
-    first.done = 2
-    first._save()
-    assert trainer(images, tmp_path, recipe()).done == 2
-    assert trainer(images, tmp_path, recipe(batch=3)).done == 0
-
-
 def test_average_follows_the_weights(images, tmp_path):
     averaged = trainer(images, tmp_path, recipe(iterations=1, ema=0.9))
     start = {name: value.clone() for name, value in averaged.weights.items()}
@@ -270,105 +165,9 @@ def test_a_loss_that_explodes_is_named(images, tmp_path):
         run.run()
 
 
-def test_a_state_that_is_not_finite_is_never_saved(images, tmp_path):
-    """The loss before a broken step is finite: the weights are looked at as well."""
-    run = trainer(images, tmp_path, recipe())
-    step, weight = run.optimiser.step, next(run.network.parameters())
-
-    def broken():
-        step()
-        if run.done == 3:
-            weight.data.fill_(float("inf"))
-
-    run.optimiser.step = broken
-    with pytest.raises(UserError, match="weights are not finite at iteration 4"):
-        run.run()
-    assert trainer(images, tmp_path, recipe()).done == 2
-
-
 def test_patches_larger_than_an_image_are_refused(images):
     with pytest.raises(UserError, match="a.png has a side below the recipe's patch of 16 pixels: lower"):
         patches_of(images, recipe(patch=16))
-
-
-@pytest.mark.parametrize("harm", [lambda content: content[:-100], lambda content: content[:200] + b"x" + content[201:]])
-def test_a_damaged_checkpoint_falls_back_to_the_one_before(images, tmp_path, harm, capsys):
-    whole = trainer(images, tmp_path, recipe())
-    expected = whole.run()
-    newest = whole.checkpoints.newest
-    newest.write_bytes(harm(newest.read_bytes()))
-    resumed = trainer(images, tmp_path, recipe())
-    assert resumed.done == 6 and "is damaged: training resumes from the state before it" in capsys.readouterr().out
-    weights = resumed.run()
-    assert all(torch.equal(weights[name], expected[name]) for name in expected) and resumed.curve == whole.curve
-    assert trainer(images, tmp_path, recipe()).done == 8
-
-
-def test_a_full_disk_loses_the_newest_state_only(images, tmp_path, monkeypatch):
-    run, unlimited = trainer(images, tmp_path, recipe()), Path.open
-
-    def opened(path, mode="r", *arguments, **options):
-        full = mode == "wb" and run.done == 6
-        return unlimited(Path("/dev/full") if full else path, mode, *arguments, **options)
-
-    monkeypatch.setattr(Path, "open", opened)
-    with pytest.raises(OSError, match="No space left") as error:
-        run.run()
-    assert error.value.filename == str(run.checkpoints.newest)
-    assert {path.name for path in tmp_path.glob("*.checkpoint")} == {
-        run.checkpoints.newest.name,
-        run.checkpoints.before.name,
-    }
-    assert trainer(images, tmp_path, recipe()).done == 4
-
-
-def script(images, settings, weights, devices=1):
-    """How to start the script, for subprocess."""
-    small = {"num_in_ch": 3, "num_out_ch": 3, "num_feat": 4, "num_block": 1, "upscale": 4}
-    command = [sys.executable, str(ROOT / "workflow/scripts/train_model.py"), "--seed", "10", "--device", "cpu"]
-    command += ["--model", json.dumps({"arch": "basicsr:EDSR", "args": small, "scale": 4})]
-    command += ["--recipe", json.dumps(settings), "--hr-dir", images / "HR-x4", "--lr-dir", images / "LR/x4-bicubic"]
-    command += ["--devices", str(devices), "--weights", weights]
-    return {"args": command, "env": {"PYTHONPATH": str(ROOT)}, "text": True}
-
-
-def newer(path, begun):
-    try:
-        return path.stat().st_mtime > begun
-    except FileNotFoundError:  # replaced meanwhile
-        return False
-
-
-def stopped(start, weights, number):
-    """The process, and what it said, after a signal soon after its first checkpoint."""
-    with subprocess.Popen(**start, stderr=subprocess.PIPE) as process:
-        begun = time.time()
-        while not any(newer(path, begun) for path in weights.parent.glob("checkpoints/[!.]*")):
-            time.sleep(0.005)
-        time.sleep(random.uniform(0, 0.1))
-        process.send_signal(number)
-        return process, process.stderr.read()
-
-
-@pytest.mark.slow
-def test_the_script_ends_with_the_same_bytes_however_often_it_is_killed(images, tmp_path):
-    """By signals at random moments; SIGKILL loses what came after the last checkpoint, the others nothing."""
-    settings = recipe(iterations=400, checkpoint_every=5, log_every=100)
-    digests = []
-    for name, signals in (("one", []), ("two", [signal.SIGKILL, signal.SIGTERM, signal.SIGUSR1])):
-        weights = tmp_path / name / "w.safetensors"
-        start = script(images, settings, weights)
-        for number in signals:
-            process, told = stopped(start, weights, number)
-            assert process.returncode == (-number if number == signal.SIGKILL else 1), told
-            assert number == signal.SIGKILL or f"{number.name} after iteration" in told
-        result = subprocess.run(**start, capture_output=True)
-        assert result.returncode == 0, result.stderr
-        assert ("resumed after iteration" in result.stdout) == bool(signals)
-        digests.append(sha256(weights))
-        assert list(pd.read_csv(weights.with_suffix(".csv"))["iteration"]) == [100, 200, 300, 400]
-        assert json.loads(weights.with_suffix(".json").read_text())["sha256"] == digests[-1]
-    assert digests[0] == digests[1]
 
 
 def test_an_output_of_another_kind_names_the_images(images, tmp_path):
@@ -379,30 +178,3 @@ def test_an_output_of_another_kind_names_the_images(images, tmp_path):
     network = Upscaler(torch.nn.Sequential(torch.nn.Conv2d(3, 3, 1), Pair()))
     with pytest.raises(UserError, match=r"iteration 1, on images [abc](, [abc])?: Sequential returned a tuple"):
         trainer(images, tmp_path / "checkpoints", recipe(), network).run()
-
-
-@pytest.mark.slow
-def test_two_processes_train_what_one_does_and_resume_exactly(images, tmp_path):
-    """One and two have their own checkpoints; what two resume has the bytes of an unbroken run of two."""
-    settings, weights = recipe(iterations=150, batch=4, checkpoint_every=5, log_every=1), tmp_path / "a/w.safetensors"
-    process, told = stopped(script(images, settings, weights, 2), weights, signal.SIGTERM)
-    assert process.returncode == 1 and told.count("SIGTERM after iteration") == 1, told
-    found = []
-    for devices, path, resumed in ((1, weights, False), (2, weights, True), (2, tmp_path / "b/w.safetensors", False)):
-        result = subprocess.run(**script(images, settings, path, devices), capture_output=True)
-        assert result.returncode == 0 and result.stdout.count("resumed after iteration") == resumed, result.stderr
-        assert json.loads(path.with_suffix(".json").read_text())["devices"] == devices
-        found.append((sha256(path), pd.read_csv(path.with_suffix(".csv")), read_weights(path)))
-    (_, one, alone), (digest, two, shared), (unbroken, whole, _) = found
-    assert digest == unbroken and two.equals(whole)
-    assert len(one) == 150 and (one["loss"] - two["loss"]).abs().max() < 1e-5
-    torch.testing.assert_close(shared, alone, rtol=1e-3, atol=1e-4)
-
-
-def test_what_would_depend_on_devices_is_refused(images, tmp_path):
-    with pytest.raises(ValidationError, match="a `batch` of 4 cannot be shared equally by 3 `devices`"):
-        recipe(batch=4, devices=3)
-    network = torch.nn.Sequential(torch.nn.Conv2d(3, 3, 1), torch.nn.BatchNorm2d(3))
-    parts = patches_of(images, recipe()), Checkpoints(tmp_path, []), CPU
-    with pytest.raises(UserError, match="train this network with `devices: 1`"):
-        Trainer(network, recipe(), *parts, team=Team(0, 2))

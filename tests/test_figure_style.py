@@ -1,0 +1,34 @@
+"""Colours, axes and texts that all figures share."""
+
+import matplotlib.pyplot as plt
+
+from rssr.render.figures.style import log_ticks, logarithmic, style_of, wrapped
+
+
+def test_methods_look_different_and_nobody_looks_as_hr():
+    looks = [style_of(index) for index in range(30)]
+    assert len({(look["color"], look["marker"]) for look in looks}) == 30
+    assert len({(look["color"], look["linestyle"]) for look in looks}) == 30
+    assert "black" not in {look["color"] for look in looks}
+
+
+def test_ticks_of_a_logarithmic_axis():
+    figure, axis = plt.subplots()
+    logarithmic(axis.xaxis, [1e-6, 1e7])
+    axis.set_xticks([1e-6, 2e-5, 0.0001, 0.02, 1, 50000, 1e5, 3e7])
+    labels = [label.get_text() for label in axis.get_xticklabels()]
+    assert labels == ["10⁻⁶", "2·10⁻⁵", "0.0001", "0.02", "1", "50000", "10⁵", "3·10⁷"]
+    plt.close(figure)
+    assert log_ticks(0.8, 1200) == [1, 10, 100, 1000]
+    assert log_ticks(0.9, 12) == [1, 2, 5, 10]
+    assert log_ticks(0.11, 0.46) == [0.2, 0.3]
+    for low, high in ((1e-9, 1e9), (1.01, 4.1), (0.021, 0.084), (3, 13), (1e-3, 0.9), (1.1, 99), (4.9, 210)):
+        ticks = log_ticks(low, high)
+        assert 2 <= len(ticks) <= 5 and low <= ticks[0] < ticks[-1] <= high
+
+
+def test_texts_are_broken_where_they_do_not_fit():
+    assert wrapped("Bicubic", 2) == "Bicubic"
+    assert wrapped("two words", 0.4).split("\n") == ["two", "words"]
+    assert "".join(wrapped("W" * 40, 1).split("\n")) == "W" * 40
+    assert wrapped("", 1) == ""
