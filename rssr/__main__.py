@@ -37,27 +37,7 @@ def main() -> None:
             default=[ROOT / f"config/{name}.yaml" for name in ("config", "paper", "zoo", "pretrained")],
             help="configuration files, as for `snakemake --configfile`; by default all that the suite knows",
         )
-    upscale.add_argument("image", type=Path, help="GeoTIFF, PNG, JPEG and others, any size")
-    upscale.add_argument("--model", required=True, help="a name that `python -m rssr models` lists")
-    upscale.add_argument("-o", "--out", type=Path, required=True, help=".tif keeps the georeferencing; or .png")
-    upscale.add_argument(
-        "--tile", type=int, nargs=2, metavar=("SIZE", "OVERLAP"), help="of the input; the entry's, or 256 32"
-    )
-    upscale.add_argument(
-        "--bands",
-        type=int,
-        nargs="+",
-        metavar="BAND",
-        help="which bands are red, green and blue, from 1; more are upscaled by threes, the rest as gray",
-    )
-    upscale.add_argument(
-        "--stretch",
-        type=float,
-        nargs=2,
-        metavar=("LOW", "HIGH"),
-        help="values that become black and white, for other than 8 bits; the output keeps the input's units",
-    )
-    upscale.add_argument("--overwrite", action="store_true", help="the output may exist, or be the input")
+    _add_upscale(upscale)
     for command in (upscale, export):
         command.add_argument("--scale", type=int, help="where the configuration has several; the first by default")
     devices.add_options(upscale, threads=torch.get_num_threads())
@@ -93,6 +73,30 @@ def main() -> None:
         "partitions": _partitions,
     }
     called[arguments.command](arguments)
+
+
+def _add_upscale(upscale: argparse.ArgumentParser) -> None:
+    upscale.add_argument("image", type=Path, help="GeoTIFF, PNG, JPEG and others, any size")
+    upscale.add_argument("--model", required=True, help="a name that `python -m rssr models` lists")
+    upscale.add_argument("-o", "--out", type=Path, required=True, help=".tif keeps the georeferencing; or .png")
+    upscale.add_argument(
+        "--tile", type=int, nargs=2, metavar=("SIZE", "OVERLAP"), help="of the input; the entry's, or 256 32"
+    )
+    upscale.add_argument(
+        "--bands",
+        type=int,
+        nargs="+",
+        metavar="BAND",
+        help="which bands are red, green and blue, from 1; more are upscaled by threes, the rest as gray",
+    )
+    upscale.add_argument(
+        "--stretch",
+        type=float,
+        nargs=2,
+        metavar=("LOW", "HIGH"),
+        help="values that become black and white, for other than 8 bits; the output keeps the input's units",
+    )
+    upscale.add_argument("--overwrite", action="store_true", help="the output may exist, or be the input")
 
 
 def _add_plan(commands: argparse._SubParsersAction) -> None:
