@@ -4,14 +4,12 @@ PYTHONPATH=. python benchmarks/fidelity.py [--out results/reference]
 """
 
 import argparse
-import statistics
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
+from timing import medians
 
 import rssr.models.basicsr_import  # noqa: F401, mends basicsr, so before it
 from rssr.base.files import write_json
@@ -44,7 +42,7 @@ def main() -> None:
                 "ours": lambda ours=ours, channel=channel: ours(*tensors, CROP, channel).item(),
                 "basicsr": lambda theirs=theirs, options=options: theirs(*bgr, **options),
             }
-            times = medians(calls)
+            times = {who: 1000 * seconds for who, seconds in medians(calls, REPEATS).items()}
             key = f"{name}_{channel}"
             found |= {f"{key}_{who}_ms": value for who, value in times.items()}
             found[f"{key}_ratio"] = times["basicsr"] / times["ours"]
@@ -56,18 +54,6 @@ def main() -> None:
     if arguments.out:
         facts = made_by(fidelity=found, side=SIDE, crop=CROP, repeats=REPEATS, threads=arguments.threads)
         write_json(arguments.out / "fidelity.json", facts)
-
-
-def medians(calls: dict[str, Callable[[], float]]) -> dict[str, float]:
-    """Median milliseconds of each call, turn by turn, after one call that is not counted."""
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for repeat in range(REPEATS + 1):
-        for name, call in calls.items():
-            start = time.perf_counter()
-            call()
-            if repeat:
-                times[name].append(1000 * (time.perf_counter() - start))
-    return {name: statistics.median(values) for name, values in times.items()}
 
 
 if __name__ == "__main__":

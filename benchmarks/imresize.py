@@ -1,14 +1,14 @@
 """MATLAB's imresize: ours against BasicSR 1.4.2's matlab_functions, in one process, turn by turn.
 
-python benchmarks/imresize.py [--out results/reference/imresize.json]
+PYTHONPATH=. python benchmarks/imresize.py [--out results/reference/imresize.json]
 """
 
 import argparse
-import statistics
-import time
+from functools import partial
 from pathlib import Path
 
 import torch
+from timing import medians
 
 import rssr.models.basicsr_import  # noqa: F401, before basicsr
 from rssr.base.files import write_json
@@ -33,18 +33,12 @@ def main() -> None:
     rows = []
     for scale, side in CASES:
         image = torch.rand(3, side, side)
-        times = {"ours": [], "basicsr": []}
+        functions = {"ours": imresize, "basicsr": basicsr_imresize}
         difference = (imresize(image, scale) - basicsr_imresize(image, scale)).abs().max().item()
-        for _ in range(REPEATS):
-            for name, function in (("ours", imresize), ("basicsr", basicsr_imresize)):
-                start = time.perf_counter()
-                function(image, scale)
-                times[name].append((time.perf_counter() - start) * 1000)
-        medians = {f"{name}_ms": statistics.median(values) for name, values in times.items()}
-        ratio = medians["basicsr_ms"] / medians["ours_ms"]
-        rows.append(
-            {"scale": round(scale, 4), "side": side, **medians, "ratio": ratio, "largest_difference": difference}
-        )
+        times = medians({name: partial(function, image, scale) for name, function in functions.items()}, REPEATS)
+        ratio = times["basicsr"] / times["ours"]
+        row = {"scale": round(scale, 4), "side": side} | {f"{name}_ms": 1000 * value for name, value in times.items()}
+        rows.append(row | {"ratio": ratio, "largest_difference": difference})
         print(
             f"x{scale:.4g} of 3x{side}x{side}: {ratio:.1f} times BasicSR's speed, largest difference {difference:.1e}"
         )

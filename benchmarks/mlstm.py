@@ -3,42 +3,16 @@
 PYTHONPATH=. python benchmarks/mlstm.py [--out results/reference]
 """
 
-import argparse
-import statistics
-import time
 from collections.abc import Callable
-from pathlib import Path
 from unittest import mock
 
 import torch
+from timing import measure, medians
 
-from rssr.base.files import write_csv, write_json
-from rssr.base.provenance import made_by
 from rssr.metrics.latency import cpu_peak_mib
 from rssr.models.lstmconvsr import LSTMConvSR, mlstm
 
-REPEATS = 5
 HEADS, WIDTH = 4, 64
-
-
-def main() -> None:
-    """Time and weigh everything in this one process, print and write it."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, help="folder for mlstm_{part}.json, and mlstm_growth.csv for the figure")
-    parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=PARTS, help="the network takes minutes")
-    parser.add_argument("--threads", type=int, default=2)
-    arguments = parser.parse_args()
-    if cpu_peak_mib(lambda: None) is None:
-        parser.error("peak memory can be measured on Linux only")
-    torch.set_num_threads(arguments.threads)
-    torch.manual_seed(0)
-    for part in arguments.parts:
-        found = PARTS[part]()
-        if arguments.out:
-            facts = made_by(**{part: found}, repeats=REPEATS, threads=arguments.threads, precision="float32")
-            write_json(arguments.out / f"mlstm_{part}.json", facts)
-            if part == "growth":
-                write_csv(arguments.out / "mlstm_growth.csv", found)
 
 
 def cell(tokens: int = 4096) -> dict[str, float]:
@@ -54,7 +28,7 @@ def cell(tokens: int = 4096) -> dict[str, float]:
 
     found = {}
     for name, function in (("forward", forward), ("forward_backward", backward)):
-        times = _medians({form: lambda f=function, form=form: f(form) for form in ("chunkwise", "parallel")})
+        times = medians({form: lambda f=function, form=form: f(form) for form in ("chunkwise", "parallel")})
         found |= {f"{name}_{form}_s": value for form, value in times.items()}
         found[f"{name}_ratio"] = times["parallel"] / times["chunkwise"]
         print(f"cell, {tokens} tokens, {name}: chunkwise {found[f'{name}_ratio']:.1f} times faster than parallel")
@@ -76,7 +50,7 @@ def growth() -> list[dict[str, float | str]]:
                     mlstm(*inputs, form=form)
 
             calls = {"forward": forward, "forward_backward": step}
-            row = {"form": form, "tokens": tokens} | {f"{name}_s": value for name, value in _medians(calls).items()}
+            row = {"form": form, "tokens": tokens} | {f"{name}_s": value for name, value in medians(calls).items()}
             row |= {f"{name}_peak_mib": cpu_peak_mib(function) for name, function in calls.items()}
             rows.append(row)
             print(", ".join(f"{key} {value:.4g}" if key != "form" else value for key, value in row.items()))
@@ -107,7 +81,7 @@ def network() -> dict[str, float]:
         "parallel": lambda: call("parallel"),
         "step_by_step": released,
     }
-    times = _medians(calls)
+    times = medians(calls)
     found = {f"{name}_s": value for name, value in times.items()}
     found |= {f"{name}_peak_mib": cpu_peak_mib(function) for name, function in calls.items()}
     found["over_bypassed"] = times["chunkwise"] / times["bypassed"]
@@ -150,19 +124,7 @@ def _inputs(tokens: int) -> list[torch.Tensor]:
     return [torch.randn(shape, requires_grad=True) for shape in shapes]
 
 
-def _medians(calls: dict[str, Callable[[], None]]) -> dict[str, float]:
-    """Median seconds of each call, turn by turn, after one call that is not counted."""
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for repeat in range(REPEATS + 1):
-        for name, function in calls.items():
-            start = time.perf_counter()
-            function()
-            if repeat:
-                times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in times.items()}
-
-
 PARTS: dict[str, Callable] = {"cell": cell, "growth": growth, "network": network}
 
 if __name__ == "__main__":
-    main()
+    measure("mlstm", __doc__, PARTS)

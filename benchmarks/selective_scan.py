@@ -9,47 +9,21 @@ On CUDA, `cuda` is one more part: Triton (and mamba-ssm) against the reference, 
 that reading the inputs and writing the output takes at the memory's full bandwidth.
 """
 
-import argparse
-import statistics
-import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from unittest import mock
 
 import torch
 import torch.nn.functional as F
+from timing import measure, medians
 from torch import Tensor
 
-from rssr.base.files import write_csv, write_json
-from rssr.base.provenance import made_by
 from rssr.metrics.latency import cpu_peak_mib
 from rssr.models.mambairv2 import MambaIRv2, layers, selective_scan
 from rssr.models.mambairv2.selective_scan import backend
 
-REPEATS = 5
 CHANNELS, STATES = 348, 16  # of the base network
 LENGTHS = (4096, 16384, 65536)
-
-
-def main() -> None:
-    """Time and weigh everything in this one process, print and write it."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, help="folder for selective_scan_{part}.json, and selective_scan_growth.csv")
-    parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=PARTS, help="the network takes minutes")
-    parser.add_argument("--threads", type=int, default=2)
-    arguments = parser.parse_args()
-    if cpu_peak_mib(lambda: None) is None:
-        parser.error("peak memory can be measured on Linux only")
-    torch.set_num_threads(arguments.threads)
-    torch.manual_seed(0)
-    for part in arguments.parts:
-        found = PARTS[part]()
-        if arguments.out and found:
-            facts = made_by(**{part: found}, repeats=REPEATS, threads=arguments.threads, precision="float32")
-            write_json(arguments.out / f"selective_scan_{part}.json", facts)
-            if part == "growth":
-                write_csv(arguments.out / "selective_scan_growth.csv", found)
 
 
 def scan(tokens: int = LENGTHS[0]) -> dict[str, float]:
@@ -62,7 +36,7 @@ def scan(tokens: int = LENGTHS[0]) -> dict[str, float]:
     for kind, step in (("forward", _forward), ("forward_backward", _forward_backward)):
         # Automatic differentiation of the last two keeps gigabytes.
         names = list(functions) if step is _forward else [fast, "sequential"]
-        times = _medians({name: partial(step, functions[name], inputs) for name in names})
+        times = medians({name: partial(step, functions[name], inputs) for name in names})
         found |= {f"{kind}_{name}_s": value for name, value in times.items()}
         for other in names[1:]:
             found[f"{kind}_{other}_ratio"] = times[other] / times[fast]
@@ -78,7 +52,7 @@ def growth() -> list[dict[str, float]]:
         inputs = _inputs(tokens)
         steps = {"forward": _forward, "forward_backward": _forward_backward}
         calls = {name: partial(step, selective_scan, inputs) for name, step in steps.items()}
-        row = {"tokens": tokens} | {f"{name}_s": value for name, value in _medians(calls).items()}
+        row = {"tokens": tokens} | {f"{name}_s": value for name, value in medians(calls).items()}
         row |= {f"{name}_peak_mib": cpu_peak_mib(call) for name, call in calls.items()}
         rows.append(row)
         print(", ".join(f"{key} {value:.4g}" for key, value in row.items()))
@@ -99,7 +73,7 @@ def network(side: int = 64) -> dict[str, float]:
         "stepwise": partial(call, stepwise),
         "bypassed": partial(call, lambda u, *_: u),
     }
-    times = _medians(calls)
+    times = medians(calls)
     found = {f"{name}_s": value for name, value in times.items()}
     for other in ("sequential", "stepwise"):
         found[f"{other}_ratio"] = times[other] / times["fast"]
@@ -130,7 +104,7 @@ def cuda(tokens: int = LENGTHS[1]) -> dict[str, float]:
     # Forward reads the inputs and writes y; the backward pass reads them and y's gradient and writes theirs.
     moved = {"forward": whole + inputs[0].nbytes, "forward_backward": 3 * whole + 2 * inputs[0].nbytes}
     for kind, step in (("forward", _forward), ("forward_backward", _forward_backward)):
-        times = _medians({name: partial(step, function, inputs) for name, function in functions.items()})
+        times = medians({name: partial(step, function, inputs) for name, function in functions.items()})
         found |= {f"{kind}_{name}_s": value for name, value in times.items()}
         found[f"{kind}_limit_s"] = moved[kind] / bandwidth
         found[f"{kind}_over_limit"] = times["triton"] / found[f"{kind}_limit_s"]
@@ -195,24 +169,10 @@ def _bandwidth() -> float:
     """Bytes a second that copying one GiB reads and writes on the GPU."""
     source = torch.empty(2**28, device="cuda")
     target = torch.empty_like(source)
-    return 2 * source.nbytes / _medians({"copy": lambda: target.copy_(source)})["copy"]
-
-
-def _medians(calls: dict[str, Callable[[], object]]) -> dict[str, float]:
-    """Median seconds of each call, turn by turn, after one call that is not counted."""
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for repeat in range(REPEATS + 1):
-        for name, function in calls.items():
-            start = time.perf_counter()
-            function()
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
-            if repeat:
-                times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in times.items()}
+    return 2 * source.nbytes / medians({"copy": lambda: target.copy_(source)})["copy"]
 
 
 PARTS: dict[str, Callable] = {"scan": scan, "growth": growth, "network": network, "cuda": cuda}
 
 if __name__ == "__main__":
-    main()
+    measure("selective_scan", __doc__, PARTS)
