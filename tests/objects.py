@@ -49,3 +49,15 @@ def conv():
 
 def same(network, state):
     return all(torch.equal(value, state[name]) for name, value in network.state_dict().items())
+
+
+def check_exports(model):
+    """Exported, compiled and with its channels last a network gives the same; an export leaves nothing behind."""
+    x = torch.rand(2, 3, 13, 18)
+    with torch.no_grad():
+        expected = model(x)
+        torch.testing.assert_close(torch.export.export(model, (x,)).module()(x), expected)
+        torch.testing.assert_close(torch.compile(model, fullgraph=True, backend="aot_eager")(x), expected)
+        last = model.to(memory_format=torch.channels_last)
+        torch.testing.assert_close(last(x.to(memory_format=torch.channels_last)), expected)
+        torch.testing.assert_close(model(x), expected)

@@ -1,5 +1,6 @@
 """Commands that tests run: `python -m rssr` in this process, and a whole workflow that is planned and run again."""
 
+import http.server
 import io
 import json
 import os
@@ -8,9 +9,11 @@ import runpy
 import shutil
 import subprocess
 import sys
+import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -28,6 +31,23 @@ RENDERINGS = {
 MEASUREMENTS = {"upscale_images", "score_images", "measure_spectrum", "profile_model"}
 SR = "results/sr/synthetic/x4-bicubic"
 IMAGE = f"{SR}/edsr_test/seed10/test_0_x0_y0.png"
+
+
+@contextmanager
+def serving(handler: Callable) -> Iterator[http.server.ThreadingHTTPServer]:
+    """A server of this machine inside, whose address is its `url`."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        running.url = f"http://127.0.0.1:{running.server_port}"
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield running
+        running.shutdown()
+
+
+@contextmanager
+def serving_files(folder: Path) -> Iterator[str]:
+    """The address of a server of a folder's files inside."""
+    with serving(partial(http.server.SimpleHTTPRequestHandler, directory=folder)) as running:
+        yield running.url
 
 
 @contextmanager

@@ -4,10 +4,10 @@ import hashlib
 import http.server
 import multiprocessing
 import socket
-import threading
 import time
 
 import pytest
+from runs import serving
 
 from rssr.base import fetch
 from rssr.base.errors import UserError
@@ -130,12 +130,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def server(monkeypatch):
     monkeypatch.setattr(fetch, "WAITS", (0, 0, 0, 0))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+    with serving(Handler) as running:
         running.asked = []
-        running.url = f"http://127.0.0.1:{running.server_port}"
-        threading.Thread(target=running.serve_forever, daemon=True).start()
         yield running
-        running.shutdown()
 
 
 @pytest.mark.parametrize("page", ["file", "breaks", "no_ranges", "no_length", "redirect", "busy", "slow", "too_long"])

@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from objects import check_exports
 
 from rssr.models.lstmconvsr import LSTMConvSR, mlstm
 from rssr.models.lstmconvsr.mlstm import CHUNKS
@@ -268,14 +269,7 @@ def test_half_precision_keeps_gates_and_state_in_fp32(dtype):
 
 
 def test_export_compile_and_channels_last():
-    model, x = small(tail="light"), torch.rand(2, 3, 13, 18)
-    with torch.no_grad():
-        expected = model(x)
-        torch.testing.assert_close(torch.export.export(model, (x,)).module()(x), expected)
-        torch.testing.assert_close(torch.compile(model, fullgraph=True, backend="aot_eager")(x), expected)
-        last = model.to(memory_format=torch.channels_last)
-        torch.testing.assert_close(last(x.to(memory_format=torch.channels_last)), expected)
-        torch.testing.assert_close(model(x), expected)  # nothing of the export has stayed behind
+    check_exports(small(tail="light"))
 
 
 def test_training_after_inference():

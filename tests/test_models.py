@@ -5,11 +5,9 @@ import torch
 
 from rssr.base.errors import UserError
 from rssr.base.resampling import imresize
-from rssr.base.tensors import read_weights
 from rssr.config.models import Model
 from rssr.models.entry import DESCRIPTIVE, Network
 from rssr.models.registry import build
-from rssr.models.weights import write_weights
 
 EDSR = {"num_in_ch": 3, "num_out_ch": 3, "num_feat": 8, "num_block": 1, "upscale": 4}
 ENTRIES = {
@@ -43,28 +41,6 @@ def test_range_and_padding_change_nothing_for_a_linear_network():
 def test_bicubic_is_imresize():
     x = torch.rand(1, 3, 11, 8)
     assert torch.equal(build({"arch": "bicubic", "scale": 3})(x), imresize(x, 3))
-
-
-def test_weights_survive_the_round_trip(tmp_path):
-    first = build(ENTRIES["basicsr"])
-    write_weights(tmp_path / "w.safetensors", first.network.state_dict(), scale=4)
-    second = build(ENTRIES["basicsr"] | {"weights": {"path": str(tmp_path / "w.safetensors")}})
-    x = torch.rand(1, 3, 8, 8)
-    assert torch.equal(first(x), second(x))
-
-
-@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
-def test_damaged_weights_are_named(tmp_path, suffix):
-    path = tmp_path / f"w{suffix}"
-    with pytest.raises(UserError, match="there is no file"):
-        read_weights(path)
-    if suffix == ".pth":
-        torch.save({"a": torch.zeros(1000)}, path)
-    else:
-        write_weights(path, {"a": torch.zeros(1000)}, scale=4)
-    path.write_bytes(path.read_bytes()[:500])
-    with pytest.raises(UserError, match=f"w{suffix}"):
-        read_weights(path)
 
 
 def test_wrong_scale_is_named():

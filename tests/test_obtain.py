@@ -2,7 +2,6 @@
 
 import http.server
 import shutil
-import threading
 import zipfile
 from types import SimpleNamespace
 
@@ -23,6 +22,7 @@ from field_trees import (
     zipped,
 )
 from PIL import Image
+from runs import serving
 
 from rssr.base import fetch
 from rssr.base.errors import UserError
@@ -137,12 +137,9 @@ def server(monkeypatch):
         def log_message(self, *_):
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+    with serving(Handler) as running:
         running.files, running.asked = {}, []
-        running.url = f"http://127.0.0.1:{running.server_port}"
-        threading.Thread(target=running.serve_forever, daemon=True).start()
         yield running
-        running.shutdown()
 
 
 @pytest.mark.parametrize("name", EXTERNAL)

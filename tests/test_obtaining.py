@@ -1,13 +1,12 @@
 """Weights that cannot be had: their models have no row, the tables say why, and nothing else stops."""
 
 import hashlib
-import http.server
-import threading
 from functools import partial
 from pathlib import Path
 
 import pytest
 import yaml
+from runs import serving_files
 
 from rssr.base import ROOT
 from rssr.base.errors import UserError
@@ -28,11 +27,8 @@ def server(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "served").mkdir()
     (tmp_path / "served/there.pth").write_bytes(CONTENT)
-    handler = partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path / "served")
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
-        threading.Thread(target=running.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{running.server_port}"
-        running.shutdown()
+    with serving_files(tmp_path / "served") as url:
+        yield url
 
 
 def plan_of(fetch, required=False, **files):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from objects import check_exports
 
 from rssr.base.errors import UserError
 from rssr.metrics.complexity import count_macs, count_parameters
@@ -276,10 +277,4 @@ def test_macs_are_counted(name):
 
 
 def test_export_compile_and_channels_last(name):
-    model, x = small(name), torch.rand(2, 3, 13, 18)
-    with torch.no_grad():
-        expected = model(x)
-        torch.testing.assert_close(torch.export.export(model, (x,)).module()(x), expected)
-        torch.testing.assert_close(torch.compile(model, fullgraph=True, backend="aot_eager")(x), expected)
-        last = model.to(memory_format=torch.channels_last)
-        torch.testing.assert_close(last(x.to(memory_format=torch.channels_last)), expected)
+    check_exports(small(name))

@@ -2,17 +2,15 @@
 
 import gzip
 import hashlib
-import http.server
 import pickle
-import threading
 import warnings
 import zipfile
-from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from objects import conv, same
+from runs import serving_files
 
 from rssr.base.errors import UserError
 from rssr.base.files import encode_png
@@ -25,6 +23,8 @@ from rssr.models.weights import write_weights
 @pytest.mark.parametrize("suffix", ["pth", "safetensors", "ckpt", "bin"])
 def test_the_content_decides_how_a_file_is_read(tmp_path, suffix):
     state, path = conv().state_dict(), tmp_path / f"w.{suffix}"
+    with pytest.raises(UserError, match="there is no file"):
+        read_weights(path)
     write_weights(tmp_path / "w", state, scale=2)
     (tmp_path / "w").rename(path)
     assert read_weights(path).keys() == state.keys() and scale_of(path) == 2
@@ -101,11 +101,8 @@ def server(tmp_path):
     folder = tmp_path / "served"
     folder.mkdir()
     write_weights(folder / "w.safetensors", conv().state_dict(), scale=4)
-    handler = partial(http.server.SimpleHTTPRequestHandler, directory=folder)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
-        threading.Thread(target=running.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{running.server_port}"
-        running.shutdown()
+    with serving_files(folder) as url:
+        yield url
 
 
 def test_mirrors_are_tried_in_turn_and_a_file_is_fetched_once(server, tmp_path):

@@ -11,7 +11,7 @@ token by token in PyTorch and, on a busy machine, over a hundred times this for 
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
@@ -220,45 +220,34 @@ def _retreat(dy, step, x, rates, B, C, decay, before, after, dh, slopes, dB, dC)
     return dx, dt
 
 
-def forward(
-    u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, delta_bias: Tensor, keep: bool
-) -> tuple[Tensor, Tensor]:
+def forward(inputs: Sequence[Tensor], keep: bool) -> tuple[Tensor, Tensor]:
     """The output, laid out as u, and the states before every chunk, (B, D, chunks, N), if they are to be kept.
 
-    Arguments as those of selective_scan(), with B and C of four dimensions.
+    The inputs are the seven of selective_scan(), with B and C of four dimensions.
     """
-    inputs = _prepared(u, delta, A, B, C, D, delta_bias)
+    u, _, A, B, *_ = inputs
     batch, channels, length = u.shape
-    y = torch.empty_like(inputs[0])
+    prepared = _prepared(*inputs)
+    y = torch.empty_like(prepared[0])
     states = y.new_empty(batch, channels, -(-length // CHUNK) if keep else 0, A.shape[1])
-    _spread(_forward_tasks, _tasks(B, channels), [(*inputs, y, states)])
+    _spread(_forward_tasks, _tasks(B, channels), [(*prepared, y, states)])
     return y.to(u.dtype), states
 
 
-def backward(
-    grad: Tensor,
-    u: Tensor,
-    delta: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    D: Tensor,
-    delta_bias: Tensor,
-    states: Tensor,
-) -> tuple[Tensor, ...]:
+def backward(grad: Tensor, inputs: Sequence[Tensor], states: Tensor) -> tuple[Tensor, ...]:
     """The gradients of the seven inputs, from that of the output and the states that forward() kept."""
-    inputs = _prepared(u, delta, A, B, C, D, delta_bias)
-    grad = grad.to(states.dtype)
-    du, ddelta = torch.empty_like(inputs[0]), torch.empty_like(inputs[1])
+    u, _, A, B, *_ = inputs
+    prepared, grad = _prepared(*inputs), grad.to(states.dtype)
+    du, ddelta = torch.empty_like(prepared[0]), torch.empty_like(prepared[1])
     dA = states.new_zeros(u.shape[0], *A.shape)
     # The channels of a group share B and C, so each thread sums their gradients for itself.
     workers = min(torch.get_num_threads(), _tasks(B, u.shape[1]))
-    dB, dC = states.new_zeros(2, workers, *inputs[3].shape)
-    common = grad, *inputs, states, du, ddelta, dA
+    dB, dC = states.new_zeros(2, workers, *prepared[3].shape)
+    common = grad, *prepared, states, du, ddelta, dA
     _spread(_backward_tasks, _tasks(B, u.shape[1]), [(*common, dB[i], dC[i]) for i in range(workers)])
-    dD, dbias = torch.einsum("bdl,bdl->d", grad, inputs[0]), ddelta.sum((0, 2))
+    dD, dbias = torch.einsum("bdl,bdl->d", grad, prepared[0]), ddelta.sum((0, 2))
     found = du, ddelta, dA.sum(0), dB.sum(0).mT, dC.sum(0).mT, dD, dbias
-    return tuple(value.to(t.dtype) for value, t in zip(found, (u, delta, A, B, C, D, delta_bias), strict=True))
+    return tuple(value.to(t.dtype) for value, t in zip(found, inputs, strict=True))
 
 
 def _prepared(*inputs: Tensor) -> tuple[Tensor, ...]:

@@ -7,6 +7,8 @@ states of a chunk once more from the one that was kept before it, and runs the s
 B and C are shared by the channels of a group: their gradients are added atomically, so their last digits may vary.
 """
 
+from collections.abc import Sequence
+
 import torch
 import triton
 import triton.language as tl
@@ -124,14 +126,13 @@ def _backward(
     tl.store(dA_ptr + row * size + n, dA, mask=real)
 
 
-def forward(
-    u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, delta_bias: Tensor, keep: bool
-) -> tuple[Tensor, Tensor]:
+def forward(inputs: Sequence[Tensor], keep: bool) -> tuple[Tensor, Tensor]:
     """The output, and the states before every chunk, (B, D, chunks, N), if they are to be kept.
 
-    Arguments as those of selective_scan(), with B and C of four dimensions.
+    The inputs are the seven of selective_scan(), with B and C of four dimensions.
     """
-    tensors = [t.contiguous() for t in (u, delta, A, B, C, D, delta_bias)]
+    u, _, A, B, *_ = inputs
+    tensors = [t.contiguous() for t in inputs]
     batch, channels, length = u.shape
     work = torch.promote_types(u.dtype, torch.float32)
     y = torch.empty_like(tensors[0])
@@ -141,19 +142,9 @@ def forward(
     return torch.empty_like(u).copy_(y) if y.stride() != u.stride() else y, states
 
 
-def backward(
-    grad: Tensor,
-    u: Tensor,
-    delta: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    D: Tensor,
-    delta_bias: Tensor,
-    states: Tensor,
-) -> tuple[Tensor, ...]:
+def backward(grad: Tensor, inputs: Sequence[Tensor], states: Tensor) -> tuple[Tensor, ...]:
     """The gradients of the seven inputs, from that of the output and the states that forward() kept."""
-    inputs = u, delta, A, B, C, D, delta_bias
+    u, _, A, B, *_ = inputs
     tensors = [t.contiguous() for t in (grad, *inputs)]
     batch, channels = u.shape[:2]
     du, ddelta = (torch.empty_like(t, dtype=states.dtype) for t in tensors[1:3])

@@ -147,7 +147,7 @@ def _scan(
     keep: bool,
 ) -> tuple[Tensor, Tensor]:
     """The output, and the states before every chunk, (B, D, chunks, N), with no chunks unless they are to be kept."""
-    return importlib.import_module(_MODULES[backend]).forward(u, delta, A, B, C, D, delta_bias, keep)
+    return importlib.import_module(_MODULES[backend]).forward((u, delta, A, B, C, D, delta_bias), keep)
 
 
 @torch.library.custom_op("rssr::selective_scan_backward", mutates_args=())
@@ -164,7 +164,8 @@ def _scan_backward(
     backend: str,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """The gradients of the seven inputs."""
-    return importlib.import_module(_MODULES[backend]).backward(grad, u, delta, A, B, C, D, delta_bias, states)
+    inputs = u, delta, A, B, C, D, delta_bias
+    return importlib.import_module(_MODULES[backend]).backward(grad, inputs, states)
 
 
 @_scan.register_fake
