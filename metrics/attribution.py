@@ -12,9 +12,7 @@ SIGMA = 1.2  # of the blurred image that the path starts from, in LR pixels, as 
 _TINY = 1e-12  # under the root of a squared gradient, whose derivative is infinite at zero
 
 
-def local_attribution(
-    model: Callable[[Tensor], Tensor], lr: Tensor, box: Sequence[int], steps: int = 25, sigma: float = SIGMA
-) -> Tensor:
+def local_attribution(model: Callable[[Tensor], Tensor], lr: Tensor, box: Sequence[int], steps: int) -> Tensor:
     """Local attribution map: what each LR pixel adds to the edges and textures of a square of the SR image.
 
     Gu and Dong, "Interpreting Super-Resolution Networks with Local Attribution Maps", CVPR 2021: the gradient of the
@@ -27,7 +25,6 @@ def local_attribution(
         lr: (3, h, w), [0, 1].
         box: (left, top, right, bottom) of the square, in SR pixels.
         steps: of the path.
-        sigma: of the path's start, in LR pixels.
 
     Returns:
         (h, w): the sum over the three channels of what they add, with its sign.
@@ -37,7 +34,7 @@ def local_attribution(
     def texture(image: Tensor) -> Tensor:
         return gradient_magnitude(model(image[None])[0, :, top:bottom, left:right])
 
-    return integrated_gradients(texture, blur_path(lr, steps, sigma)).sum(0)
+    return integrated_gradients(texture, blur_path(lr, steps, SIGMA)).sum(0)
 
 
 def blur_path(image: Tensor, steps: int, sigma: float) -> list[Tensor]:

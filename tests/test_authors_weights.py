@@ -59,10 +59,10 @@ def upscaled(model, x):
         return model(x)
 
 
-def assert_fits(model, name, file, tolerance=1e-5):
+def assert_fits(model, name, file):
     """The outputs of the golden file, at its precision."""
     x, expected = file["input"].double(), file[GOLDEN[name][2]].double()
-    assert (upscaled(model.double(), x) - expected).norm() / expected.norm() < tolerance
+    assert (upscaled(model.double(), x) - expected).norm() / expected.norm() < 1e-5
 
 
 def filters(state, low=(1.0, 1.0), col=(1.0, -1.0), row=(1.0, -1.0)):
@@ -206,9 +206,11 @@ def test_a_truncated_file_is_one_sentence(tmp_path, kept, kind):
         read_weights(path)
 
 
-def light(shared, weights="weights/MambaIRv2_light_x4.pth"):
+def light(shared):
     entry = load_configuration(ROOT / "config/config.yaml", ROOT / "config/paper.yaml").models["mambairv2_light"]
-    return build({"arch": entry.arch, "args": entry.args} | {"weights": {"path": str(shared / weights)}})
+    return build(
+        {"arch": entry.arch, "args": entry.args} | {"weights": {"path": str(shared / "weights/MambaIRv2_light_x4.pth")}}
+    )
 
 
 def psnr_of(model, hr):

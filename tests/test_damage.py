@@ -40,10 +40,10 @@ def score(folder):
     write_scores(folder / "s.csv", rows, folder / "sr/manifest.csv", images, ["psnr_y"], {})
 
 
-def flip(path, place=-40):
+def flip(path):
     """Change one bit, as a failing disk does."""
     content = bytearray(path.read_bytes())
-    content[place] ^= 1
+    content[-40] ^= 1
     path.write_bytes(content)
 
 

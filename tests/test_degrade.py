@@ -108,8 +108,8 @@ def test_lr_of_real_images_is_basicsr_rounded(shared, folder):
     assert apart / total < 1e-4
 
 
-def smooth_image(side=96):
-    y, x = torch.meshgrid(torch.arange(side) / side, torch.arange(side) / side, indexing="ij")
+def smooth_image():
+    y, x = torch.meshgrid(torch.arange(96) / 96, torch.arange(96) / 96, indexing="ij")
     image = torch.stack([0.5 + 0.3 * torch.sin(9 * x), 0.5 + 0.3 * torch.cos(9 * y), (x + y) / 2])
     return (image * 255).round().to(torch.uint8)
 

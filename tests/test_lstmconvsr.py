@@ -192,9 +192,9 @@ def test_features_of_a_block():
         model.features(x, arrbs=(4,))
 
 
-def cell_inputs(tokens, width, spread, dtype=torch.float64):
-    q, k, v = torch.randn(3, 2, 2, tokens, width, dtype=dtype)
-    igate, fgate = (torch.rand(2, 2, 2, tokens, dtype=dtype) * 2 - 1) * spread
+def cell_inputs(tokens, width, spread):
+    q, k, v = torch.randn(3, 2, 2, tokens, width, dtype=torch.float64)
+    igate, fgate = (torch.rand(2, 2, 2, tokens, dtype=torch.float64) * 2 - 1) * spread
     return [x.requires_grad_() for x in (q, k, v, igate, fgate)]
 
 

@@ -125,13 +125,13 @@ def test_methods_that_cannot_be_told_apart_share_a_rank():
     assert rows["p_holm"][1] == pytest.approx(2 * 2 / 2**10)  # two comparisons
 
 
-def seeded_scores(rng, seeds, sources, seed=0.05):
+def seeded_scores(rng, seeds, sources):
     """The scores of methods that differ by seed noise alone, four tiles per source: of each (seeds, images)."""
     units = np.repeat(range(sources), 4)
     base = rng.normal(30, 3, sources)[units] + rng.normal(0, 1, len(units))
     found = []
     for count in seeds:
-        own = seed * rng.normal(size=(count, 1)) * (count > 1) + 0.05 * rng.normal(size=sources)[units]
+        own = 0.05 * rng.normal(size=(count, 1)) * (count > 1) + 0.05 * rng.normal(size=sources)[units]
         found.append(base + own + 0.03 * rng.normal(size=(count, len(units))))
     return found, units
 

@@ -20,9 +20,9 @@ def read_tensor(path: Path, digest: str | None = None) -> Tensor:
     return torch.from_numpy(read_image(path, digest).copy()).permute(2, 0, 1)
 
 
-def write_tensor(path: Path, image: Tensor, compress: bool = True) -> str:
+def write_tensor(path: Path, image: Tensor) -> str:
     """Write (3, H, W) uint8 as PNG, see files.write_image(); the sha256 of the file."""
-    return write_image(path, image.permute(1, 2, 0).cpu().numpy(), compress)
+    return write_image(path, image.permute(1, 2, 0).cpu().numpy())
 
 
 def box_of(key: str, square: Sequence[int], image: str, width: int, height: int) -> tuple[int, int, int, int]:

@@ -122,16 +122,16 @@ def _plain(value: float) -> str:
     return power if mantissa == "1" else f"{mantissa}·{power}"
 
 
-def log_ticks(low: float, high: float, most: int = 5) -> list[float]:
-    """Two to `most` round numbers between two positive ones, the higher at least four times the lower."""
+def log_ticks(low: float, high: float) -> list[float]:
+    """Two to five round numbers between two positive ones, the higher at least four times the lower."""
     exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for steps in ("1 2 5", "1", "1 2 3 5"):
         ticks = [float(f"{step}e{exponent}") for exponent in exponents for step in steps.split()]
         ticks = [tick for tick in ticks if low <= tick <= high]
-        if 2 <= len(ticks) <= most:
+        if 2 <= len(ticks) <= 5:
             return ticks
     powers = [float(f"1e{exponent}") for exponent in exponents]
-    return [tick for tick in powers if low <= tick <= high][:: -(-len(powers) // most)]
+    return [tick for tick in powers if low <= tick <= high][:: -(-len(powers) // 5)]
 
 
 def save(figure: plt.Figure, stem: Path) -> None:
