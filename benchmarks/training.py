@@ -35,6 +35,7 @@ VARIANTS = {
     "channels_last": {"channels_last": True},
     "bf16": {"precision": "bf16"},
     "bf16, channels_last": {"precision": "bf16", "channels_last": True},
+    "bf16, channels_last, compiled": {"precision": "bf16", "channels_last": True, "compile": "default"},
 }
 
 
@@ -50,7 +51,8 @@ def main() -> None:
     arguments = parser.parse_args()
     device = prepare(arguments)
     config = yaml.safe_load((ROOT / "config/xs.yaml").read_text(encoding="utf-8"))
-    recipe = Recipe.model_validate(config["training"]["xs"]).model_dump(mode="json") | {"seed": 10}
+    plain = {"precision": "fp32", "channels_last": False, "compile": None, "seed": 10}
+    recipe = Recipe.model_validate(config["training"]["xs"]).model_dump(mode="json") | plain
     folders = arguments.data / "HR-x4", arguments.data / "LR/x4-bicubic"
     patches = Patches(*folders, 4, recipe)
     batches = patches.on(device)

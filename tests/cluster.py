@@ -36,7 +36,7 @@ PartitionName=main Nodes=cpu1 Default=YES DefMemPerCPU=500 MaxTime=7-0
 PartitionName=gpu Nodes=gpu1 DefMemPerCPU=500 MaxTime=7-0
 """
 PLACE = Path("/etc/slurm")
-ENFORCES_MEMORY = Path("/sys/fs/cgroup/memory").is_dir()  # by cgroup v1
+ENFORCES_MEMORY = os.access("/sys/fs/cgroup/memory", os.W_OK)  # cgroup v1
 CGROUP = "CgroupPlugin=cgroup/v1\nCgroupMountpoint=/sys/fs/cgroup\nConstrainRAMSpace=yes\n"
 GPUS = "AutoDetect=off\nNodeName=gpu1 Name=gpu File=/dev/null\nNodeName=gpu1 Name=gpu File=/dev/zero\n"
 

@@ -1,6 +1,8 @@
 """What jobs ask of Slurm, with commands of its names that answer as Slurm 22.05 does."""
 
 import logging
+import re
+import subprocess
 import sys
 import time
 from datetime import datetime, timedelta
@@ -106,3 +108,15 @@ def test_the_profile_refuses_what_no_partition_takes():
 
     assert [chosen(runtime=60), chosen(runtime=60, gpu=1), chosen(runtime=60, gpu=2)] == ["main", "gpu", "gpu"]
     assert [chosen(runtime=60, gpu=3), chosen(runtime=20000)] == [slurm.NOWHERE] * 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("further", "most"), [([], 45), (["config/zoo.yaml"], 220)], ids=["paper", "paper and zoo"])
+def test_a_benchmark_is_few_jobs_of_slurm(further, most):
+    """A group of steps is one, and so is a training."""
+    command = ["-n", "--workflow-profile", "profiles/slurm", "--configfile", "config/paper.yaml", *further]
+    done = subprocess.run([sys.executable, "-m", "snakemake", *command], cwd=ROOT, capture_output=True, text=True)
+    planned = done.stdout + done.stderr
+    groups, alone = planned.count("Group job "), len(re.findall(r"^rule (?!all)\w+:$", planned, re.MULTILINE))
+    assert done.returncode == 0 and groups > 5 and alone >= 30  # trainings
+    assert groups + alone <= most
