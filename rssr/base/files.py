@@ -24,6 +24,8 @@ from rssr.base.errors import UserError
 Image.MAX_IMAGE_PIXELS = 1_000_000_000
 _MAKE = "correct its name, or run again to make it"
 
+_MANIFEST = "manifest_sha256"
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -169,35 +171,48 @@ def read_json(path: Path) -> Any:
 
 
 def write_csv(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write rows of the same keys as CSV, all or nothing; floats in full precision. No rows give a file without any."""
+    """Write rows of the same keys as CSV, all or nothing; floats in full precision. No rows give a file without any.
+
+    The sha256 of a manifest goes into the record beside it, if there is one.
+    """
     rows = list(rows)
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]) if rows else [], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    with replacing(path) as temporary:
+        with temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(rows[0]) if rows else [], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+        record, key = _record(path)
+        if key == _MANIFEST and record.exists():
+            write_json(record, read_json(record) | {key: sha256(temporary)})
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
-    """Read the rows of a CSV file that an earlier step wrote, see write_csv(); UserError for a damaged one."""
+    """Read the rows of a CSV file that an earlier step wrote, see write_csv(); UserError for a damaged one.
+
+    If the record beside it has its sha256, it is the file that was written with that record.
+    """
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            text = file.read()
+        content = path.read_bytes()
+        text = content.decode()
         rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
     except (ValueError, csv.Error) as error:
         raise _damaged(path, str(error)) from None
-    if text == "\n":  # written without rows
-        return []
-    if not rows or not text.endswith("\n") or any(None in row or None in row.values() for row in rows):
+    if text != "\n" and (  # written without rows
+        not rows or not text.endswith("\n") or any(None in row or None in row.values() for row in rows)
+    ):
         raise _damaged(path, "it has no rows, its last one is cut off, or one has other columns than the first line")
+    record, key = _record(path)
+    digest = read_json(record).get(key) if record.exists() else None  # older records have none
+    if digest and digest != (found := hashlib.sha256(content).hexdigest()):
+        raise _damaged(path, f"its sha256 is {found}, and not {digest} as when it was written")
     return rows
 
 
-def check_written(scores: Path) -> None:
-    """UserError if scores are not those that their record, the JSON file beside them, was written with."""
-    record = scores.with_suffix(".json")
-    digest = read_json(record).get("scores_sha256") if record.exists() else None  # older records have none
-    if digest and digest != sha256(scores):
-        raise UserError(f"{scores} is not as it was written: its sha256 is not {digest}", "delete it and run again")
+def _record(table: Path) -> tuple[Path, str]:
+    """The record of a CSV file, and the key of its sha256 in it."""
+    if table.name == "manifest.csv":
+        return table.with_name("provenance.json"), _MANIFEST
+    return table.with_suffix(".json"), "scores_sha256"
 
 
 def _damaged(path: Path, why: str) -> UserError:

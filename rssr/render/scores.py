@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from rssr.base.files import check_written, read_csv, read_json
+from rssr.base.files import read_csv, read_json
 
 
 def read_scores(path: Path, unit: str = "") -> pd.DataFrame:
@@ -84,7 +84,6 @@ def tiled(record: Path) -> list[str]:
 def _read(path: Path) -> pd.DataFrame:
     """The scores with all names kept as text: an image may be called "007" or "nan"."""
     rows = read_csv(path)
-    check_written(path)
     names = {key: [row[key] for row in rows] for key in ("image", "source")}
     return pd.read_csv(path, dtype={"replicate": str}).assign(**names)
 
