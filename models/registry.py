@@ -64,7 +64,9 @@ def import_class(arch: str) -> type:
     if found is None:
         raise UserError(f"arch '{arch}': module {module_name} has no class '{name}'", "correct its name")
     if not _makes_networks(found):
-        raise UserError(f"arch '{arch}' is a {type(found).__name__}", "name a class of torch.nn.Module")
+        kind = "function of an installed package" if inspect.isroutine(found) else type(found).__name__
+        remedy = "name a class of torch.nn.Module, or a function in a file of your own, which may call it"
+        raise UserError(f"arch '{arch}' is a {kind}", remedy)
     return found
 
 
@@ -78,10 +80,13 @@ def _is_pythons(module: str) -> bool:
 def _makes_networks(found: Any) -> bool:
     """Whether it may be called with arguments of a configuration: a class of networks, or a function of the user's own.
 
-    No other, which may do anything with them: torch.hub.load runs code from an address.
+    No other, which may do anything with them: torch.hub.load runs code from an address. That a function says it returns
+    networks, or stands beside classes of them, tells nothing: so does torch.fx.graph_module.reduce_graph_module, which
+    runs a text.
     """
     while isinstance(found, functools.partial):
         found = found.func
+    found = inspect.unwrap(found)
     own = inspect.isfunction(found) and is_own(found.__code__.co_filename)
     return own or (inspect.isclass(found) and issubclass(found, nn.Module))
 

@@ -1,6 +1,7 @@
 """Input that was made to do harm: refused in one sentence, in bounded time and memory, and nothing of it runs."""
 
 import functools
+import importlib
 import os
 import resource
 import struct
@@ -30,6 +31,11 @@ enlarge_by_4 = functools.partial(enlarge, scale=4)
 run_anything = functools.partial(os.system)
 
 
+@torch.no_grad()
+def made_by_a_package(width):
+    return nn.Sequential(importlib.import_module("timm.layers").create_conv2d(3, width, 3), nn.PixelShuffle(4))
+
+
 @pytest.mark.parametrize(
     ("arch", "args"),
     [
@@ -42,6 +48,7 @@ run_anything = functools.partial(os.system)
         ("runpy:run_path", {"path_name": "{ran}"}),
         ("antigravity:fly", {}),
         ("torch.hub:load", {"repo_or_dir": "a/b", "model": "c"}),
+        ("torch.fx.graph_module:reduce_graph_module", {"import_block": "open('{ran}', 'w')", "body": {"_code": ""}}),
         ("torch:load", {"f": "{ran}", "weights_only": False}),
         ("numpy:savetxt", {"fname": "{ran}", "X": [1]}),
         ("pandas:read_pickle", {"filepath_or_buffer": "{ran}"}),
@@ -65,9 +72,17 @@ def test_an_entry_runs_no_function_but_ones_of_the_users_own(tmp_path, arch, arg
     assert "antigravity" not in sys.modules
 
 
-def test_functions_of_ones_own_make_networks_too():
-    for arch, args in (("test_hostile:enlarge", {"scale": 4}), ("test_hostile:enlarge_by_4", {})):
-        assert build({"arch": arch, "args": args})(torch.zeros(1, 3, 8, 8)).shape == (1, 3, 32, 32)
+@pytest.mark.parametrize(
+    ("name", "args"), [("enlarge", {"scale": 4}), ("enlarge_by_4", {}), ("made_by_a_package", {"width": 48})]
+)
+def test_functions_of_ones_own_make_networks_too(name, args):
+    assert build({"arch": f"test_hostile:{name}", "args": args})(torch.zeros(1, 3, 8, 8)).shape == (1, 3, 32, 32)
+
+
+def test_a_function_of_a_package_is_refused_with_what_works():
+    """As above: made_by_a_package()."""
+    with pytest.raises(UserError, match=r"function of an installed package: .*function in a file of your own, which"):
+        build({"arch": "timm.layers:create_conv2d", "args": {"in_channels": 3, "out_channels": 48, "kernel_size": 3}})
 
 
 YAML = {
