@@ -23,6 +23,14 @@ class _Loader(yaml.SafeLoader):
         for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
+    def construct_scalar(self, node: yaml.ScalarNode) -> Any:
+        """As PyYAML; what JSON writes as two escapes, such as an emoji, is one character."""
+        try:
+            return super().construct_scalar(node).encode("utf-16", "surrogatepass").decode("utf-16")
+        except UnicodeDecodeError:
+            line = node.start_mark.line + 1
+            raise UserError(f"half of a character is escaped in line {line}", "write the character") from None
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         lines: dict[str, int] = {}
         for key_node in (key for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"):
