@@ -1,6 +1,7 @@
 """The configuration: what is shipped validates, and what is wrong is named."""
 
 import copy
+import functools
 import itertools
 import json
 import math
@@ -111,6 +112,36 @@ def test_what_is_wrong_is_named(message):
     assert message in str(error.value)
     assert str(error.value).startswith("my.yaml: ")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("crop", True, "'crop': a number is expected, not true"),
+        ("models.edsr_xs.multiple_of", False, "'models.edsr_xs.multiple_of': a number is expected, not false"),
+        ("training.minute.seeds", [True], "'training.minute.seeds': a number is expected, not true"),
+        ("training.minute.optimiser.lr", True, "'training.minute.optimiser.lr': a number is expected"),
+        ("training.minute.optimiser.lr", math.inf, "'training.minute.optimiser.lr': input should be a finite number"),
+        ("training.minute.optimiser.betas", [0.9, 1], "'training.minute.optimiser.betas.1': input should be less"),
+        ("training.minute.seeds", [2**32], "'training.minute.seeds.0': input should be less than 4294967296"),
+        ("statistics", {"seed": -1}, "'statistics.seed': input should be greater than or equal to 0"),
+        ("statistics", {"resamples": 10**12}, "'statistics.resamples': input should be less than or equal to"),
+        ("profile.size", [0, 64], "'profile.size.0': input should be greater than or equal to 8"),
+        ("models." + "a" * 101, {"label": "A", "arch": "bicubic"}, "a name has lower-case letters, .* at most 100"),
+    ],
+)
+def test_values_that_would_fail_or_mean_something_else_later_are_refused(path, value, message):
+    content = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    *keys, last = path.split(".")
+    functools.reduce(lambda block, key: block[key], keys, content)[last] = value
+    with pytest.raises(UserError, match=message):
+        validate(content, "my.yaml")
+
+
+def test_a_checksum_may_be_in_capitals():
+    content = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    content["models"]["edsr_xs"]["weights"] = {"path": "a.pth", "sha256": "AB" * 32}
+    assert validate(content, "my.yaml").models["edsr_xs"].weights.sha256 == "ab" * 32
 
 
 HEAD = 'datasets: {mine: {label: Mine, images: img, split: {test: "*"}}}\n'

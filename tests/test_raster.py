@@ -1,6 +1,8 @@
 """The one reader of images: what is in a file is read for what it is, or refused in a sentence whose remedy works."""
 
 import re
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -59,6 +61,19 @@ def test_pictures_of_8_bits_are_what_pillow_sees(tmp_path, mode, suffix):
     pixels, valid = rgb(path)
     assert valid.all()
     assert np.abs(pixels.astype(int) - read_image(path)).max() <= (mode == "YCbCr")
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_gray_png_of_few_bits_spans_black_to_white(tmp_path, bits):
+    """Written by hand, since Pillow and GDAL write none of 2 and 4 bits."""
+    levels = PICTURE[:, :48, 0] >> (8 - bits)
+    rows = np.packbits((levels[..., None] >> np.arange(bits)[::-1] & 1).astype(bool).reshape(36, -1), axis=1)
+    lines = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
+    parts = [(b"IHDR", struct.pack(">IIBBBBB", 48, 36, bits, 0, 0, 0, 0)), (b"IDAT", lines), (b"IEND", b"")]
+    chunks = [struct.pack(">I", len(d)) + kind + d + struct.pack(">I", zlib.crc32(kind + d)) for kind, d in parts]
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+    expected = np.rint(levels / (2**bits - 1) * 255)
+    np.testing.assert_array_equal(rgb(tmp_path / "a.png")[0], expected[..., None].repeat(3, 2))
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
@@ -124,8 +139,9 @@ def test_bands_and_values_that_are_not_there_are_refused(tmp_path):
     for bands in ((0, 1, 2), (4, 5, 6), ()):
         with pytest.raises(UserError, match="a.tif has 5 band.*name bands from 1 to 5"):
             rgb(path, bands=bands)
-    with pytest.raises(UserError, match="stretch 5 5: the first value has to be below the second"):
-        rgb(path, bands=(1, 2, 3), stretch=(5, 5))
+    for stretch in ((5, 5), (0, float("inf")), (float("-inf"), 1), (0, float("nan")), (-1e308, 1e308)):
+        with pytest.raises(UserError, match="stretch .*: a finite value and a greater one are expected"):
+            rgb(path, bands=(1, 2, 3), stretch=stretch)
 
 
 @pytest.mark.parametrize("suffix", ["tif", "gif", "webp", "png"])

@@ -1,19 +1,40 @@
 """A part of what a user writes, as a pydantic model, and its errors in one sentence."""
 
 import re
+from collections.abc import Iterator
 from typing import Any, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from rssr.base.errors import nearest
 
-NAME = r"^[a-z0-9][a-z0-9_]*$"  # of data sets, models, degradations and recipes: the same on every file system
+NAME = r"^[a-z0-9][a-z0-9_]{0,99}$"  # of data sets, models, degradations and recipes: the same on every file system
 
 
 class Block(BaseModel):
     """A part of the configuration: unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_number(cls, given: Any, info: ValidationInfo) -> Any:
+        """YAML reads yes, no, on and off as true and false, which pydantic would take for 1 and 0."""
+        kinds = {type(kind) if isinstance(kind, int) else kind for kind in _leaves(cls.model_fields[info.field_name])}
+        if bool not in kinds and {int, float} & kinds:
+            for value in given if isinstance(given, list | tuple) else [given]:
+                if isinstance(value, bool):
+                    raise ValueError(f"a number is expected, not {str(value).lower()}")
+        return given
+
+
+def _leaves(annotation: Any) -> Iterator[Any]:
+    """The types that an annotation is made of, and the values of literals."""
+    inner = get_args(getattr(annotation, "annotation", annotation))
+    if not inner:
+        yield getattr(annotation, "annotation", annotation)
+    for part in inner:
+        yield from _leaves(part)
 
 
 def sentence(error: ValidationError, root: type[Block]) -> str:
@@ -32,7 +53,7 @@ def sentence(error: ValidationError, root: type[Block]) -> str:
     if first["type"] == "string_type" and not isinstance(first["input"], dict | list):
         return f"'{where}' is a text, but YAML reads {first['input']!r}: put it in quotes"
     if first["type"] == "string_pattern_mismatch" and first["ctx"]["pattern"] == NAME:
-        return f"'{where}': a name has lower-case letters, digits and underscores, and begins with a letter or digit"
+        return f"'{where}': a name has lower-case letters, digits and underscores, at most 100, and begins with no underscore"
     message = first["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
     found = "" if first["type"] in ("missing", "value_error") else f", not {first['input']!r}"

@@ -1,6 +1,7 @@
 """The one reader of images that others made: what is in a file is known before anything of it is converted."""
 
 import logging
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ DRIVERS = [
 BY_WINDOWS = {"GTiff", "VRT", "JP2OpenJPEG"}  # formats of which a part costs less than the whole
 _RGB = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 _NOT_RGB = ("CMYK", "LAB", "HSV")  # Pillow's modes
-_PILLOWS = {("JPEG", "L"), ("JPEG", "RGB"), ("PNM", "L"), ("PNM", "RGB"), ("JP2OpenJPEG", "YCbCr")}
+_PILLOWS = {("PNG", "L"), ("JPEG", "L"), ("JPEG", "RGB"), ("PNM", "L"), ("PNM", "RGB"), ("JP2OpenJPEG", "YCbCr")}
 _UNNAMED = {ColorInterp.gray, ColorInterp.undefined}
 # EXIF's orientation -> whether rows and columns change places, and then which of the axes (y, x) are reversed.
 _TURNS = {2: (0, 0, 1), 3: (0, 1, 1), 4: (0, 1, 0), 5: (1, 0, 0), 6: (1, 0, 1), 7: (1, 1, 1), 8: (1, 1, 0)}
@@ -55,8 +56,8 @@ class Raster:
         bands: those that are read, in their order: red, green and blue, or one gray band, or as they were asked for.
         levels: the values that are black and white.
         stretched: whether these were asked for; otherwise values are 0 to 255.
-        pillow: the channels that Pillow decodes, 0 where GDAL does: JPEG, whose colours GDAL does not interpolate; PPM,
-            whose greatest value it overlooks; and what is not RGB, such as CMYK.
+        pillow: the channels that Pillow decodes, 0 where GDAL does: JPEG, whose colours GDAL does not interpolate; PPM
+            and PNG of 2 or 4 bits, whose greatest value it overlooks; and what is not RGB, such as CMYK.
         turn: how to put it upright, see _TURNS.
     """
 
@@ -211,8 +212,8 @@ def open_raster(path: Path, bands: Sequence[int] | None = None, stretch: Sequenc
         UserError: for a file that is no image, has several pages, bands whose meaning is not clear, or values other
             than 8 bits without a stretch.
     """
-    if stretch is not None and not stretch[0] < stretch[1]:
-        raise UserError(f"stretch {stretch[0]:g} {stretch[1]:g}: the first value has to be below the second")
+    if stretch is not None and not (stretch[0] < stretch[1] and math.isfinite(stretch[1] - stretch[0])):
+        raise UserError(f"stretch {stretch[0]:g} {stretch[1]:g}: a finite value and a greater one are expected")
     if not path.is_file():
         raise missing(path)
     try:

@@ -1,10 +1,12 @@
 """How quality and cost are measured and shown, in the configuration."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from rssr.config.block import Block
+
+_Side = Annotated[int, Field(ge=8)]  # networks take inputs from there on
 
 
 class Metric(Block):
@@ -20,11 +22,11 @@ class Metric(Block):
 class Profile(Block):
     """How cost is measured."""
 
-    size: tuple[int, int] = Field((128, 128), description="height and width of the LR input that the tables show")
-    further_sizes: tuple[tuple[int, int], ...] = Field((), description="further LR input sizes to measure latency at")
+    size: tuple[_Side, _Side] = Field((128, 128), description="height and width of the LR input that the tables show")
+    further_sizes: tuple[tuple[_Side, _Side], ...] = Field((), description="further LR input sizes to measure latency at")
     batch: int = Field(1, ge=1, description="images per call")
     warmup: int = Field(20, ge=0, description="most untimed calls at the start; fewer if their times are steady")
-    samples: int = Field(50, ge=3, description="timed calls; fewer if `seconds` run out")
+    samples: int = Field(50, ge=3, le=1_000_000, description="timed calls; fewer if `seconds` run out")
     seconds: float = Field(10, gt=0, description="time after which no further call is timed; at least three always are")
     precision: Literal["fp32", "tf32", "bf16", "fp16"] = Field(
         "fp32", description="bf16 and fp16 by autocast; tf32 needs a GPU; fp32 never uses it"
@@ -37,9 +39,9 @@ class Profile(Block):
 class Statistics(Block):
     """How intervals are computed."""
 
-    resamples: int = Field(10000, ge=100, description="bootstrap resamples of the source images")
+    resamples: int = Field(10000, ge=100, le=1_000_000, description="bootstrap resamples of the source images")
     confidence: float = Field(0.95, gt=0, lt=1, description="level of the intervals")
-    seed: int = Field(0, description="seed of the resampling")
+    seed: int = Field(0, ge=0, description="seed of the resampling")
     reference: str | None = Field(
         None,
         description="model that the table `significance` compares the others with; by default all pairs, "

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeInt, model_validator
+from pydantic import Field, model_validator
 
 from rssr.config.block import Block, Label
 from rssr.models.entry import Entry, Network
@@ -56,12 +56,16 @@ class Model(Network):
         return self
 
 
+_Decay = Annotated[float, Field(ge=0, lt=1)]
+_Seed = Annotated[int, Field(ge=0, lt=2**32)]  # as NumPy and PyTorch take them
+
+
 class Optimiser(Block):
     """The optimiser."""
 
     name: Literal["adam", "adamw"] = Field("adam", description="torch.optim's Adam or AdamW")
     lr: float = Field(gt=0, description="peak learning rate")
-    betas: tuple[float, float] = Field((0.9, 0.99), description="decay of the first and second moment")
+    betas: tuple[_Decay, _Decay] = Field((0.9, 0.99), description="decay of the first and second moment")
     weight_decay: float = Field(0.0, ge=0, description="weight decay")
 
 
@@ -98,7 +102,7 @@ class Recipe(Block):
     devices: int = Field(
         1, ge=1, description="GPUs that share each batch; other numbers change the weights by rounding alone"
     )
-    seeds: tuple[NonNegativeInt, ...] = Field(
+    seeds: tuple[_Seed, ...] = Field(
         (10,), min_length=1, description="seeds of the initial weights and of the patches; each trains a replicate"
     )
     checkpoint_every: int = Field(200, ge=1, description="iterations between checkpoints to resume from")
