@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 from pydantic import ValidationError
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from rssr.base.block import sentence
 from rssr.base.errors import UserError, in_words, is_own
@@ -133,6 +134,10 @@ def _network(entry: Entry) -> nn.Module:
         raise UserError(problem, "correct its `args`, or the class") from error
     if not isinstance(network, nn.Module):
         raise UserError(f"arch '{entry.arch}' made a {type(network).__name__}", "name a class of torch.nn.Module")
+    for name, value in network.state_dict().items():
+        if not isinstance(value, Tensor) or is_lazy(value):
+            what = "a tensor whose shape is not known yet" if isinstance(value, Tensor) else f"a {type(value).__name__}"
+            raise UserError(f"arch '{entry.arch}' has {what} among its weights, '{name}'", "give it as a plain tensor")
     if path:
         misfits = load_into(network, read_weights(path, entry.scale, entry.weights.key), path, entry.strict)
         if misfits:
@@ -178,9 +183,12 @@ def backends(model: nn.Module, device: torch.device | str) -> list[str]:
 def seed(model: nn.Module, value: int) -> bool:
     """Seed every network in a model that has a method `seed`, which returns whether the network samples.
 
+    Others may draw from PyTorch's generator, which is seeded too: their output is the same in every run.
+
     Returns:
         Whether any samples, so that the output depends on the value.
     """
+    torch.manual_seed(value)
     networks = [module for module in model.modules() if callable(getattr(module, "seed", None))]
     sampling = [network.seed(value) for network in networks]  # a list, because all must be seeded
     return any(sampling)

@@ -63,6 +63,9 @@ class Upscaler(nn.Module):
                 f"{name} returned {found}, where one floating-point tensor {expected} is expected",
                 "give a class whose forward() returns the image alone",
             )
+        if out.layout != torch.strided or out.is_meta:
+            kind = "meta" if out.is_meta else str(out.layout).removeprefix("torch.")
+            raise UserError(f"{name} returned a {kind} tensor", "give a class whose forward() returns a dense one")
         if out.shape[:-2] != expected[:2]:
             raise UserError(
                 f"{name} returned {tuple(out.shape)}, where {expected} is expected",

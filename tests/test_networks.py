@@ -52,6 +52,8 @@ WRONG = {
     "a NoneType": lambda sr: None,
     "torch.uint8 numbers": lambda sr: (sr * 255).byte(),
     "torch.complex64 numbers": lambda sr: sr + 0j,
+    "a meta tensor": lambda sr: sr.to("meta"),
+    "a sparse_coo tensor": lambda sr: sr.to_sparse(),
     r"\(1, 1, 96, 96\)": lambda sr: sr[:, :1],
     r"\(1, 4, 96, 96\)": lambda sr: torch.cat([sr, sr[:, :1]], 1),
     r"\(3, 96, 96\)": lambda sr: sr[0],
@@ -135,6 +137,35 @@ def test_whatever_a_constructor_raises_is_one_sentence(init, said):
         UserError, match=r"arch 'test_networks:no_network' made a dict: name a class of torch.nn.Module"
     ):
         build({"arch": "test_networks:no_network"})
+
+
+class Extra(nn.Module):
+    """A network with options among its weights."""
+
+    def get_extra_state(self):
+        return {"width": 8}
+
+
+@pytest.mark.parametrize(
+    ("arch", "args", "said"),
+    [
+        ("torch.nn:LazyConv2d", {"out_channels": 3, "kernel_size": 1}, "a tensor whose shape is not .*'weight'"),
+        ("test_networks:Extra", {}, "a dict among its weights, '_extra_state'"),
+    ],
+)
+def test_weights_that_no_file_can_hold_are_refused_before_anything_is_done(arch, args, said):
+    with pytest.raises(UserError, match=f"arch '{arch}' has {said}.*: give it as a plain tensor"):
+        build({"arch": arch, "args": args})
+
+
+def test_a_network_that_draws_without_a_seed_of_its_own_gives_the_same_in_every_run(lr_dir):
+    found = []
+    for _ in range(2):
+        upscaled(Upscaler(Net(lambda sr: sr + torch.rand_like(sr))), lr_dir)
+        (image,) = (lr_dir.parent / "net").rglob("*.png")
+        found.append(image.read_bytes())
+        image.unlink()
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("kind", ["compiled", "scripted"])

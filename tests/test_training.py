@@ -19,6 +19,24 @@ from rssr.steps.training import Trainer, learning_rate
 from rssr.steps.validation import Validation
 
 
+class Overwriting(torch.nn.Conv2d):
+    """A network that changes in place what its gradient needs; ReLU(inplace=True) in the wrong place does."""
+
+    def forward(self, x):
+        out = super().forward(x).exp()
+        return torch.nn.functional.interpolate(out.mul_(2), scale_factor=4)
+
+
+def test_what_cannot_be_trained_is_one_sentence(images, tmp_path):
+    with pytest.raises(UserError, match="the network has no parameters to train: leave `train` out"):
+        trainer(images, tmp_path / "w", recipe(), torch.nn.Upsample(scale_factor=4))
+    network = Overwriting(3, 3, 1)
+    with pytest.raises(
+        UserError, match=r"the network cannot be trained \(RuntimeError: .*inplace operation.*: correct"
+    ):
+        trainer(images, tmp_path / "w", recipe(), network).run()
+
+
 def test_schedules():
     cosine = recipe(schedule={"name": "cosine", "warmup": 4})
     rates = [learning_rate(i, 12, cosine) for i in range(12)]

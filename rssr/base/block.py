@@ -53,7 +53,8 @@ def sentence(error: ValidationError, root: type[Block]) -> str:
     if first["type"] == "string_type" and not isinstance(first["input"], dict | list):
         return f"'{where}' is a text, but YAML reads {first['input']!r}: put it in quotes"
     if first["type"] == "string_pattern_mismatch" and first["ctx"]["pattern"] == NAME:
-        return f"'{where}': a name has lower-case letters, digits and underscores, at most 100, and begins with no underscore"
+        rule = "a name has lower-case letters, digits and underscores, at most 100, and begins with no underscore"
+        return f"'{where}': {rule}"
     message = first["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
     found = "" if first["type"] in ("missing", "value_error") else f", not {first['input']!r}"

@@ -23,7 +23,9 @@ class Profile(Block):
     """How cost is measured."""
 
     size: tuple[_Side, _Side] = Field((128, 128), description="height and width of the LR input that the tables show")
-    further_sizes: tuple[tuple[_Side, _Side], ...] = Field((), description="further LR input sizes to measure latency at")
+    further_sizes: tuple[tuple[_Side, _Side], ...] = Field(
+        (), description="further LR input sizes to measure latency at"
+    )
     batch: int = Field(1, ge=1, description="images per call")
     warmup: int = Field(20, ge=0, description="most untimed calls at the start; fewer if their times are steady")
     samples: int = Field(50, ge=3, le=1_000_000, description="timed calls; fewer if `seconds` run out")

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from rssr.base.devices import autocast, products
-from rssr.base.errors import UserError
+from rssr.base.errors import UserError, in_words
 from rssr.base.files import sha256, write_csv
 from rssr.base.process import stop_signals
 from rssr.steps.checkpoints import Checkpoints
@@ -69,7 +69,7 @@ class Trainer:
         team: the processes that share the batches; each has its own Trainer, with the same weights at all times.
 
     Raises:
-        UserError: for a network with batch norms in several processes.
+        UserError: for a network with batch norms in several processes, or without anything to train.
     """
 
     def __init__(
@@ -84,6 +84,8 @@ class Trainer:
     ) -> None:
         if team.size > 1 and has_batch_norms(network):
             raise UserError("batch norms see the share of a batch alone", "train this network with `devices: 1`")
+        if not any(parameter.requires_grad for parameter in network.parameters()):
+            raise UserError("the network has no parameters to train", "leave `train` out")
         self.validation, self.team = validation, team
         self.recipe, self.patches, self.checkpoints, self.device = recipe, patches, checkpoints, device
         self.order = torch.channels_last if recipe["channels_last"] else torch.contiguous_format
@@ -149,6 +151,8 @@ class Trainer:
         try:
             with autocast(self.recipe["precision"], self.device):
                 sr = self.forward(lr)
+            loss = _LOSSES[self.recipe["loss"]](sr.float(), hr)
+            loss.backward()
         except UserError as error:
             where = f"iteration {self.done + 1}, on images {self._images(self.done)}"
             raise UserError(f"{where}: {error.problem}", error.remedy) from error
@@ -156,8 +160,9 @@ class Trainer:
             problem = f"the recipe's `compile: {self.recipe['compile']}`: {str(error).splitlines()[0]}"
             remedy = "install a C++ compiler, such as g++, which torch.compile needs on a CPU, or set `compile: null`"
             raise UserError(problem, remedy) from error
-        loss = _LOSSES[self.recipe["loss"]](sr.float(), hr)
-        loss.backward()
+        except RuntimeError as error:  # of a network that cannot be differentiated, or of memory
+            remedy = "correct its class, or set a smaller `batch` or `patch` if memory is insufficient"
+            raise UserError(f"the network cannot be trained ({in_words(error)})", remedy) from error
         self.team.average_gradients(self.network)
         if self.recipe["clip"] is not None:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe["clip"], foreach=True)
