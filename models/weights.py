@@ -88,9 +88,15 @@ def load_into(network: nn.Module, tensors: Mapping[str, Tensor], path: Path, str
         for name, value in wanted.items()
         if name in tensors and tensors[name].shape != value.shape
     ]
+    unlike = {
+        name: f"'{name}' is {_kind(tensors[name])}, where {_kind(value)} is expected"
+        for name, value in wanted.items()
+        if name in tensors and value.is_floating_point() and _kind(tensors[name]) != _kind(value)
+    }
+    problems += unlike.values()
     odd = released.odd(tensors) if released else []
     problems += [f"'{name}' is not {released.constant}" for name in odd]
-    fitting = {name: value for name, value in tensors.items() if name in wanted and value.shape == wanted[name].shape}
+    fitting = {n: v for n, v in tensors.items() if n in wanted and v.shape == wanted[n].shape and n not in unlike}
     if problems and (strict or not fitting):
         more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
         raise UserError(
@@ -105,6 +111,13 @@ def load_into(network: nn.Module, tensors: Mapping[str, Tensor], path: Path, str
     fitting = {names.get(name, name): value for name, value in (uncounted | fitting).items()}
     network.load_state_dict(fitting, strict=not problems)
     return problems
+
+
+def _kind(tensor: Tensor) -> str:
+    """What of a tensor no conversion of numbers changes: quantised weights, for example, need their scale too."""
+    if tensor.is_meta or tensor.layout != torch.strided:
+        return "without values" if tensor.is_meta else str(tensor.layout).removeprefix("torch.")
+    return "floating-point" if tensor.is_floating_point() else str(tensor.dtype).removeprefix("torch.")
 
 
 def has_released_names(network: nn.Module, tensors: Mapping[str, Tensor]) -> bool:

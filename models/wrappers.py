@@ -20,7 +20,9 @@ def without_prefix(tensors: Mapping[str, Tensor], wanted: Iterable[str]) -> dict
         if end in wanted
     )
     prefix = max(ends, key=ends.get, default="")
-    return {name.removeprefix(prefix): value for name, value in tensors.items()}
+    bare = {name: name.removeprefix(prefix) for name in tensors}
+    # With a name that is there without the prefix too, nothing says which is meant: it keeps the prefix, and fits not.
+    return {name if bare[name] in tensors else bare[name]: value for name, value in tensors.items()}
 
 
 def without_first_part(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

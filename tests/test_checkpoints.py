@@ -178,6 +178,36 @@ def test_what_does_not_fit_is_named_and_left_out_only_on_request(tmp_path):
             load_into(network, {"other": torch.zeros(1)}, tmp_path / "w.pth", strict=strict)
 
 
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (lambda value: (value * 127).to(torch.int8), "int8"),
+        (lambda value: torch.quantize_per_tensor(value, 0.1, 0, torch.qint8), "qint8"),
+        (lambda value: value + 1j, "complex64"),
+        (lambda value: value.to_sparse(), "sparse_coo"),
+        (lambda value: value.to("meta"), "without values"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*quant")
+def test_weights_of_another_kind_are_never_taken_for_their_numbers(tmp_path, change, found):
+    torch.save({name: change(value) for name, value in conv().state_dict().items()}, tmp_path / "w.pth")
+    for strict in (True, False):
+        with pytest.raises(UserError, match=f"'0.weight' is {found}, where floating-point is expected"):
+            load_into(conv(), read_weights(tmp_path / "w.pth"), tmp_path / "w.pth", strict)
+
+
+@pytest.mark.parametrize("plain", [1, 2])
+def test_a_name_with_and_without_a_prefix_is_never_taken_for_one(tmp_path, plain):
+    state = conv().state_dict()
+    both = prefixed("module.", state) | dict(list(zeros(state).items())[:plain])
+    torch.save(both, tmp_path / "w.pth")
+    with pytest.raises(UserError, match="w.pth does not fit Sequential: .*"):
+        load_into(conv(), read_weights(tmp_path / "w.pth"), tmp_path / "w.pth")
+    network = conv()
+    load_into(network, read_weights(tmp_path / "w.pth", key="module"), tmp_path / "w.pth")
+    assert same(network, state)
+
+
 def test_a_file_of_other_scales_says_what_it_has(tmp_path):
     torch.save({"x2": {"a": torch.zeros(1)}, "x3": {"a": torch.zeros(1)}}, tmp_path / "w.pth")
     with pytest.raises(UserError, match="holds no state dict: names with tensors were expected, but 'x2', 'x3'"):

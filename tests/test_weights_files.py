@@ -1,7 +1,10 @@
 """Files of weights: read by their content, named for what they are, refused with code in them, fetched and bound."""
 
+import bz2
+import datetime
 import gzip
 import hashlib
+import lzma
 import pickle
 import warnings
 import zipfile
@@ -50,6 +53,12 @@ NO_WEIGHTS = {
     "is a gzip archive": lambda path: path.write_bytes(gzip.compress(b"x")),
     "is an HDF5 file": lambda path: path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(80)),
     r"cannot be read as weights \(it is empty\): get it again": lambda path: path.touch(),
+    "is a bzip2 archive": lambda path: path.write_bytes(bz2.compress(b"x")),
+    "is an xz archive": lambda path: path.write_bytes(lzma.compress(b"x")),
+    "is no file: correct its name": lambda path: path.mkdir(),
+    "is no file: correct its": lambda path: path.symlink_to("/dev/zero"),
+    "is a broken link, to nowhere": lambda path: path.symlink_to("nowhere"),
+    "holds no state dict: names with tensors were expected, but nothing": lambda path: torch.save({}, path),
     "is a picture": lambda path: path.write_bytes(encode_png(np.zeros((2, 2, 3), np.uint8))),
 }
 
@@ -62,6 +71,11 @@ def test_what_is_no_file_of_weights_is_called_what_it_is(tmp_path, said, suffix)
     with pytest.raises(UserError, match=f"w.{suffix} {said}") as error:
         read_weights(path, 4)
     assert "\n" not in str(error.value)
+
+
+def test_dates_stand_beside_weights(tmp_path):
+    torch.save({"params": conv().state_dict(), "date": datetime.datetime(2020, 1, 2)}, tmp_path / "w.pth")  # noqa: DTZ001
+    assert len(read_weights(tmp_path / "w.pth")) == 2
 
 
 def test_a_damaged_list_of_an_archive_is_one_sentence(tmp_path):

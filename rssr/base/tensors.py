@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
 import pathlib
 import pickle
@@ -36,6 +37,10 @@ _OTHER_FILES = {  # by their first bytes
     b"\x93NUMPY": "an array of NumPy: ask for the weights as PyTorch has them",
     b"\x1f\x8b": "a gzip archive: unpack it",
     b"\x08": "a Protocol Buffer, as ONNX writes: ask for the weights as PyTorch has them",
+    b"BZh": "a bzip2 archive: unpack it",
+    b"\xfd7zXZ": "an xz archive: unpack it",
+    b"(\xb5/\xfd": "a Zstandard archive: unpack it",
+    b"GGUF": "a GGUF file, of a language model",
     b"7z\xbc\xaf": "a 7z archive: unpack it",
     b"Rar!": "a RAR archive: unpack it",
     b"\x89PNG": "a picture",
@@ -69,7 +74,7 @@ def choose_weights(path: Path, scale: int | None = None, key: str | None = None)
     found = dict(_state_dicts(_content(path), scale, ()))
     if not found:
         content = _content(path)
-        said = f", but {', '.join(map(repr, list(content)[:5]))}" if isinstance(content, Mapping) else ""
+        said = f", but {', '.join(map(repr, list(content)[:5])) or 'nothing'}" if isinstance(content, Mapping) else ""
         raise UserError(f"{path} holds no state dict: names with tensors were expected{said}")
     order = sorted(found, key=_preference)
     if key is None:
@@ -99,8 +104,8 @@ def _content(path: Path) -> Any:
     import torch
     from safetensors.torch import load_file
 
-    if not path.exists():
-        raise missing(path)
+    if not path.is_file():  # a device is none either, and has no end
+        raise UserError(f"{path} is no file", "correct its name") if path.exists() else missing(path)
     with path.open("rb") as file:
         start = file.read(64)
     if not start:
@@ -123,7 +128,7 @@ def _content(path: Path) -> Any:
 
 
 def _harmless() -> list[Any]:
-    """What stands beside weights without running code: NumPy's numbers and arrays, options, paths."""
+    """What stands beside weights without running code: NumPy's numbers and arrays, options, paths, dates."""
     import numpy as np
 
     numbers = np._core.multiarray
@@ -133,7 +138,9 @@ def _harmless() -> list[Any]:
         for core in ("core", "_core")
     ]
     dtypes = [type(np.dtype(code)) for code in "?bBhHiIlLqQefdgU"]
-    return [*functions, *dtypes, np.dtype, np.ndarray, argparse.Namespace, pathlib.PosixPath, pathlib.WindowsPath]
+    paths = [getattr(pathlib, f"{pure}{system}Path") for pure in ("", "Pure") for system in ("Posix", "Windows")]
+    dates = [datetime.datetime, datetime.date, datetime.timedelta, datetime.timezone]
+    return [*functions, *dtypes, np.dtype, np.ndarray, argparse.Namespace, *paths, *dates]
 
 
 def _another_kind(path: Path, start: bytes) -> str:
