@@ -22,6 +22,7 @@ from rssr.base.errors import UserError
 
 # The project's largest inputs are aerial scenes; PIL's guard against decompression bombs starts at 89 megapixels.
 Image.MAX_IMAGE_PIXELS = 1_000_000_000
+
 _MAKE = "correct its name, or run again to make it"
 
 _MANIFEST = "manifest_sha256"
@@ -74,27 +75,31 @@ def link_tree(source: Path, target: Path) -> None:
     temporary.rename(target)
 
 
-def sha256(path: Path, algorithm: str = "sha256") -> str:
-    """Hex digest of a file, by default its sha256."""
+def sha256(path: Path) -> str:
+    """Hex digest of a file."""
+    return _digest(path, "sha256")
+
+
+def check_digest(path: Path, digest: str, name: Path | None = None) -> None:
+    """UserError, which calls the file `name` if given, unless its digest begins with the given digits.
+
+    The digest is its sha256, or for "md5:..." its md5.
+    """
+    algorithm, digits = digest.split(":") if ":" in digest else ("sha256", digest)
+    found = _digest(path, algorithm)
+    if not found.startswith(digits):
+        raise UserError(
+            f"{name or path} has the {algorithm} {found}, but {digits} was expected",
+            "it is damaged or another file: delete it and run again, or correct the digits where you gave them",
+        )
+
+
+def _digest(path: Path, algorithm: str) -> str:
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, algorithm).hexdigest()
     except FileNotFoundError:
         raise missing(path, remedy=_MAKE) from None
-
-
-def check_digest(path: Path, digest: str, name: Path | None = None) -> None:
-    """UserError unless the sha256 of a file, or for "md5:..." its md5, begins with the given digits.
-
-    The error calls the file `name`, if given.
-    """
-    algorithm, _, digits = digest.rpartition(":")
-    found = sha256(path, algorithm or "sha256")
-    if not found.startswith(digits):
-        raise UserError(
-            f"{name or path} has the {algorithm or 'sha256'} {found}, but {digits} was expected",
-            "it is damaged or another file: delete it and run again, or correct the digits where you gave them",
-        )
 
 
 def read_image(path: Path, digest: str | None = None) -> np.ndarray:
