@@ -2,7 +2,7 @@
 
 import glob
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,8 @@ def data_set(
     if not root.is_dir():
         raise missing(images, "folder", "correct `images`, or put the images there")
     patterns = {name: [given] if isinstance(given, str) else given for name, given in split.items()}
+    if lacking := next((name for name, several in patterns.items() if not several), None):
+        raise UserError(f"`split` has no pattern for {lacking}", 'give one, such as "*"')
     found = {name: [match for p in several for match in _matches(root, p)] for name, several in patterns.items()}
     paths: dict[str, Path] = {}
     for source, path in (match for several in found.values() for match in several):
@@ -47,6 +49,10 @@ def data_set(
                 "rename one, or correct the patterns",
             )
         paths[source] = path
+
+    def given(source: str, scale: int) -> Path:
+        return _given(lr["images"].replace("{scale}", str(scale)), paths[source].relative_to(root), scale)
+
     return DataSet(
         card=Card(licence="the owner's", citation=images, page="", gsd_m="not stated", tile=None),
         splits={name: tuple(source for source, _ in sources) for name, sources in found.items()},
@@ -59,17 +65,21 @@ def data_set(
         ),
         bands=bands,
         stretch=stretch,
-        given=Given(partial(_given, lr["images"]), lr.get("bands"), lr.get("stretch")) if lr else None,
+        given=Given(given, lr.get("bands"), lr.get("stretch")) if lr else None,
     )
 
 
-def _given(images: str, source: str, scale: int) -> Path:
-    folder = Path(images.replace("{scale}", str(scale)), source).parent
-    name = Path(source).name
-    for path in _listed(folder):
-        if path.suffix.lower().removeprefix(".") in _READ.split() and path.stem in (name, f"{name}x{scale}"):
-            return path
-    raise UserError(f"there is no LR image called {name} in the folder {folder}", "correct `lr`, or put it there")
+def _given(images: str, own: Path, scale: int) -> Path:
+    """The LR image of an HR image, which is given by its path below its folder."""
+    folder = Path(images, own).parent
+    listed = [path for path in _listed(folder) if path.suffix.lower().removeprefix(".") in _READ.split()]
+    for name in (own.stem, f"{own.stem}x{scale}"):
+        found = [path for path in listed if path.stem == name]
+        if len(found) > 1:
+            raise UserError(f"{found[0]} and {found[1]} are both LR images of {own.stem}", "move one of them away")
+        if found:
+            return found[0]
+    raise UserError(f"there is no LR image called {own.stem} in the folder {folder}", "correct `lr`, or put it there")
 
 
 @cache

@@ -84,6 +84,9 @@ def _bands(data_set: DataSet, source: str, path: Path, tile: int | None, scale: 
     """
     try:
         with open_raster(path, data_set.bands, data_set.stretch) as raster:
+            if min(raster.size) < scale:
+                found = "x".join(map(str, raster.size))
+                raise UserError(f"{path} has {found} pixels, where each side needs {scale} at x{scale}", "remove it")
             boxes = tile_boxes(*raster.size, tile, data_set.card.overlap, scale if data_set.given else 1)
             if data_set.given:
                 _check_given(data_set, source, raster, tile, scale)

@@ -106,6 +106,15 @@ def test_tiffs_of_every_kind_give_the_pixels_that_pil_sees(tmp_path, how):
         np.testing.assert_array_equal(found, whole[top:bottom, left:right])
 
 
+@pytest.mark.parametrize(("width", "height"), [(3, 48), (48, 3), (1, 1)])
+def test_an_image_of_less_than_one_lr_pixel_is_refused(tmp_path, width, height):
+    write_image(tmp_path / "own/a.png", np.zeros((height, width, 3), np.uint8))
+    with pytest.raises(UserError, match=f"a.png has {width}x{height} pixels, where each side needs 4 at x4: remove it"):
+        prepare_hr(data_set(str(tmp_path / "own"), {"test": "*"}), tmp_path, "test", None, tmp_path / "hr", 1, 4)
+    with pytest.raises(UserError, match="`split` has no pattern for test: give one"):
+        data_set(str(tmp_path / "own"), {"test": []})
+
+
 def test_names_that_meet_are_refused(tmp_path):
     images(tmp_path / "own", a__b=(16, 16), a_b=(16, 16))
     data_set = build({"images": str(tmp_path / "own"), "split": {"test": "**/*"}})

@@ -13,6 +13,7 @@ from test_raster import raster
 from rssr.base import ROOT
 from rssr.base.errors import UserError
 from rssr.base.files import read_csv, read_image
+from rssr.datasets.folder import _listed
 from rssr.datasets.prepare import prepare_given, prepare_hr
 from rssr.datasets.registry import build
 from rssr.plan import jobs, targets
@@ -74,6 +75,27 @@ def test_pairs_that_do_not_fit_are_refused(tmp_path, hr, tile, message):
         prepared(pairs(tmp_path, hr), tmp_path, tile)
 
 
+def test_two_files_that_may_be_one_lr_image_are_refused_and_the_very_name_comes_first(tmp_path):
+    entry = pairs(tmp_path, suffix="x4.png")
+    for name in ("cx4.jpg", "c.png"):
+        Image.fromarray(LR if name == "c.png" else LR[::-1]).save(tmp_path / f"LR_x4/b/{name}")
+        if name == "cx4.jpg":
+            with pytest.raises(UserError, match=r"b/cx4.jpg and .*b/cx4.png are both LR images of c: move one of them"):
+                prepared(entry, tmp_path)
+            _listed.cache_clear()
+    prepared(entry, tmp_path)
+    np.testing.assert_array_equal(read_image(tmp_path / "lr/b_c.png"), LR)
+
+
+@pytest.mark.parametrize("name", ["b/=c", "b/+1.5", "b/c."])
+def test_lr_images_are_found_whatever_results_call_the_pair(tmp_path, name):
+    """A first "=" is no part of names in results, which a spreadsheet would take for a formula."""
+    entry = pairs(tmp_path, names=(name,)) | {"images": str(tmp_path / "HR/b"), "split": {"test": "*"}}
+    entry["lr"]["images"] += "/b"
+    rows, _ = prepared(entry, tmp_path)
+    np.testing.assert_array_equal(read_image(tmp_path / f"lr/{rows[0]['image']}.png"), LR)
+
+
 def test_a_plan_of_given_pairs(tmp_path):
     entry = {"label": "Mine"} | pairs(tmp_path)
     datasets = {"synthetic": {"label": "S", "module": "synthetic"}, "mine": entry}
@@ -90,8 +112,6 @@ def test_a_plan_of_given_pairs(tmp_path):
     assert {training.degradation for training in plan.training_sets if training.dataset == "mine"} == {"given"}
     assert tmp_path / "LR_x4/b/c.png" in plan.own_images("mine", "test", 4)
     (tmp_path / "LR_x4/b/c.png").unlink()
-    from rssr.datasets.folder import _listed
-
     _listed.cache_clear()
     with pytest.raises(UserError, match="datasets.mine: there is no LR image called c in the folder .*LR_x4/b"):
         a_plan(datasets=datasets)
