@@ -5,11 +5,14 @@ import html
 import io
 import re
 import warnings
+from pathlib import Path
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
+from objects import a_test_set
 
 from rssr.base.errors import UserError
 from rssr.base.files import write_image
@@ -17,7 +20,9 @@ from rssr.config import validate
 from rssr.datasets.folder import data_set
 from rssr.render.figures import fonts, style
 from rssr.render.scores import read_numbers
-from rssr.render.tables.table import Column, Table, model_notes
+from rssr.render.tables.notes import model_notes
+from rssr.render.tables.quality import quality
+from rssr.render.tables.table import Column, Table
 
 LABELS = [
     *("Mine (A|B)", "50 % {x} #1 & co_", "_net_ and *net* ~~old~~", "$x^2$", r"a\|b \textbf{c}", "[HAT](javascript:x)"),
@@ -90,6 +95,28 @@ def test_image_names_are_no_formulas(tmp_path):
     for name in ("=cmd", "@x", "-1", "+1", "sub=1"):
         write_image(tmp_path / f"{name}.png", plt.np.zeros((8, 8, 3), plt.np.uint8))
     assert sorted(data_set(str(tmp_path), {"test": "*"}).splits["test"]) == ["_+1", "_-1", "_=cmd", "_@x", "sub=1"]
+
+
+def test_without_a_font_figures_are_drawn_and_notes_name_labels_data_set_and_images(tmp_path, monkeypatch):
+    monkeypatch.setattr(fonts, "_others", list)  # a machine without any font but matplotlib's own
+    figure, axis = plt.subplots()
+    axis.set_title("双三次")
+    with pytest.warns(UserWarning, match="missing from font"):
+        style.save(figure, tmp_path / "figure")
+    assert (tmp_path / "figure.png").exists()
+    frame = pd.DataFrame({"image": ["图一", "b"], "unit": ["x", "y"], "psnr_y": [30.0, 31.0]})
+    settings = {"resamples": 100, "confidence": 0.95, "seed": 0, "reference": None}
+    models = {"net": {"label": "双三次", "notes": []}}
+    found = quality({"net": frame}, models, a_test_set(label="中", name="中"), settings).notes
+    for what, lacking in (("双三次", "三双次"), ("Data set", "中"), ("Names of images", "一图")):
+        assert any(note.startswith(f"{what}: figures show boxes for {lacking}, which no font") for note in found), found
+
+
+def test_a_font_that_was_installed_since_matplotlib_listed_them_is_found(monkeypatch):
+    monkeypatch.setattr(fonts.fontManager, "ttflist", [f for f in fonts.fontManager.ttflist if f.name != "STIXGeneral"])
+    path = next(Path(mpl.get_data_path()).glob("fonts/ttf/STIXGeneral.ttf"))
+    monkeypatch.setattr(fonts, "findSystemFonts", lambda: [str(path), "no-font.ttf"])
+    assert "STIXGeneral" in fonts._others.__wrapped__()
 
 
 def test_letters_that_no_font_has_are_said_below_tables_and_others_are_drawn(tmp_path, monkeypatch):

@@ -9,8 +9,9 @@ import pandas as pd
 from rssr.metrics.registry import METRICS
 from rssr.metrics.samples import noisy, percentiles
 from rssr.plan.test_set import TestSet
+from rssr.render.tables.notes import model_notes
 from rssr.render.tables.scored import conditions_of, metric_column, metrics_of, protocols
-from rssr.render.tables.table import Column, Table, model_notes
+from rssr.render.tables.table import Column, Table
 from rssr.render.titles import title
 
 

@@ -13,6 +13,7 @@ from rssr.plan.test_set import TestSet
 from rssr.render.literature import notes as notes_on_literature
 from rssr.render.literature import rows as rows_of_literature
 from rssr.render.tables.comparison import standing
+from rssr.render.tables.notes import boxes_in_figures, model_notes
 from rssr.render.tables.scored import (
     Replicates,
     computed,
@@ -25,7 +26,7 @@ from rssr.render.tables.scored import (
     spread,
     undefined,
 )
-from rssr.render.tables.table import Column, Table, model_notes
+from rssr.render.tables.table import Column, Table
 from rssr.render.titles import title
 
 
@@ -62,6 +63,8 @@ def quality(
     if numbers["rank"].notna().any():
         columns.insert(0, Column("rank", f"Rank ({METRICS[decides].name})", 0))
         caption += " Methods that cannot be told apart share a rank."
+    images = next(iter(scores.values()))["image"]
+    names = {"Data set": test.name, "Names of images": "".join(map(str, images))}
     below = rows_of_literature(literature, models, metrics)
     if below:
         caption += " Below the rule: values from the literature, with protocols noted below; they are not ranked."
@@ -70,7 +73,7 @@ def quality(
         columns,
         title("quality", test.subject),
         caption,
-        [*([said] if said else []), *model_notes(models), *undefined(scores, models)]
+        [*([said] if said else []), *model_notes(models), *boxes_in_figures(names), *undefined(scores, models)]
         + notes_on_literature(literature, metrics),
         below=below,
     )

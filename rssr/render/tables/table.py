@@ -281,18 +281,3 @@ def _number_class(column: Column) -> str:
 
 def _model_attribute(model: str) -> str:
     return f' data-model="{html.escape(model)}"' if model else ""
-
-
-def model_notes(models: Mapping[str, Mapping]) -> list[str]:
-    """What is remarked of the models, a line each."""
-    notes = [f"{model['label']}: {'; '.join(model['notes'])}" for model in models.values() if model["notes"]]
-    if odd := [model["label"] for model in models.values() if max(model["label"], default="") > "\u024f"]:
-        from rssr.render.figures.fonts import cover  # takes time, and Latin letters are in every font
-
-        notes += [
-            f"{label}: figures show boxes for {missing}, which no font of this machine has: install one that has them, "
-            "such as Noto Sans, and run again"
-            for label in odd
-            if (missing := cover(label)[1])
-        ]
-    return notes

@@ -6,7 +6,8 @@ from typing import Any
 import pandas as pd
 
 from rssr.plan.artifacts import Artifact
-from rssr.render.tables.table import Column, Table, model_notes
+from rssr.render.tables.notes import model_notes
+from rssr.render.tables.table import Column, Table
 from rssr.render.titles import title
 
 
