@@ -80,11 +80,24 @@ def test_mistakes_are_one_sentence(tmp_path):
         (("a.png", "--model", "bicubic", "--scale", 3), "the configuration has the scales 4"),
         (
             ("a.png", "--model", "bicubic", "--device", "gpu"),
-            "--device gpu: PyTorch knows no such device: use --device",
+            "--device gpu: PyTorch can use no such device here: use --device",
         ),
+        (("a.png", "--model", "bicubic", "--device", "mps"), "--device mps: PyTorch can use no such device here"),
+        (("a.png", "--model", "bicubic", "-o", tmp_path / "a.png/b.png"), "a.png cannot be read or written (File exis"),
         (("a.png", "--model", "bicubic", "-o", tmp_path / "a.png"), "a.png exists: name another file, or add --over"),
     ):
         image, *rest = arguments
         result = rssr("upscale", tmp_path / image, "-o", tmp_path / "out.png", *rest)
         assert result.returncode == 1 and message in result.stderr, result.stderr
-        assert "Traceback" not in result.stderr and not (tmp_path / "out.png").exists()
+        assert "\n" not in result.stderr.strip() and not (tmp_path / "out.png").exists()
+
+
+def test_other_commands_and_options_say_what_they_take(tmp_path):
+    (tmp_path / "a.yml").write_text("name: x")
+    for arguments, code, message in (
+        (("basicsr", tmp_path / "none.yml"), 1, "none.yml cannot be read (No such file or directory)"),
+        (("basicsr", tmp_path / "a.yml"), 1, "a.yml is no option file of BasicSR: write one with `python -m rssr expo"),
+        (("upscale", "a.png", "--model", "bicubic", "-o", "b.png", "--threads", 0), 2, "--threads: 0 is below 1"),
+    ):
+        result = rssr(*arguments)
+        assert result.returncode == code and message in result.stderr and "Traceback" not in result.stderr

@@ -18,7 +18,13 @@ def add_options(parser: argparse.ArgumentParser, gpu: bool = True, threads: int 
     parser.set_defaults(device="cpu")
     if gpu:
         parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cuda or cpu")
-    parser.add_argument("--threads", type=int, default=threads, help="of PyTorch on the CPU")
+    parser.add_argument("--threads", type=_positive, default=threads, help="of PyTorch on the CPU")
+
+
+def _positive(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{number} is below 1")
+    return number
 
 
 def prepare(arguments: argparse.Namespace) -> torch.device:
@@ -31,13 +37,17 @@ def select(name: str) -> torch.device:
     """The device of a name; from here on fp32 is fp32, without TF32 on a GPU, where PyTorch's convolutions use it.
 
     Raises:
-        UserError: if PyTorch knows no such device, or finds no GPU and the options ask for one.
+        UserError: for a device that PyTorch does not know, cannot use or does not find.
     """
     try:
         device = torch.device(name)
-    except RuntimeError:
-        raise UserError(f"--device {name}: PyTorch knows no such device", "use --device cuda or --device cpu") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
+        if device.type != "cuda":  # there it would take memory that a process with children has no use for
+            torch.empty(1, device=device).cpu()
+    except (RuntimeError, NotImplementedError, AssertionError):
+        raise UserError(
+            f"--device {name}: PyTorch can use no such device here", "use --device cuda or --device cpu"
+        ) from None
+    if device.type == "cuda" and torch.cuda.device_count() <= (device.index or 0):
         raise UserError(f"--device {name}: PyTorch finds no CUDA device here", "use --device cpu")
     _allow_tf32(False)
     return device

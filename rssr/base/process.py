@@ -17,7 +17,7 @@ PARENT = "RSSR_SNAKEMAKE_PID"  # the Snakemake process that a script works for; 
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a script's main(); a UserError becomes one line on stderr and exit code 1, as does a full disk."""
+    """Run a script's main(); a UserError becomes one line on stderr and exit code 1, as does what a file refuses."""
     if PARENT in os.environ:
         threading.Thread(target=_end_with, args=(int(os.environ[PARENT]),), daemon=True).start()
     try:
@@ -27,9 +27,12 @@ def run(main: Callable[[], None]) -> None:
     except BrokenPipeError:  # whoever reads the output has enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            sys.exit(f"error: no space left on the disk while writing {error.filename}: free some and run again")
+        if error.filename is None:
             raise
-        sys.exit(f"error: no space left on the disk while writing {error.filename}: free some and run again")
+        why = f"cannot be read or written ({error.strerror})"
+        sys.exit(f"error: {error.filename} {why}: correct its name, or the permissions of its folder")
     except KeyboardInterrupt:
         sys.exit("interrupted: run the same command again to resume")
 

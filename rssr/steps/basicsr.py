@@ -13,7 +13,7 @@ from torch import nn
 from rssr.base.errors import UserError, about
 from rssr.base.files import read_csv, replacing
 from rssr.base.targets import parts
-from rssr.config import Config
+from rssr.config import Config, read
 from rssr.config.models import Recipe
 from rssr.models.registry import build, network_of
 from rssr.models.weights import has_released_names
@@ -132,7 +132,14 @@ def run(path: Path, device: torch.device) -> None:
     Args:
         path: an option file of BasicSR, from write_options() or another.
         device: a CPU or one GPU.
+
+    Raises:
+        UserError: for another file.
     """
+    content = read(path)
+    if not isinstance(content, dict) or not {"network_g", "datasets", "train"} <= content.keys():
+        remedy = "write one with `python -m rssr export MODEL --as basicsr-options -o FILE.yml`"
+        raise UserError(f"{path} is no option file of BasicSR", remedy)
     importlib.import_module("rssr.models.basicsr_import")  # before basicsr
     from basicsr.train import train_pipeline
     from basicsr.utils.registry import ARCH_REGISTRY
