@@ -90,6 +90,7 @@ COMMANDS = {
     "snakemake --configfile": lambda command: None,  # an option, in a sentence about it
     "python -m rssr models": of_this_project,
     "python -m rssr basicsr": of_this_project,
+    "python -m rssr export MODEL --as basicsr-options -o FILE.yml": of_this_project,
     "python -m rssr plan --configfile FILE": of_this_project,
     "python -m rssr schema --markdown": of_this_project,
     "pip download {} --no-deps": by_pip,
