@@ -1,12 +1,15 @@
 """Bad input through the command that a user types: one sentence, and nothing lost."""
 
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 from runs import WEIGHTS, offline
 
+from rssr.base import ROOT
 from rssr.base.files import read_csv, read_image, sha256
 
 EDSR = {"num_in_ch": 3, "num_out_ch": 3, "num_feat": 8, "num_block": 1, "upscale": 4, "img_range": 1.0}
@@ -58,6 +61,16 @@ def test_what_a_plan_refuses(planned, changes, message):
     code, said = planned.dry_run()
     error = said.splitlines()[-1]
     assert code == 1 and error.startswith("error: ") and message in error and "Traceback" not in said
+
+
+@pytest.mark.parametrize("folder", ["results", "downloads"])
+def test_a_folder_of_results_that_is_a_broken_link_is_named(tmp_path, folder):
+    (tmp_path / folder).symlink_to("not_mounted")
+    files = ["-s", ROOT / "Snakefile", "--configfile", ROOT / "config/test.yaml"]
+    command = [sys.executable, "-m", "snakemake", "-n", *files]
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert said.returncode == 1
+    assert said.stderr.splitlines()[-1].startswith(f"error: {folder} is a broken link, to not_mounted: put that back")
 
 
 def kept(project):

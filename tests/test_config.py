@@ -187,7 +187,7 @@ def test_encodings_with_a_mark_are_read(tmp_path, encoding):
         (b"models:\n  a: {}\n  a: {}", "the key 'a' is given twice, in lines 2 and 3: keep one of them"),
         (b"{a: 1, b: {c: 1, 'c': 2}}", "the key 'c' is given twice, in lines 1 and 1"),
         (b"", "'datasets': field required"),
-        (b"- a", "input should be a valid dictionary"),
+        (b"- a", "a mapping of keys to values is expected"),
         (b"a: !!python/object/apply:os.system [ls]", "could not determine a constructor for the tag"),
         (b"a: [1", "expected ',' or ']'"),
         (b"a: &a [*a]", "aliases stand for more than"),

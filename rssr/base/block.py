@@ -11,6 +11,10 @@ from rssr.base.errors import nearest
 NAME = r"^[a-z0-9][a-z0-9_]{0,99}$"  # of data sets, models, degradations and recipes: the same on every file system
 
 
+_MAPPING = "a mapping of keys to values is expected"
+_EXPECTED = {"model_type": _MAPPING, "dict_type": _MAPPING, "tuple_type": "a list is expected"}  # not Python's words
+
+
 class Block(BaseModel):
     """A part of the configuration: unknown keys are refused."""
 
@@ -55,7 +59,7 @@ def sentence(error: ValidationError, root: type[Block]) -> str:
     if first["type"] == "string_pattern_mismatch" and first["ctx"]["pattern"] == NAME:
         rule = "a name has lower-case letters, digits and underscores, at most 100, and begins with no underscore"
         return f"'{where}': {rule}"
-    message = first["msg"].removeprefix("Value error, ")
+    message = _EXPECTED.get(first["type"], first["msg"].removeprefix("Value error, "))
     message = message[0].lower() + message[1:]
     found = "" if first["type"] in ("missing", "value_error") else f", not {first['input']!r}"
     return f"'{where}': {message}{found}" if where else message

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from rssr.base.errors import UserError
-from rssr.base.files import link_tree
+from rssr.base.files import link_tree, missing
 from rssr.base.process import PARENT
 from rssr.config import read
 from rssr.datasets.degradations import GIVEN
@@ -34,6 +34,9 @@ os.environ[PARENT] = str(os.getpid())
 
 # The main process of a real run, neither a cluster's job nor a dry run.
 REAL_RUN = workflow.is_main_process and not only_looking()
+for folder in ("results", "downloads"):  # on another disk, perhaps, which is not mounted
+    if Path(folder).is_symlink() and not Path(folder).exists():
+        sys.exit(f"error: {missing(folder, 'folder')}")
 # A run in a folder of its own starts with what the checkout has downloaded.
 if REAL_RUN and not Path("downloads").exists() and (ROOT / "downloads").exists():
     link_tree(ROOT / "downloads", Path("downloads"))
