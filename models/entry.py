@@ -13,7 +13,9 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$"), AfterValidator(str.
 class File(Block):
     """A file on this machine or on the web."""
 
-    path: str | None = Field(None, description="path, from the folder that snakemake runs in")
+    path: str | None = Field(
+        None, description="path, from the folder that snakemake runs in; what is not there, from the checkout"
+    )
     url: str | tuple[str, ...] | None = Field(None, description="https address, or mirrors; a sha256 is then required")
     sha256: Sha256 | None = Field(
         None,

@@ -58,7 +58,9 @@ def main() -> None:
     _add_plan(commands)
     _add_compare(commands)
     commands.add_parser("partitions", help="print profiles/slurm/partitions.yaml for the Slurm cluster of this machine")
-    gpu = commands.add_parser("gpu-report", help="measure every GPU figure of the project, in 8 minutes")
+    gpu = commands.add_parser(
+        "gpu-report", help="measure every GPU figure of the project; nothing new is begun after 7 minutes"
+    )
     gpu.add_argument("--out", type=Path, required=True, help="folder for a JSON file of each part")
     devices.add_options(gpu, threads=torch.get_num_threads())
     gpu.set_defaults(device="cuda")

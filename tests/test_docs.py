@@ -129,6 +129,7 @@ CHECKED = {
     "make test": made,
     "make verify": made,
     "snakemake --cores all -n": planned,
+    "snakemake --cores all -n --quiet": planned,
     "snakemake --cores all": planned,
     "snakemake -np": planned,
     "source .venv/bin/activate": lambda command, folder: None,  # by the Makefile's own rule

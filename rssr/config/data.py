@@ -29,7 +29,11 @@ class Dataset(Block):
 
     label: Label = Field(description="name in tables and figures")
     module: Literal[MODULES] | None = Field(None, description="a module of datasets/")
-    images: str | None = Field(None, description="a folder of your own images, instead of `module`")
+    images: str | None = Field(
+        None,
+        description="a folder of your own images, instead of `module`; a relative path is meant from the folder that "
+        "snakemake runs in and, if it is not there, from the checkout",
+    )
     root: str | None = Field(
         None,
         description="folder with the images of an external data set, in any known layout; they are downloaded "

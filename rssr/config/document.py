@@ -20,7 +20,8 @@ A configuration is one YAML file, or several: `snakemake --configfile a.yaml b.y
 over earlier ones. In a later file `null` removes an entry of an earlier one, as in `models: {hsenet: null}`. Files are
 UTF-8, numbers those of YAML 1.2, such as `1e-3`. Snakemake reads them first: a file in another encoding ends in its
 traceback before anything of this project runs; `python -m rssr plan --configfile FILE` names the line. A key that is
-given twice is an error; an unknown key is one that names the nearest valid key.
+given twice is an error, and so is an unknown key; its message names the nearest valid one. What an entry that `null`
+removes is named by, such as `analysis: {models: ...}`, has to go as well.
 """
 _TYPES = {str: "text", int: "integer", float: "number", bool: "`true` or `false`", Any: "anything"}
 _BOUNDS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}

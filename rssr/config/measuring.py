@@ -29,7 +29,7 @@ class Profile(Block):
     batch: int = Field(1, ge=1, description="images per call")
     warmup: int = Field(20, ge=0, description="most untimed calls at the start; fewer if their times are steady")
     samples: int = Field(50, ge=3, le=1_000_000, description="timed calls; fewer if `seconds` run out")
-    seconds: float = Field(10, gt=0, description="time after which no further call is timed; at least three always are")
+    seconds: float = Field(10, gt=0, description="time after which no further call is timed, once three have been")
     precision: Literal["fp32", "tf32", "bf16", "fp16"] = Field(
         "fp32", description="bf16 and fp16 by autocast; tf32 needs a GPU; fp32 never uses it"
     )
