@@ -56,8 +56,8 @@ QUOTED = {found for text in TEXTS for found in re.findall(r"`([^`]+)`", text)}
 
 def snakemake(command):
     """Snakemake takes it, with a configuration that has what it names, and it says on how many cores."""
-    words = command.replace("{}", WEIGHTS)
-    planned(f"{words} --configfile config/test.yaml", ROOT)
+    words = command.replace("{}", WEIGHTS, 1).replace("{}", "config/test.yaml")
+    planned(words if "--configfile" in words else f"{words} --configfile config/test.yaml", ROOT)
     assert "--cores" in words or "-n" in words.split(), "Snakemake asks for cores"
 
 
@@ -83,7 +83,7 @@ def of_others(command):
 
 
 COMMANDS = {
-    "snakemake {} --cores all": snakemake,
+    "snakemake {} --cores all --configfile {}": snakemake,
     "snakemake data --cores all": snakemake,
     "snakemake -n --forceall": snakemake,
     "snakemake --configfile a.yaml b.yaml": lambda command: None,  # how files are merged; test_config.py merges some
@@ -220,18 +220,20 @@ def test_what_a_message_says_helps(tmp_path, fails, remedy, works, prepare):
     assert done.returncode == 0, done.stderr
 
 
-def test_the_command_for_weights_that_are_not_there_makes_them(tmp_path):
-    """As far as Snakemake's plan: the file that it names is one of the run."""
+def test_the_command_for_files_that_are_not_there_makes_them(tmp_path):
+    """As far as Snakemake's plan: the file that it names is one of the run of the configuration files that it names."""
     image(tmp_path, 16, 16, 3)
-    (tmp_path / "simple.yaml").write_text("training: {test: {clip: null}}")  # BasicSR has none
-    configuration = ("--config", ROOT / "config/test.yaml", "simple.yaml")
-    for command in (
-        ("upscale", "a.png", "--model", "edsr_test", "-o", "out.png"),
-        ("export", "edsr_test", "--as", "basicsr-options", "-o", "a.yml"),
+    (tmp_path / "my simple.yaml").write_text("training: {test: {clip: null}}")  # BasicSR has none
+    small = ("--config", ROOT / "config/test.yaml", "my simple.yaml")
+    for command, read in (
+        (("upscale", "a.png", "--model", "edsr", "-o", "out.png"), ["config", "paper", "zoo", "pretrained"]),
+        (("upscale", "a.png", "--model", "edsr_test", "-o", "out.png", *small), ["test", "my simple"]),
+        (("export", "edsr_test", "--as", "basicsr-options", "-o", "a.yml", *small), ["test", "my simple"]),
     ):
-        error = rssr(*command, *configuration, cwd=tmp_path).stderr
-        (found,) = re.findall(r"`(snakemake [^`]*)`", error)
-        planned(f"{found} --configfile config/test.yaml", tmp_path)
+        error = rssr(*command, cwd=tmp_path).stderr
+        ((found, folder),) = re.findall(r"`(snakemake [^`]*)` in (\S+)$", error.strip())
+        assert folder == str(ROOT) and [Path(word).stem for word in shlex.split(found)[-len(read) :]] == read
+        planned(found, ROOT)
 
 
 class Halves(torch.nn.Module):

@@ -18,7 +18,9 @@ def load(*paths: str | Path) -> Config:
 
     UserError names the files and the key that is wrong.
     """
-    return validate(read(*paths), ", ".join(map(str, paths)))
+    config = validate(read(*paths), ", ".join(map(str, paths)))
+    config._files = tuple(Path(path).resolve() for path in paths)
+    return config
 
 
 def validate(content: Any, origin: str) -> Config:

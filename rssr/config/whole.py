@@ -1,9 +1,12 @@
 """The whole configuration: its blocks, and that their names fit together."""
 
+import shlex
+from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
+from rssr.base import ROOT
 from rssr.base.errors import nearest
 from rssr.config.block import Block, Name
 from rssr.config.data import Dataset, Step
@@ -48,6 +51,7 @@ class Config(Block):
     analysis: Analysis | None = Field(None, description="look into networks; by default not done")
     figures: Figures = Field(Figures(), description="what the figures show")
     report: Report = Field(Report(), description="what results/report shows in addition to tables and figures")
+    _files: tuple[Path, ...] = PrivateAttr(())
 
     @field_validator("degradations", mode="before")
     @classmethod
@@ -81,6 +85,11 @@ class Config(Block):
             if sum(step.reduce is not None for step in steps) != 1:
                 raise ValueError(f"'{name}' has to `reduce` once")
         return given
+
+    def how_to_make(self, target: str | Path) -> str:
+        """The command that makes a file of a run of this configuration, with the files that it was read from."""
+        files = [path.relative_to(ROOT) if path.is_relative_to(ROOT) else path for path in self._files]
+        return f"`snakemake {target} --cores all --configfile {shlex.join(map(str, files))}` in {ROOT}"
 
     def degradations_of(self, dataset: str) -> tuple[str, ...]:
         """The names of a data set's degradations; networks are trained on the first."""

@@ -61,8 +61,7 @@ def write_options(config: Config, name: str, scale: int, path: Path) -> None:
     images = TrainingSet(dataset, scale, config.degradations_of(dataset)[0])
     manifest = here(images.lr.path)
     if not manifest.exists():
-        advice = f"prepare the images with `snakemake {images.lr.path} --cores all` and the same `--configfile`"
-        raise UserError(f"{images.lr.path} does not exist", advice)
+        raise UserError(f"{images.lr.path} does not exist", f"run {config.how_to_make(images.lr.path)}")
     names = [row["image"] for row in read_csv(manifest)]
     if spaced := [image for image in names if " " in image]:
         raise UserError(f"image '{spaced[0]}': BasicSR's list of images allows no spaces", "rename the file")

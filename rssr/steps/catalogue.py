@@ -73,10 +73,7 @@ def _weights(config: Config, name: str, scale: int, download: bool = True) -> di
         planned = ModelPlan(name, scale, model, config.training[model.train].seeds)
         target = planned.weights(next(iter(config.datasets)))[0].path
         if not (path := here(target)).exists():
-            raise UserError(
-                "there are no weights yet",
-                f"run `snakemake {target} --cores all` in {ROOT}, with the files of --config as `--configfile`",
-            )
+            raise UserError("there are no weights yet", f"run {config.how_to_make(target)}")
         return {"weights": {"path": str(path)}}
     kind = "weights" if model.weights else "checkpoint"
     file = entry_at(plain(model), scale)[kind]
