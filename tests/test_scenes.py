@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import rasterio
 import torch
+from rasterio.enums import ColorInterp
 from rasterio.rpc import RPC
 from rasterio.transform import RPCTransformer, from_origin
 from test_raster import DEEP, PICTURE, PLANES, hidden, raster
@@ -41,9 +42,10 @@ def test_validity_is_enlarged_and_hidden_pixels_are_not_painted(tmp_path, how, s
         return
     upscaled(source, tmp_path / f"out.{suffix}", **options)
     with rasterio.open(tmp_path / f"out.{suffix}") as file:
-        np.testing.assert_array_equal(file.dataset_mask() > 0, LARGE)
+        seen = np.isfinite(file.read(1)) if how == "float" else file.dataset_mask() > 0
+        np.testing.assert_array_equal(seen, LARGE)
         assert not np.nan_to_num(file.read()[:, ~LARGE]).any()
-        assert file.nodata == (0 if (how, suffix) == ("nodata", "tif") else None) or how == "float"
+        assert file.nodata == (0 if (how, suffix) == ("nodata", "tif") else None)
         colours = file.read([1, 2, 3])
     with open_raster(source, **options) as image:
         values = image.unit(image.read((0, 0, 50, 36))[0]).repeat(4, 1).repeat(4, 2) * 0.8 + 0.1
@@ -190,3 +192,46 @@ def test_pixels_that_are_all_valid_are_what_the_network_makes(tmp_path):
     expected = imresize(torch.from_numpy(PLANES.copy())[None].float() / 255, 4).clamp(0, 1).mul(255).round()
     with rasterio.open(tmp_path / "out.tif") as file:
         np.testing.assert_array_equal(file.read(), expected[0].numpy())
+
+
+def test_a_float_raster_without_no_data_gets_none(tmp_path):
+    pixels = (PLANES / 255).astype("float32")
+    pixels[0, 3, 4] = np.nan
+    raster(tmp_path / "a.tif", pixels)
+    assert upscaled(tmp_path / "a.tif", tmp_path / "out.tif", stretch=(0, 1)) == []
+    with rasterio.open(tmp_path / "out.tif") as file:
+        assert file.nodata is None
+        np.testing.assert_array_equal(np.isnan(file.read()), np.isnan(pixels).repeat(4, 1).repeat(4, 2))
+
+
+@pytest.mark.parametrize("how", ["", "alpha", "mask"])
+@pytest.mark.parametrize(
+    ("bands", "kinds"),
+    [
+        ((3, 2, 1, 4), ["red", "green", "blue", "nir"]),
+        ((3, 2, 1, 4, 5, 1), ["red", "green", "blue", "nir", "undefined", "undefined"]),
+        ((4, 3, 2), ["red", "green", "blue"]),
+        ((4, 5), ["gray", "undefined"]),
+    ],
+)
+def test_bands_say_what_they_are(tmp_path, bands, kinds, how):
+    pixels = np.concatenate([DEEP, DEEP[:2], np.full_like(DEEP[:1], 65535)])[: 6 if how == "alpha" else 5]
+    called = ["blue", "green", "red", "nir", "undefined", "alpha"][: len(pixels)]
+    raster(tmp_path / "a.tif", pixels, **({"mask": np.full((36, 50), 255, np.uint8)} if how == "mask" else {}))
+    with rasterio.open(tmp_path / "a.tif", "r+") as file:
+        file.colorinterp = [ColorInterp[name] for name in called]
+        file.descriptions = [f"B{number}" for number in range(1, len(pixels) + 1)]
+    upscaled(tmp_path / "a.tif", tmp_path / "out.tif", stretch=(0, 3060), bands=bands)
+    with rasterio.open(tmp_path / "out.tif") as file:
+        alpha = ["alpha"] if how == "alpha" else []
+        assert [kind.name for kind in file.colorinterp] == kinds + alpha
+        assert file.descriptions == (*(f"B{band}" for band in bands), *[None for _ in alpha])
+        assert (file.read_masks() == 255).all()
+
+
+def test_values_that_viewers_show_dark_are_named(tmp_path):
+    raster(tmp_path / "a.tif", DEEP)
+    dark = "values are those of the input, 0 to 3060 of 65535: viewers show them dark"
+    assert upscaled(tmp_path / "a.tif", tmp_path / "out.png", stretch=(0, 3060)) == [dark]
+    assert upscaled(tmp_path / "a.tif", tmp_path / "out.tif", stretch=(0, 3060)) == []
+    assert upscaled(tmp_path / "a.tif", tmp_path / "white.png", stretch=(0, 65535)) == []

@@ -122,14 +122,14 @@ class Raster:
 
     @cached_property
     def validity(self) -> str:
-        """How the file says which pixels are valid: alpha, mask, nodata, or nothing (all are)."""
+        """How the file says which pixels are valid: alpha, mask, nodata, finite (of floats), or nothing (all are)."""
         if self.alpha or (self.palette is not None and (self.palette[:, 3] == 0).any()):
             return "alpha"
         if MaskFlags.nodata in self.flags:
             return "nodata"
         if MaskFlags.per_dataset in self.flags and MaskFlags.alpha not in self.flags:
             return "mask"
-        return "nodata" if self.dtype.kind == "f" else ""
+        return "finite" if self.dtype.kind == "f" else ""
 
     def read(self, box: tuple[int, int, int, int]) -> tuple[np.ndarray, np.ndarray]:
         """(C, h, w) values as they are in the file, a palette's colours in their place, and their opacity, 0 to 255.

@@ -8,6 +8,7 @@ import numpy as np
 import rasterio
 import rasterio.shutil
 from rasterio.control import GroundControlPoint
+from rasterio.enums import ColorInterp
 from rasterio.io import DatasetWriter
 from rasterio.rpc import RPC
 from rasterio.transform import Affine
@@ -21,6 +22,7 @@ FORMATS = {".tif": "GTiff", ".tiff": "GTiff", ".png": "PNG"}
 _LOSSLESS = ("deflate", "lzw", "zstd", "lzma", "packbits")
 _STALE = ("EXIF_Orientation", "EXIF_PixelXDimension", "EXIF_PixelYDimension")  # tags that upscaling makes wrong
 _DENSITY = ("TIFFTAG_XRESOLUTION", "TIFFTAG_YRESOLUTION")
+_RGB = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 
 
 @dataclass(frozen=True)
@@ -49,18 +51,16 @@ class Enlarged:
 
     @cached_property
     def nodata(self) -> float | None:
-        """The value of pixels that are not valid; None if the file says it in another way, or all are."""
+        """What the file calls no-data; None if it says in another way which pixels are valid, or all are."""
         values = set(self.raster.file.nodatavals)
         if self.raster.validity != "nodata" or self.driver == "PNG" or self.raster.palette is not None:
             return None
-        if values == {None}:
-            return float("nan")
         return values.pop() if len(values) == 1 else None
 
     @cached_property
     def cover(self) -> str:
         """What else says which pixels are valid: alpha, mask or nothing."""
-        if not self.raster.validity or self.nodata is not None:
+        if self.raster.validity in ("", "finite") or self.nodata is not None:
             return ""
         return (
             "mask" if self.raster.validity == "mask" and self.driver == "GTiff" or self.dtype.kind != "u" else "alpha"
@@ -79,6 +79,9 @@ class Enlarged:
             found.append("a PNG holds no georeference: write a .tif to keep it")
         if file.tags(ns="GEOLOCATION"):
             found.append("the source's geolocation arrays are left out")
+        low, high = self.raster.levels
+        if self.driver == "PNG" and self.raster.stretched and high < (most := np.iinfo(self.dtype).max) / 2:
+            found.append(f"values are those of the input, {low:g} to {high:g} of {most}: viewers show them dark")
         return found
 
     def values(self, region: Tensor, opacity: np.ndarray) -> np.ndarray:
@@ -95,7 +98,8 @@ class Enlarged:
             same = values == self.nodata
             same = np.broadcast_to(same.all(0), same.shape) if self.dtype == np.uint8 else same
             values[same] = self._beside_nodata
-        values[opacity == 0] = 0 if self.nodata is None else self.nodata
+        unstated = np.nan if self.raster.validity == "finite" else 0
+        values[opacity == 0] = unstated if self.nodata is None else self.nodata
         return values
 
     @property
@@ -118,21 +122,20 @@ class Enlarged:
             "height": height * self.scale,
             "count": channels + (self.cover == "alpha"),
             "dtype": self.dtype,
-            "photometric": "RGB" if channels == 3 else "MINISBLACK",
+            "photometric": "RGB" if channels >= 3 else "MINISBLACK",
             "tiled": True,
             "bigtiff": "IF_SAFER",
             "crs": file.crs,
             "nodata": self.nodata,
         }
-        if self.cover == "alpha":
-            profile["alpha"] = "YES"
         if file.transform != Affine.identity():
             profile["transform"] = file.transform @ Affine.scale(1 / self.scale)
         return profile
 
     def describe(self, target: DatasetWriter) -> None:
-        """Copy ground control points, RPCs and tags, as they are after upscaling."""
+        """Copy ground control points, RPCs, tags and the meaning of bands, as they are after upscaling."""
         file, scale = self.raster.file, self.scale
+        target.colorinterp = self._colours
         points, crs = file.gcps
         if points:
             points = [GroundControlPoint(p.row * scale, p.col * scale, p.x, p.y, p.z, p.id, p.info) for p in points]
@@ -154,6 +157,14 @@ class Enlarged:
                 extra = target.count - self.raster.channels
                 target.scales = [file.scales[band - 1] for band in self.raster.bands] + [1.0] * extra
                 target.offsets = [file.offsets[band - 1] for band in self.raster.bands] + [0.0] * extra
+
+    @property
+    def _colours(self) -> list[ColorInterp]:
+        """What bands are: the first as the network saw them, others as the source says, unless it says a colour."""
+        first = _RGB if self.raster.channels >= 3 else (ColorInterp.gray,)
+        kinds = [self.raster.file.colorinterp[band - 1] for band in self.raster.bands[len(first) :]]
+        rest = [kind if kind >= ColorInterp.pan else ColorInterp.undefined for kind in kinds]
+        return [*first, *rest, *([ColorInterp.alpha] if self.cover == "alpha" else [])]
 
     def finish(self, tiff: Path, out: Path) -> None:
         """Copy the uncompressed TIFF, which was written in parts, into the file's own format and compression."""
