@@ -73,6 +73,20 @@ def test_a_folder_of_results_that_is_a_broken_link_is_named(tmp_path, folder):
     assert said.stderr.splitlines()[-1].startswith(f"error: {folder} is a broken link, to not_mounted: put that back")
 
 
+def test_a_table_of_classes_that_a_data_set_does_not_have_is_refused(tmp_path):
+    (tmp_path / "pictures/a").mkdir(parents=True)
+    Image.new("RGB", (48, 48)).save(tmp_path / "pictures/a/b.png")
+    entries = (
+        'datasets: {mine: {label: M, images: pictures, split: {test: "*/*"}}}\nmodels: {m: {label: B, arch: bicubic}}'
+    )
+    (tmp_path / "c.yaml").write_text(entries)
+    command = [sys.executable, "-m", "snakemake", "-n", "-s", ROOT / "Snakefile", "--configfile", "c.yaml"]
+    command += ["--", "results/tables/mine/x4-bicubic/classes.md"]
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert said.returncode == 1 and "Traceback" not in said.stderr
+    assert said.stderr.splitlines()[-1].startswith("error: datasets.mine has no classes, so there is no table of them")
+
+
 def kept(project):
     """Checksums of what a run has computed; renderings may follow the configuration before the error is met."""
     patterns = ("scores/**/*.csv", "data/**/*.png", "sr/**/*.png", "weights/**/*.safetensors", "**/*.checkpoint")

@@ -72,5 +72,6 @@ def test_the_command_counts_the_jobs():
     result = subprocess.run([sys.executable, "-m", "rssr", *command], cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     jobs = dict(line.split() for line in result.stdout.partition("Jobs")[2].splitlines() if len(line.split()) == 2)
+    assert result.stdout.count("\ntotal ") == 1, "each rule once"
     assert int(jobs["profile_model"]) <= 11 and jobs["all"] == "1"
     assert all(name in result.stdout for name in ("MambaIRv2-light", "TransENet", "LSTMConvSR-S"))

@@ -9,6 +9,7 @@ import pytest
 from objects import a_test_set
 from table_parts import NO_NOTES, by_test_set, cells, models, named, quality_numbers
 
+from rssr.base.errors import UserError
 from rssr.datasets import rsscn7
 from rssr.render.scores import absent, read_replicates, read_scores
 from rssr.render.tables.comparison import significance
@@ -213,6 +214,12 @@ def test_a_difference_below_the_spread_of_seeds_is_said():
     ]
     assert "Spread of replicates" in made.markdown()
     assert "pread" not in significance(of, models(*of), a_test_set(), AGAINST_A).markdown()
+
+
+def test_a_folder_of_images_has_no_classes():
+    frame = pd.DataFrame({"image": ["p/x", "q/y"], "unit": ["p/x", "q/y"], "psnr_y": [30.0, 32.0]})
+    with pytest.raises(UserError, match="datasets.mine has no classes, so there is no table of them: ask for"):
+        classes({"a": frame}, NO_NOTES, a_test_set("mine"), SETTINGS)
 
 
 def test_spread_of_seeds_is_in_every_table_of_means():

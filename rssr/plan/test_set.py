@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rssr.base.errors import UserError
 from rssr.plan.artifacts import Artifact
 
 
@@ -68,6 +69,12 @@ class TestSet:
     def artifact(self, kind: str, suffix: str = "", model: str | None = None) -> Artifact:
         """An artifact of this test set, and of a model if there is one per model."""
         return Artifact(kind, suffix, self.dataset, "test", self.scale, self.degradation, model)
+
+    def check_classes(self) -> None:
+        """UserError if its images have no classes."""
+        if not self.classes:
+            problem = f"datasets.{self.dataset} has no classes, so there is no table of them"
+            raise UserError(problem, "ask for quality.md, the table over all images")
 
     def holds(self, artifact: Artifact) -> bool:
         """Whether an artifact belongs to this test set."""

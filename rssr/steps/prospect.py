@@ -156,4 +156,6 @@ def _jobs(files: Sequence[Path]) -> Rows:
         errors = re.findall(r"^error: (.*)", result.stdout, re.MULTILINE) or result.stdout.strip().splitlines()
         raise UserError(f"Snakemake cannot plan this run ({errors[-1]})", "correct what it names")
     counts = result.stdout.partition("Job stats:")[2].partition("Reasons:")[0]
-    return [{"rule": rule, "jobs": count} for rule, count in re.findall(r"^(\w+) +(\d+)$", counts, re.MULTILINE)]
+    # A dry run prints it twice, before and after its jobs.
+    once = dict(re.findall(r"^(\w+) +(\d+)$", counts, re.MULTILINE))
+    return [{"rule": rule, "jobs": count} for rule, count in once.items()]

@@ -94,7 +94,11 @@ def classes(
         test: the test set.
         settings: `statistics` of the configuration.
         replicates: see quality().
+
+    Raises:
+        UserError: for a data set without classes.
     """
+    test.check_classes()
     images = next(iter(scores.values()))["image"].str.extract(test.classes, expand=False).to_numpy()
     parts = []
     for name in dict.fromkeys(images):
