@@ -135,13 +135,34 @@ def test_what_jobs_refuse(project):
     ]
     code, said = project.snakemake("--keep-going", "--", *targets)
     assert code == 1 and "Traceback" not in said
+    last = [line for line in said.splitlines() if line][-len(refused | of_data) :]
     for _, message in (refused | of_data).values():
-        assert f"error: {message}" in said
+        (repeated,) = [line for line in last if f"error: {message}" in line]
+        assert repeated.startswith("error: ")
     assert before and {path: kept(project).get(path) for path in before} == before
     # Not an error: sides that are no multiple of the scale, since images come in all sizes.
     assert np.array_equal(read_image(project.folder / "results/data/sound/test/HR-x4/sound_a.png"), noise[:48, :44])
     (row,) = read_csv(project.folder / sound.format("HR-x4"))
     assert (row["right"], row["bottom"]) == ("44", "48")
+
+
+def test_an_error_among_images_begins_a_line():
+    code = """
+from rssr.base.errors import UserError
+from rssr.base.parallel import in_order
+from rssr.base.process import run
+
+def fail(image):
+    raise UserError("no image")
+
+run(lambda: in_order(fail, range(2), 1, "score"))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert (
+        done.returncode == 1
+        and done.stderr.lstrip().startswith("score:")
+        and done.stderr.endswith("\nerror: no image\n")
+    )
 
 
 def test_required_metric_without_a_network(project):

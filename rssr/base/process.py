@@ -1,13 +1,17 @@
 """How a script runs: errors become one sentence, and it ends when the Snakemake that started it is killed."""
 
+import atexit
 import errno
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+from tqdm import tqdm
 
 from rssr.base import slurm
 from rssr.base.errors import UserError
@@ -21,7 +25,8 @@ def run(main: Callable[[], None]) -> None:
     if PARENT in os.environ:
         threading.Thread(target=_end_with, args=(int(os.environ[PARENT]),), daemon=True).start()
     try:
-        main()
+        with _bars_closed():
+            main()
     except UserError as error:
         sys.exit(f"error: {error}")
     except BrokenPipeError:  # whoever reads the output has enough, as `head` does
@@ -35,6 +40,27 @@ def run(main: Callable[[], None]) -> None:
         sys.exit(f"error: {error.filename} {why}: correct its name, or the permissions of its folder")
     except KeyboardInterrupt:
         sys.exit("interrupted: run the same command again to resume")
+
+
+@contextmanager
+def _bars_closed() -> Iterator[None]:
+    """What is printed after the block begins a line, although an exception has left a progress bar in it."""
+    try:
+        yield
+    finally:
+        for bar in list(getattr(tqdm, "_instances", ())):
+            bar.close()
+
+
+def repeat_errors(logs: Iterable[str | Path]) -> None:
+    """Repeat the errors of scripts from Snakemake's logs, each once, as the last lines that this process prints."""
+
+    def repeat() -> None:
+        lines = [line for log in logs for line in Path(log).read_text("utf-8", "replace").splitlines()]
+        for line in dict.fromkeys(line for line in lines if line.startswith("error: ")):
+            sys.stderr.write(f"{line}\n")
+
+    atexit.register(repeat)  # Snakemake goes on printing, and its log is written by a thread
 
 
 @contextmanager

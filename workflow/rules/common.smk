@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rssr.base.errors import UserError
 from rssr.base.files import link_tree, missing
-from rssr.base.process import PARENT
+from rssr.base.process import PARENT, repeat_errors
 from rssr.config import read
 from rssr.datasets.degradations import GIVEN
 from rssr.metrics.registry import METRICS, fetch_weights
@@ -74,6 +74,11 @@ onstart:
                 fetch_weights(metric, plan.config.weights_dir)
     except UserError as error:
         sys.exit(f"error: {error}")
+
+
+# A failed job's own sentence stands among many lines of Snakemake's.
+onerror:
+    repeat_errors(log)
 
 
 def remade_if_incomplete(manifest, folder=None):
