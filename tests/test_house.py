@@ -41,6 +41,7 @@ NAMES_ONLY = {
     },
     # Cards of metrics, and pure functions of scores.
     "render": {
+        "rssr.metrics.bootstrap",
         "rssr.metrics.fidelity",
         "rssr.metrics.samples",
         "rssr.metrics.protocol",

@@ -44,6 +44,12 @@ def test_what_is_no_artifact_is_refused():
         artifact_at("results/tables/neon.csv")
 
 
+def test_rows_say_which_methods_have_no_weights():
+    plan = a_plan(scale=4)
+    found = {model.name: model.row.get("interpolation", False) for model in plan.models}
+    assert found["bicubic"] and not found["edsr_test"]
+
+
 def test_names_with_underscores_never_meet():
     """Data set `neon` with degradation `hard_bicubic`, and `neon_hard` with `bicubic`."""
     synthetic = {"label": "Synthetic", "module": "synthetic"}

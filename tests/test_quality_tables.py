@@ -222,6 +222,22 @@ def test_a_folder_of_images_has_no_classes():
         classes({"a": frame}, NO_NOTES, a_test_set("mine"), SETTINGS)
 
 
+def test_no_caption_announces_an_interval_that_no_cell_has():
+    for sources, there in ((2, False), (5, True)):
+        units = [f"{number % sources}" for number in range(8)]
+        frame = pd.DataFrame({"image": [f"p/{i}" for i in range(8)], "unit": units, "psnr_y": np.arange(30.0, 38.0)})
+        of, test = {"a": frame, "b": frame.assign(psnr_y=frame["psnr_y"] ** 1.01)}, a_test_set(classes=r"^(\w)/")
+        settings = SETTINGS | {"resamples": 99}
+        made = [quality, classes, significance]
+        for caption in (table(of, NO_NOTES, test, settings).caption for table in made):
+            assert ("% interval" in caption) == there != (", too few sources for an interval" in caption), caption
+    assert (
+        "Mean over 8 images from 5 sources and its 95 % interval (boot" in quality(of, NO_NOTES, test, settings).caption
+    )
+    infinite = {"a": frame.assign(psnr_y=np.inf)}
+    assert "interval" not in quality(infinite, NO_NOTES, test, settings).caption, "nor are its sources too few"
+
+
 def test_spread_of_seeds_is_in_every_table_of_means():
     frame = pd.DataFrame({"image": ["p/x", "q/y"], "unit": ["p/x", "q/y"], "psnr_y": [30.0, 32.0]})
     parts = {"seed1": frame.assign(psnr_y=[29.875, 32.0]), "seed2": frame.assign(psnr_y=[30.125, 32.0])}

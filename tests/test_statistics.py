@@ -119,6 +119,12 @@ def test_methods_that_cannot_be_told_apart_share_a_rank():
     assert np.isnan(standing(few, models, SETTINGS)[1]).all()
     assert "methods cannot be ranked with 5 sources" in standing(few, models, SETTINGS)[2]
     assert said.endswith("Training seeds were not varied: differences hold for these weights.")
+    interpolations = {name: row | {"interpolation": True} for name, row in models.items()}
+    for rows, weights in ((interpolations, False), (interpolations | {"c": models["c"]}, True)):
+        for text in (standing(frames, rows, SETTINGS)[2], significance(frames, rows, a_test_set(), SETTINGS).caption):
+            assert ("these weights." in text) == weights and "  " not in text and ".." not in text
+    two = {name: frames[name] for name in "ab"}
+    assert "correction over 1 pair tells" in standing(two, models, SETTINGS)[2]
     assert standing({"a": frames["a"]}, models, SETTINGS)[2] == ""
     rows = significance(frames, models, a_test_set(), SETTINGS | {"reference": "b"}).numbers
     assert rows[["label", "against"]].values.tolist() == [["A", "B"], ["C", "B"]]
@@ -173,6 +179,13 @@ def test_seeds_are_resampled_and_draws_are_not():
     said = standing(scores, models, SETTINGS, {"net": drawn, "other": {}})[2]
     assert "exceed the spread between the training seeds of NET (2), by a hierarchical bootstrap-t" in said
     assert "too few" not in said
+    five = {f"seed{number}": frame(row) for number, row in enumerate(one)}
+    for parts, shown in ((drawn, False), (five, True)):  # resamples of two seeds have too often no spread
+        given = {"net": parts, "other": {}}
+        made = significance(scores, models, a_test_set(), SETTINGS, given)
+        assert made.pairs["difference_low"].notna().any() == shown == ("% interval (" in made.caption)
+        for text in (made.caption, standing(scores, models, SETTINGS, given)[2]):
+            assert "bootstrap-t over seeds and sources" in text and ("which also gives its interval" in text) == shown
     few = standing(scores, models, SETTINGS | {"resamples": 18}, {"net": drawn, "other": {}})[2]
     assert few.endswith("; 18 resamples are too few for it to tell methods apart after Holm's correction."), "1 / 19"
 

@@ -58,8 +58,10 @@ class ModelPlan:
 
     @property
     def row(self) -> dict[str, Any]:
-        """What tables and figures show of it: `label`, `notes` and, if its entry states some, `literature`."""
+        """What tables and figures show of it: `label`, `notes`, and where they apply `interpolation`, `literature`."""
         found = {"label": self.label, "notes": self.notes}
+        if self.is_interpolation:
+            found["interpolation"] = True
         if self.config.literature:
             found["literature"] = self.config.literature.model_dump(mode="json")
         return found

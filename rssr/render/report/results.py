@@ -16,6 +16,7 @@ from rssr.config import validate
 from rssr.metrics.registry import METRICS
 from rssr.metrics.statistics import interval, paired
 from rssr.plan.artifacts import FIGURES, TABLES, Artifact, artifacts_at
+from rssr.plan.model_plan import ModelPlan
 from rssr.plan.test_set import TestSet
 from rssr.render.scores import read_replicates, read_scores
 from rssr.render.tables.comparison import standing
@@ -125,8 +126,8 @@ class Run:
         for name in found:
             manifest = test.artifact("sr", model=name)
             folders[name] = manifest.folder / read_csv(Path(manifest.path))[0]["replicate"]
-        labels = {name: {"label": label} for name, label in self.labels.items()}
-        *_, verdict = standing(frames, labels, self.config.statistics.model_dump(), replicates)
+        rows = {name: ModelPlan(name, test.scale, model, ()).row for name, model in self.config.models.items()}
+        *_, verdict = standing(frames, rows, self.config.statistics.model_dump(), replicates)
         first = next(iter(found.values()))
         names, units = (frames[first.model][key].astype(str).tolist() for key in ("image", "unit"))
         record = read_json(Path(first.beside(suffix="json").path))

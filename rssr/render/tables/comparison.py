@@ -17,10 +17,10 @@ from rssr.render.tables.scored import (
     complete,
     computed,
     images_of,
-    interval_in_words,
     protocols,
     spread,
     undefined,
+    with_interval,
 )
 from rssr.render.tables.table import Column, Table
 from rssr.render.titles import title
@@ -55,7 +55,8 @@ def significance(
     rows, notes = _compared(scores, models, settings, replicates, as_matrix)
     keys = ("model", "label", "against", "metric", "difference", "difference_low", "difference_high", "p", "p_holm")
     pairs = pd.DataFrame(rows, columns=[*keys, "won_percent", "spread"])
-    difference = f"on the same {images_of(frame)}: mean difference and its {interval_in_words(settings)}"
+    difference = with_interval("mean difference", pairs, frame["unit"].nunique(), settings)
+    difference = f"on the same {images_of(frame)}: {difference}"
     p = (
         "two-sided p by flipping the signs of whole sources (exact up to 16 of them), with Holm's correction over "
         f"{'the rows' if given else 'all pairs'} of a metric"
@@ -74,8 +75,9 @@ def significance(
     metrics, count = computed(scores), len(scores) - 1 if given else len(scores) * (len(scores) - 1) // 2
     if few := _too_few(frame["unit"], count, settings):
         notes.insert(0, f"No two methods can be told apart with {few}")
-    seeds = _seeds(by_seed(scores, replicates, metrics[0]), models, count, settings)
-    caption = f"{test.title}. {said} {seeds}. {protocols(metrics)}"
+    shown = pairs["difference_low"].notna().any()
+    seeds = _seeds(by_seed(scores, replicates, metrics[0]), models, count, settings, shown)
+    caption = f"{test.title}. {said}{seeds} {protocols(metrics)}"
     of_metric = Column("metric", "Metric", None)
     return Table(
         numbers, columns, title("significance", test.subject), caption, notes + undefined(scores, models), of_metric,
@@ -152,12 +154,12 @@ def standing(
     if len(values) < 2:
         return metric, nothing, ""
     names, count = list(values), len(values) * (len(values) - 1) // 2
-    seeds = _seeds(values, models, count, settings)
     order = sorted(names, key=lambda name: values[name].mean(), reverse=card.better == "higher")
     first, second = order[:2]
     lead = paired(values[first], values[second], card.better, settings, units)
     best, next_best = models[first]["label"], models[second]["label"]
     ends = [lead[key] for key in ("difference_low", "difference_high")]
+    seeds = _seeds(values, models, count, settings, np.isfinite(ends).all())
     digits, unit = card.digits + 1, f" {card.unit}" if card.unit else ""
     words, smallest = f"{abs(lead['difference']):.{digits}f}{unit}", ""
     if np.isfinite(ends).all():
@@ -170,7 +172,7 @@ def standing(
     if few := _too_few(units, count, settings):
         return metric, nothing, (
             f"By {card.name}, {best} has the best mean, ahead of {next_best} by {words}; methods cannot be ranked with "
-            f"{few}.{smallest} {seeds}."
+            f"{few}.{smallest}{seeds}"
         )  # fmt: skip
     p = all_pairs(list(values.values()), units, settings)
     found = dict(zip(names, ranks(list(values.values()), card.better, p, settings["confidence"]), strict=True))
@@ -179,11 +181,11 @@ def standing(
         said = f"{best} is first, ahead of {next_best} by {words}"
     else:
         said = f"{', '.join(tied[:-1])} and {tied[-1]} share the first rank; {best} leads {next_best} by {words}"
-    corrected = f"p below {alpha:.2g} after Holm's correction over {count} pairs tells two methods apart. {seeds}"
+    corrected = f"p below {alpha:.2g} {_after_holm(count)} tells two methods apart.{seeds}"
     return (
         metric,
         [found.get(name, np.nan) for name in scores],
-        f"By {card.name} on {units.nunique()} sources, {said}; {corrected}.",
+        f"By {card.name} on {units.nunique()} sources, {said}; {corrected}",
     )
 
 
@@ -192,27 +194,36 @@ def _too_few(units: pd.Series, count: int, settings: Mapping[str, Any]) -> str:
     alpha = 1 - settings["confidence"]
     if smallest_p(units, count) < alpha:
         return ""
-    after = f"below {alpha:.2g} after Holm's correction over {count} pair{'s' * (count > 1)}"
-    return f"{units.nunique()} sources, with which no p falls {after}"
+    return f"{units.nunique()} sources, with which no p falls below {alpha:.2g} {_after_holm(count)}"
+
+
+def _after_holm(count: int) -> str:
+    return f"after Holm's correction over {count} pair{'s' * (count != 1)}"
 
 
 def _seeds(
-    values: Mapping[str, np.ndarray], models: Mapping[str, Mapping], count: int, settings: Mapping[str, Any]
+    values: Mapping[str, np.ndarray],
+    models: Mapping[str, Mapping],
+    count: int,
+    settings: Mapping[str, Any],
+    interval_shown: bool,
 ) -> str:
     """Whether differences were tested against the spread between training seeds; `values` as by_seed() has them.
 
     Says also where the smallest p of that test, after Holm's correction over `count` pairs, is not below the level.
+    Empty if no method has weights.
     """
     varied = [f"{models[name]['label']} ({len(of)})" for name, of in values.items() if len(of) > 1]
     if not varied:
-        return "Training seeds were not varied: differences hold for these weights"
+        weightless = all(models[name].get("interpolation") for name in values)
+        return "" if weightless else " Training seeds were not varied: differences hold for these weights."
     said = (
-        f"A difference must also exceed the spread between the training seeds of {', '.join(varied)}, by a "
-        "hierarchical bootstrap-t over seeds and sources, which also gives its interval"
+        f" A difference must also exceed the spread between the training seeds of {', '.join(varied)}, by a "
+        f"hierarchical bootstrap-t over seeds and sources{', which also gives its interval' if interval_shown else ''}"
     )
     if count / (settings["resamples"] + 1) >= 1 - settings["confidence"]:
         said += f"; {settings['resamples']} resamples are too few for it to tell methods apart after Holm's correction"
-    return said
+    return f"{said}."
 
 
 def _pairs(values: Mapping[str, np.ndarray], reference: str | None, better: str, every: bool) -> list[tuple[str, str]]:

@@ -18,13 +18,13 @@ from rssr.render.tables.scored import (
     Replicates,
     computed,
     images_of,
-    interval_in_words,
     metric_column,
     metrics_of,
     over_replicates,
     protocols,
     spread,
     undefined,
+    with_interval,
 )
 from rssr.render.tables.table import Column, Table
 from rssr.render.titles import title
@@ -52,9 +52,10 @@ def quality(
     """
     numbers = _means(scores, models, settings, replicates)
     metrics = metrics_of(numbers)
+    mean = f"Mean over {images_of(next(iter(scores.values())))}"
     caption = (
-        f"{test.title}. Mean over {images_of(next(iter(scores.values())))} and its {interval_in_words(settings)}; best "
-        f"bold, second underlined. {protocols(metrics)}{over_replicates(replicates)}"
+        f"{test.title}. {with_interval(mean, numbers, numbers['sources'].max(), settings)}; best bold, second "
+        f"underlined. {protocols(metrics)}{over_replicates(replicates)}"
     )
     if repeated:
         caption += f" Tiles overlap: {100 * repeated:.2g} % of the scored pixels lie in an earlier tile too."
@@ -110,9 +111,10 @@ def classes(
         parts.append(_means(inside, models, settings, apart).assign(**{"class": name}))
     numbers = pd.concat(parts, ignore_index=True)
     metrics = metrics_of(numbers)
+    mean = with_interval("Mean over the images of a class", numbers, numbers["sources"].max(), settings)
     caption = (
-        f"{test.title}, by class. Mean over the images of a class and its {interval_in_words(settings)}; best of a "
-        f"class bold, second underlined. {protocols(metrics)}{over_replicates(replicates)}"
+        f"{test.title}, by class. {mean}; best of a class bold, second underlined. "
+        f"{protocols(metrics)}{over_replicates(replicates)}"
     )
     columns = [Column("images", "Images", 0), *map(metric_column, metrics)]
     of_class = Column("class", "Class", None)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rssr.metrics.bootstrap import FEWEST
 from rssr.metrics.registry import METRICS
 from rssr.plan.replicate import weights_of
 from rssr.plan.test_set import TestSet
@@ -88,12 +89,14 @@ def undefined(scores: Mapping[str, pd.DataFrame], models: Mapping[str, Mapping])
     return notes
 
 
-def interval_in_words(settings: Mapping[str, Any]) -> str:
-    """What an interval is and how it is computed, for a caption."""
-    return (
-        f"{100 * settings['confidence']:g} % interval (bootstrap-t over sources, {settings['resamples']} "
-        f"resamples, seed {settings['seed']})"
-    )
+def with_interval(mean: str, numbers: pd.DataFrame, sources: int, settings: Mapping[str, Any]) -> str:
+    """A mean and its interval and how that is computed, for a caption; without one, if no cell of `numbers` has one."""
+    if numbers.filter(regex="_low$").notna().any(axis=None):
+        return (
+            f"{mean} and its {100 * settings['confidence']:g} % interval (bootstrap-t over sources, "
+            f"{settings['resamples']} resamples, seed {settings['seed']})"
+        )
+    return f"{mean}, too few sources for an interval" if sources < FEWEST else mean
 
 
 def over_replicates(replicates: Replicates) -> str:
