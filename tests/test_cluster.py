@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 import yaml
@@ -30,7 +31,13 @@ class OnSlurm(Project):
         return [*PROFILE, "--configfile", "config/test.yaml", *changes, *arguments]
 
     def jobs_of_slurm(self) -> list[str]:
-        return told("squeue", "--me", "-h", "-o", "%i").split()
+        return told("squeue", "--me", "-h", "-t", "pending,running", "-o", "%i").split()
+
+    def new_jobs(self, seconds: float = 60) -> list[str]:
+        """Those of a client that has just been started, or had a job cancelled, once there are some."""
+        before = self.jobs_of_slurm()
+        wait_until(lambda: set(self.jobs_of_slurm()) - set(before), seconds)
+        return [job for job in self.jobs_of_slurm() if job not in before]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -76,55 +83,55 @@ def test_latency_was_measured_alone(run):
 
 @pytest.fixture
 def long_training(run):
-    """The project, its training far longer than any test."""
+    """The project, whose training is far longer than any test, the training's log and its target."""
     project, _, _ = run
     project.change(training={"test": {"iterations": 10**6, "checkpoint_every": 50, "log_every": 50}})
-    yield project
+    log = project.folder / "results/logs/train_model/edsr_test/synthetic-x4-seed10.log"
+    yield project, log, WEIGHTS.format("edsr_test")
     project.changes.unlink()
 
 
-def in_queue_again(job: str, restarts: int, seconds: float) -> None:
-    """Wait until Slurm has queued a job again, and have it start at once instead of after two minutes."""
-    wait_until(lambda: f"Restarts={restarts}" in told("scontrol", "show", "job", job), seconds)
-    told("scontrol", "update", f"jobid={job}", "starttime=now")
+def restarted(job: str, log: Path, at_once: bool) -> None:
+    """Wait until Slurm has queued a training's job again and, at once or two minutes later, started it to resume."""
+    wait_until(lambda: "Reason=BeginTime" in told("scontrol", "show", "job", job), 240)
+    log.write_text("")
+    if at_once:
+        told("scontrol", "update", f"jobid={job}", "starttime=now")
+    wait_until(lambda: "resumed after iteration" in log.read_text(), 240)
 
 
-def test_a_training_goes_on_after_its_time_limit_and_after_a_node_failure(long_training):
-    project, target = long_training, WEIGHTS.format("edsr_test")
-    log = project.folder / "results/logs/train_model/edsr_test/synthetic-x4-seed10.log"
+def test_a_training_longer_than_its_limit_goes_on_and_a_killed_client_submits_it_once(long_training):
+    project, log, target = long_training
     options = ("--set-resources", "train_model:runtime=1", "--retries", "0")
     with subprocess.Popen(**project.process(*options, "--", target), stdout=subprocess.PIPE) as client:
-        jobs = []
-        wait_until(lambda: jobs.extend(project.jobs_of_slurm()) or jobs, 60)
-        in_queue_again(jobs[0], restarts=1, seconds=240)
-        wait_until(lambda: "resumed after iteration" in log.read_text(), 120)
-        log.write_text("")
-        told("scontrol", "update", "nodename=gpu1", "state=down", "reason=test")
-        in_queue_again(jobs[0], restarts=2, seconds=60)
-        told("scontrol", "update", "nodename=gpu1", "state=resume")
-        wait_until(lambda: "resumed after iteration" in log.read_text(), 120)
-        assert client.poll() is None  # no retry was spent
+        (job,) = project.new_jobs()
+        restarted(job, log, at_once=True)
+        assert client.poll() is None
         client.send_signal(signal.SIGKILL)
     # The client was killed, its job lives: a new run would submit it a second time.
     code, out = project.snakemake("--", target)
-    assert (
-        code and f"are still running in this folder: {jobs[0]}: wait until they end, or run `scancel {jobs[0]}`" in out
-    )
-    subprocess.run(["scancel", jobs[0]], check=True)
+    assert code and f"are still running in this folder: {job}: wait until they end, or run `scancel {job}`" in out
+    subprocess.run(["scancel", job], check=True)
     wait_until(lambda: not project.jobs_of_slurm(), 60)
 
 
-def test_a_cancelled_job_is_submitted_again_and_resumes(run):
-    """Right after the test above, whose training was cancelled; now it is as long as it was."""
-    project, _, _ = run
-    target = WEIGHTS.format("edsr_test")
+def test_a_training_goes_on_after_a_node_failure_and_when_it_is_cancelled(long_training):
+    project, log, target = long_training
+    log.write_text("")
     with subprocess.Popen(**project.process("--", target), stdout=subprocess.PIPE, text=True) as client:
-        jobs = []
-        wait_until(lambda: jobs.extend(project.jobs_of_slurm()) or jobs, 60)
-        subprocess.run(["scancel", jobs[0]], check=True)
-        out, _ = client.communicate(timeout=240)
-    assert client.returncode == 0 and "CANCELLED" in out
-    assert project.jobs("--", target) == set()
+        (job,) = project.new_jobs()
+        wait_until(lambda: "resumed after iteration" in log.read_text(), 120)  # the training of the test above
+        told("scontrol", "update", "nodename=gpu1", "state=down", "reason=test")
+        told("scontrol", "update", "nodename=gpu1", "state=resume")
+        restarted(job, log, at_once=False)  # the node has to end what it ran
+        subprocess.run(["scancel", job], check=True)
+        log.write_text("")
+        assert project.new_jobs(120) != [job]
+        wait_until(lambda: "resumed after iteration" in log.read_text(), 120)
+        client.send_signal(signal.SIGINT)
+        out, _ = client.communicate(timeout=120)
+    assert "CANCELLED" in out
+    wait_until(lambda: not project.jobs_of_slurm(), 60)
 
 
 @pytest.mark.skipif(not ENFORCES_MEMORY, reason="this kernel has no cgroup v1 for memory, so that Slurm enforces none")
