@@ -23,10 +23,9 @@ def _restore_functional_tensor() -> None:
 _restore_functional_tensor()
 
 
-def arch_class(name: str) -> type | None:
-    """A network class of basicsr.archs by its registered name, None if there is none."""
+def arch_classes() -> dict[str, type]:
+    """The network classes of basicsr.archs by name."""
     importlib.import_module("basicsr.archs")
     from basicsr.utils.registry import ARCH_REGISTRY
 
-    registered = next((known for known in (name, f"{name}_basicsr") if known in ARCH_REGISTRY), None)
-    return ARCH_REGISTRY.get(registered) if registered else None
+    return {name.removesuffix("_basicsr"): network for name, network in ARCH_REGISTRY}

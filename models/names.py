@@ -4,6 +4,7 @@ Separate from registry.py, so that a new name re-makes nothing: plan.dependencie
 """
 
 from rssr.base.errors import nearest
+from rssr.base.targets import parts
 
 # Networks of this folder by name; imported when they are built.
 NETWORKS = {
@@ -21,3 +22,7 @@ def check_arch(arch: str) -> None:
     known = [*INTERPOLATIONS, *NETWORKS]
     if arch not in known and ":" not in arch:
         raise ValueError(f"unknown model '{arch}'{nearest(arch, known)} (or package:Class)")
+    module, name = parts(arch)
+    if module.endswith(".py"):
+        dotted = module.removesuffix(".py").removeprefix("./").replace("/", ".")
+        raise ValueError(f"'{arch}' names a file, where a module is expected: write {dotted}:{name}")

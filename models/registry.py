@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from rssr.base.block import sentence
-from rssr.base.errors import UserError, in_words, is_own
+from rssr.base.errors import UserError, in_words, is_own, nearest
 from rssr.base.files import check_digest, read_json
 from rssr.base.targets import parts
 from rssr.base.tensors import read_weights
@@ -45,9 +45,10 @@ def import_class(arch: str) -> type:
         raise UserError(str(error)) from None
     module_name, name = parts(NETWORKS.get(arch, arch))
     if module_name == "basicsr":
-        from rssr.models.basicsr_import import arch_class
+        from rssr.models.basicsr_import import arch_classes
 
-        found = arch_class(name)
+        classes = arch_classes()
+        found = classes.get(name)
     else:
         if module_name == "spandrel":
             package, _, name = name.rpartition(".")
@@ -61,9 +62,13 @@ def import_class(arch: str) -> type:
         except (Exception, SystemExit) as error:  # the user's own module may fail in any way
             problem = f"arch '{arch}' cannot be imported ({in_words(error)})"
             raise UserError(problem, "install the package or correct it") from error
-        found = getattr(module, name, None)
+        classes, found = vars(module), getattr(module, name, None)
     if found is None:
-        raise UserError(f"arch '{arch}': module {module_name} has no class '{name}'", "correct its name")
+        root = module_name.partition(".")[0]
+        own = ((key, value) for key, value in classes.items() if str(getattr(value, "__module__", "")).startswith(root))
+        known = [key for key, value in own if _makes_networks(value)]
+        close = nearest(name, known) if known else ", nor any other of torch.nn.Module"
+        raise UserError(f"arch '{arch}': module {module_name} has no class '{name}'{close}")
     if not _makes_networks(found):
         kind = "function of an installed package" if inspect.isroutine(found) else type(found).__name__
         remedy = "name a class of torch.nn.Module, or a function in a file of your own, which may call it"
@@ -129,6 +134,7 @@ def _network(entry: Entry) -> nn.Module:
     except UserError:
         raise
     except (Exception, SystemExit) as error:  # as may its constructor
+        _check_arguments(entry)
         how = "does not take" if isinstance(error, TypeError | ValueError) else "cannot be built with"
         problem = f"arch '{entry.arch}' {how} the arguments {entry.args}: {in_words(error)}"
         raise UserError(problem, "correct its `args`, or the class") from error
@@ -145,6 +151,17 @@ def _network(entry: Entry) -> nn.Module:
                 f"{path} does not fit {entry.arch}, and `strict: false` allows it: {'; '.join(misfits)}", stacklevel=3
             )
     return network
+
+
+def _check_arguments(entry: Entry) -> None:
+    """UserError that names an argument that a class does not have and the nearest that it has, as far as it says so."""
+    try:
+        known = inspect.signature(import_class(entry.arch)).parameters
+    except (TypeError, ValueError):
+        return
+    if not any(parameter.kind == parameter.VAR_KEYWORD for parameter in known.values()):
+        for name in (name for name in entry.args if name not in known):
+            raise UserError(f"arch '{entry.arch}' does not take the argument '{name}'{nearest(name, known)}")
 
 
 def _checked(file: File, scale: int, what_is: str) -> Path:

@@ -47,7 +47,8 @@ class Upscaler(nn.Module):
                 ) from error
             raise UserError(
                 f"{name} cannot upscale an input of {size} ({in_words(error)})",
-                "set `multiple_of` if it needs sides of a certain multiple, correct its `args`, or use smaller images",
+                "set `multiple_of` if it needs sides of a certain multiple, correct its `args`, or use images of "
+                "another size",
             ) from error
         self._check(out, x, name)
         out = out if self.value_range == 1 else out / self.value_range

@@ -106,10 +106,13 @@ def test_what_jobs_refuse(project):
     shutil.copy(project.folder / WEIGHTS.format("edsr_test"), project.folder / "w.safetensors")
     trained = {"label": "EDSR", "train": "test", "train_on": "synthetic"}
     refused = {
-        "no_class": (trained | {"arch": "basicsr:EDSRR"}, "arch 'basicsr:EDSRR': module basicsr has no class 'EDSRR'"),
+        "no_class": (
+            trained | {"arch": "basicsr:EDSRR"},
+            "arch 'basicsr:EDSRR': module basicsr has no class 'EDSRR', did you mean 'EDSR'?",
+        ),
         "argument": (
             trained | {"arch": "basicsr:EDSR", "args": {"num_fat": 8}},
-            "arch 'basicsr:EDSR' does not take the arguments",
+            "arch 'basicsr:EDSR' does not take the argument 'num_fat', did you mean 'num_feat'?",
         ),
         "checksum": (edsr(sha256="0" * 64), "w.safetensors has the sha256 "),
         "shape": (

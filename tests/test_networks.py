@@ -139,6 +139,24 @@ def test_whatever_a_constructor_raises_is_one_sentence(init, said):
         build({"arch": "test_networks:no_network"})
 
 
+@pytest.mark.parametrize(
+    ("arch", "args", "said"),
+    [
+        ("basicsr:EDSRR", {}, "module basicsr has no class 'EDSRR', did you mean 'EDSR'\\?$"),
+        ("spandrel:HAT.HATT", {}, "module spandrel.architectures.HAT has no class 'HATT', did you mean 'HAT'\\?$"),
+        ("test_networks:Ex", {}, "module test_networks has no class 'Ex'; valid are: Extra, Net, Overwriting, "),
+        ("runs:Net", {}, "module runs has no class 'Net'; valid are: "),
+        ("basicsr:EDSR", {"features": 16, "num_feat": 8}, "the argument 'features'; valid are: .*, num_feat, "),
+        ("basicsr:EDSR", {"num_feats": 16}, "does not take the argument 'num_feats', did you mean 'num_feat'\\?$"),
+        ("basicsr:EDSR", {"num_feat": 8}, "does not take the arguments {'num_feat': 8}: TypeError: .*'num_in_ch'"),
+        ("nets/mynet.py:Net", {}, "'nets/mynet.py:Net' names a file, .*: write nets.mynet:Net$"),
+    ],
+)
+def test_names_that_do_not_exist_get_the_nearest(arch, args, said):
+    with pytest.raises(UserError, match=said):
+        build({"arch": arch, "args": args})
+
+
 class Extra(nn.Module):
     """A network with options among its weights."""
 

@@ -134,6 +134,7 @@ NO_KEYS = {  # in backticks, and neither a command nor a key
     *("null", "true", "false", "1e-3", "{}", "{scale}", "{recipe}", "models: {hsenet: null}"),
     *("basicsr:Class", "spandrel:Package.Class", "my.module:Class", "params", "params_ema"),
     *("results", "config/", "export", "significance", "--configfile", "sinfo"),  # what else is named
+    "network.state_dict()",
 }
 
 

@@ -147,6 +147,7 @@ def test_what_cannot_be_upscaled_is_named(tmp_path):
         ("two.tif", r"has 2 bands"),
         ("text.tif", "cannot be read as an image"),
         ("none.tif", "there is no file .*none.tif: correct its name"),
+        ("", "is a folder: name an image file"),
     ):
         with pytest.raises(UserError, match=message):
             upscale_scene(build(BICUBIC), tmp_path / name, tmp_path / "out.tif", 4)

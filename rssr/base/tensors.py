@@ -121,7 +121,8 @@ def _content(path: Path) -> Any:
             raise UserError(f"{path} is {what}") from None
         if isinstance(error, pickle.UnpicklingError) and path.suffix != ".safetensors":
             raise UserError(
-                f"{path} holds more than tensors (code, or a damaged file) and is refused: ask for a plain state dict"
+                f"{path} holds more than tensors (code, or a damaged file) and is refused",
+                "ask for a plain state dict or, if it is yours, save `network.state_dict()`",
             ) from None
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}".split(". ")[0].rstrip(": ")
         raise UserError(f"{path} cannot be read as weights ({reason}): get it again") from None
