@@ -131,7 +131,18 @@ ARGUMENTS = {
     for name in inspect.signature(getattr(import_module(network.split(":")[0]), network.split(":")[1])).parameters
 }
 NO_KEYS = {  # in backticks, and neither a command nor a key
-    *("null", "true", "false", "1e-3", "{}", "{scale}", "{recipe}", "models: {hsenet: null}"),
+    *(
+        "null",
+        "true",
+        "false",
+        "1e-3",
+        "{}",
+        "{}: {path: {}}",
+        "{}: {{}: {}}",
+        "{scale}",
+        "{recipe}",
+        "models: {hsenet: null}",
+    ),
     *("basicsr:Class", "spandrel:Package.Class", "my.module:Class", "params", "params_ema"),
     *("results", "config/", "export", "significance", "--configfile", "sinfo"),  # what else is named
     "network.state_dict()",

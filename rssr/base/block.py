@@ -1,7 +1,7 @@
 """A part of what a user writes, as a pydantic model, and its errors in one sentence."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
@@ -11,8 +11,23 @@ from rssr.base.errors import nearest
 NAME = r"^[a-z0-9][a-z0-9_]{0,99}$"  # of data sets, models, degradations and recipes: the same on every file system
 
 
-_MAPPING = "a mapping of keys to values is expected"
-_EXPECTED = {"model_type": _MAPPING, "dict_type": _MAPPING, "tuple_type": "a list is expected"}  # not Python's words
+# Of pydantic's errors, what is expected, in YAML's words; the values are those of its context.
+_EXPECTED = {
+    **dict.fromkeys(("model_type", "dict_type"), "a mapping of keys to values"),
+    "tuple_type": "a list",
+    "too_short": "an entry",
+    "too_long": "a list of at most {max_length}",
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float", "int_parsing_size"), "a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
+    "string_type": "a text",
+    "finite_number": "a finite number",
+    "greater_than": "a number above {gt}",
+    "greater_than_equal": "a number of at least {ge}",
+    "less_than": "a number below {lt}",
+    "less_than_equal": "a number of at most {le}",
+}
+_SHOWN = 4  # keys of a block that a message names
 
 
 class Block(BaseModel):
@@ -59,13 +74,33 @@ def sentence(error: ValidationError, root: type[Block]) -> str:
     if first["type"] == "string_pattern_mismatch" and first["ctx"]["pattern"] == NAME:
         rule = "a name has lower-case letters, digits and underscores, at most 100, and begins with no underscore"
         return f"'{where}': {rule}"
-    message = _EXPECTED.get(first["type"], first["msg"].removeprefix("Value error, "))
-    message = message[0].lower() + message[1:]
-    found = "" if first["type"] in ("missing", "value_error") else f", not {first['input']!r}"
-    return f"'{where}': {message}{found}" if where else message
+    if first["type"] == "missing":
+        changes = "or give the file that this one changes before it, as in config/config.yaml my.yaml"
+        return f"'{where}' is required" + (f": add it, {changes}" if len(first["loc"]) == 1 else "")
+    if first["type"] in _EXPECTED:
+        message = f"{_EXPECTED[first['type']].format(**first.get('ctx', {}))} is expected"
+    else:
+        message = first["msg"].removeprefix("Value error, ")
+        message = message[0].lower() + message[1:]
+    found = "" if first["type"] == "value_error" else f", not {first['input']!r}"
+    return f"'{where}': {message}{found}{_as_mapping(first, root)}" if where else message
 
 
-def _block_at(root: type[Block], parents: list[str]) -> type[Block]:
+def _as_mapping(error: Mapping[str, Any], root: type[Block]) -> str:
+    """The end of an error about a value in place of a mapping: how that is written, or which keys it has."""
+    key, given = error["loc"][-1], error["input"]
+    if error["type"] == "model_type":
+        fields = _block_at(root, error["loc"]).model_fields
+        if "path" in fields and isinstance(given, str):
+            return f": write `{key}: {{path: {given}}}`"
+        names = sorted(fields, key=lambda name: not fields[name].is_required())
+        return f"; its keys are {', '.join(names[:_SHOWN])}{' and others' if len(names) > _SHOWN else ''}"
+    if error["type"] == "dict_type" and isinstance(given, list) and "[" not in key:  # of names, not a union's branch
+        return f": write each name as a key, such as `{key}: {{{given[0]}: {{}}}}`" if given else ""
+    return ""
+
+
+def _block_at(root: type[Block], parents: Sequence[Any]) -> type[Block]:
     """The block that a path of keys leads to."""
     block: Any = root
     for key in parents:

@@ -51,8 +51,10 @@ class Model(Network):
             raise ValueError("`required: false` is for weights that are loaded from a file or an address")
         if self.train_on is not None and self.train is None:
             raise ValueError("`train_on` needs `train`")
-        if self.arch not in (None, *INTERPOLATIONS) and (self.weights is None) == (self.train is None):
-            raise ValueError("a network needs either `weights` or `train`")
+        if self.weights is not None and self.train is not None:
+            raise ValueError("`weights` and `train` are both given: weights are loaded or trained, so remove one")
+        if self.arch not in (None, *INTERPOLATIONS) and not self._has_weights():
+            raise ValueError("a network needs weights: give `weights` or `train`")
         return self
 
 
