@@ -168,3 +168,13 @@ def merge_option(wildcards, input):
 def gpus(wildcards, input):
     """How many GPUs a job asks for: merging needs none."""
     return 0 if input.shards else plan.model(wildcards).gpus
+
+
+def scores_with_classes(wildcards):
+    """The scores of all models; a data set without classes ends the run before its first job."""
+    test = plan.test_set(wildcards)
+    try:
+        test.check_classes()
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    return of_models("scores", test)

@@ -63,16 +63,6 @@ rule render_aggregation:
         " --audits {input.audits} --test-set {params.test:q} --out {params.out} > {log} 2>&1"
 
 
-def scores_with_classes(wildcards):
-    """The scores of all models; a data set without classes ends the run before its first job."""
-    test = plan.test_set(wildcards)
-    try:
-        test.check_classes()
-    except UserError as error:
-        sys.exit(f"error: {error}")
-    return of_models("scores", test)
-
-
 rule render_classes:
     input:
         scores=scores_with_classes,
