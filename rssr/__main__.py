@@ -11,6 +11,7 @@ import yaml
 
 from rssr.base import ROOT, devices, slurm
 from rssr.base.errors import UserError
+from rssr.base.files import replacing
 from rssr.base.process import run
 from rssr.config import Config, load
 from rssr.config.document import markdown
@@ -57,7 +58,7 @@ def main() -> None:
     devices.add_options(basicsr, threads=torch.get_num_threads())
     _add_plan(commands)
     _add_compare(commands)
-    commands.add_parser("partitions", help="print profiles/slurm/partitions.yaml for the Slurm cluster of this machine")
+    _add_partitions(commands)
     gpu = commands.add_parser(
         "gpu-report", help="measure every GPU figure of the project; nothing new is begun after 7 minutes"
     )
@@ -67,13 +68,8 @@ def main() -> None:
     gpu.add_argument("--quick", action="store_true", help="small sizes and few calls, to try the command")
     arguments = parser.parse_args()
     called = {"schema": _schema, "models": _models, "upscale": _upscale, "export": _export, "basicsr": _basicsr}
-    called |= {
-        "plan": _plan,
-        "compare": _compare,
-        "merge": _merge,
-        "gpu-report": _gpu_report,
-        "partitions": _partitions,
-    }
+    called |= {"plan": _plan, "compare": _compare, "merge": _merge, "gpu-report": _gpu_report}
+    called |= {"partitions": _partitions}
     called[arguments.command](arguments)
 
 
@@ -146,6 +142,11 @@ def _add_compare(commands: argparse._SubParsersAction) -> None:
     merge.add_argument("-o", "--out", type=Path, required=True, help="a new folder")
 
 
+def _add_partitions(commands: argparse._SubParsersAction) -> None:
+    partitions = commands.add_parser("partitions", help="write the partitions of this machine's Slurm, for its profile")
+    partitions.add_argument("-o", "--out", type=Path, required=True, help="such as profiles/slurm/partitions.yaml")
+
+
 def _schema(arguments: argparse.Namespace) -> None:
     print(markdown() if arguments.markdown else json.dumps(schema(), indent=2), end="" if arguments.markdown else "\n")
 
@@ -211,7 +212,9 @@ def _gpu_report(arguments: argparse.Namespace) -> None:
 
 
 def _partitions(arguments: argparse.Namespace) -> None:
-    print(yaml.safe_dump({"partitions": slurm.partitions()}, sort_keys=False), end="")
+    found = yaml.safe_dump({"partitions": slurm.partitions()}, sort_keys=False)
+    with replacing(arguments.out) as temporary:
+        temporary.write_text(found, encoding="utf-8")
 
 
 def _configured(arguments: argparse.Namespace) -> tuple[Config, int]:

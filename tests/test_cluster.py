@@ -155,7 +155,8 @@ def test_a_job_that_no_partition_takes_is_refused_at_once(run, asked):
     assert not project.jobs_of_slurm()
 
 
-def test_the_partitions_of_this_cluster_are_those_of_the_profile():
-    found = yaml.safe_load(rssr("partitions").stdout)["partitions"]
+def test_the_partitions_of_this_cluster_are_those_of_the_profile(tmp_path):
+    assert rssr("partitions", "-o", tmp_path / "written.yaml").returncode == 0
+    found = yaml.safe_load((tmp_path / "written.yaml").read_text())["partitions"]
     assert found["main"] == {"max_threads": 8, "max_mem_mb": 32000, "max_runtime": 7 * 24 * 60}
     assert found["gpu"] == {"max_threads": 16, "max_mem_mb": 64000, "max_gpu": 2, "max_runtime": 7 * 24 * 60}

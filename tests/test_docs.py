@@ -148,7 +148,7 @@ CHECKED = {
     "snakemake --workflow-profile profiles/slurm --configfile config/paper.yaml": planned,
     "snakemake --workflow-profile profiles/slurm --configfile config/paper.yaml --resources gpu=2 "
     "mem_mb=64000 --until train_model": planned,
-    "python -m rssr partitions > profiles/slurm/partitions.yaml": lambda command, folder: None,  # by test_cluster.py
+    "python -m rssr partitions -o profiles/slurm/partitions.yaml": lambda command, folder: None,  # by test_cluster.py
     "python -m rssr upscale scene.tif --model lstmconvsr_xs -o out.tif": upscaled,
     "python -m rssr upscale scene.tif --model lstmconvsr_xs -o out.png --bands 4 3 2 --tile 128 16": upscaled,
     "python -m rssr export lstmconvsr_xs --as basicsr -o net.pth": exported,

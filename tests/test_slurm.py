@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
+from runs import rssr
 from snakemake_executor_plugin_slurm.partitions import get_best_partition, read_partition_file
 
 from rssr.base import ROOT, slurm
@@ -90,10 +91,12 @@ def test_partitions_of_a_site(answers):
     }
 
 
-def test_no_partitions_without_a_cluster(monkeypatch):
+def test_no_partitions_without_a_cluster(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(UserError, match="login node"):
-        slurm.partitions()
+    (tmp_path / "before.yaml").write_text("partitions: {}")
+    done = rssr("partitions", "-o", tmp_path / "before.yaml")
+    assert done.returncode == 1 and "login node" in done.stderr
+    assert (tmp_path / "before.yaml").read_text() == "partitions: {}"
 
 
 def test_the_profile_refuses_what_no_partition_takes():
