@@ -185,7 +185,7 @@ def test_configured_degradations():
         ({"mine": [{"reduce": "cubic"}]}, "'cubic' is unknown, did you mean 'bicubic'"),
         ({"mine": [{"blur": 1, "size": 4}, {"reduce": "bicubic"}]}, "`size` is odd"),
         ({"Mine": None}, "'Mine' is unknown"),
-        ([], "at least 1"),
+        ([], "an entry is expected"),
     ],
 )
 def test_wrong_degradations_are_named(degradations, message):
