@@ -13,10 +13,9 @@ from rssr.models.tiling import within_memory
 class Batching:
     """A model that threads call with an image each; images of one size that wait at the same time share a call.
 
-    The first call of each shape of a batch is compared with calls for every image alone. Where a byte differs or the
-    call fails, as for want of memory, images in batches of that shape are upscaled one at a time from then on.
-
-    Models that are seeded for each image never share a call.
+    Batches of a new shape are computed in both ways, together and image by image. If a byte differs, or there is not
+    enough memory for the batch, later images in batches of that shape are upscaled one at a time. A model that is
+    seeded for each image never shares a call.
 
     Args:
         model: (B, 3, h, w) in [0, 1] -> (B, 3, scale * h, scale * w), in eval mode.
@@ -60,15 +59,16 @@ class Batching:
         if len(images) == 1 or not self._equal.get(shape, True):
             return
         try:
-            found = to_uint8(self.model(torch.cat([image.x for image in images]))).cpu()
+            together = to_uint8(self.model(torch.cat([image.x for image in images]))).cpu()
+            found = [(sr, 0) for sr in together]
             if shape not in self._equal:
-                alone = [self._single(image)[0] for image in images]
-                self._equal[shape] = all(map(torch.equal, found, alone))
+                found = [self._single(image) for image in images]
+                self._equal[shape] = all(torch.equal(sr, alone) for sr, (alone, _) in zip(together, found, strict=True))
         except Exception:  # the call for each image alone will name the one at fault
             self._equal[shape] = False
-        if self._equal[shape]:
-            for image, sr in zip(images, found, strict=True):
-                image.found = sr, 0
+            return
+        for image, of_image in zip(images, found, strict=True):
+            image.found = of_image
 
 
 class _Image:

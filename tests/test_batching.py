@@ -48,19 +48,26 @@ def upscaled(**of_network):
     return [sr for sr, side in found if side == 0], network.batches
 
 
-@pytest.mark.parametrize(
-    ("of_network", "batches"),
-    [
-        ({}, [1, 4, 1, 1, 1, 1]),  # the first batch is compared with single images
-        ({"off_in_a_batch": 0.1}, [1, 4, 1, 1, 1, 1, 1, 3, 1, 1, 1]),
-    ],
-    ids=["equal", "different"],
-)
-def test_every_image_has_the_bytes_that_it_has_alone(of_network, batches):
-    found, sizes = upscaled(**of_network)
+@pytest.mark.parametrize("off", [0, 0.1], ids=["equal", "different"])
+def test_every_image_has_the_bytes_that_it_has_alone(off):
+    """The first batch is computed in both ways, and no image more than that."""
+    found, sizes = upscaled(off_in_a_batch=off)
     for sr, image in zip(found, IMAGES, strict=True):
         assert torch.equal(sr, to_uint8(image.repeat_interleave(2, -1).repeat_interleave(2, -2))[0])
-    assert sizes[: len(batches)] == batches
+    assert sizes == [1, 4, 1, 1, 1, 1]
+
+
+@pytest.mark.parametrize(("off", "second"), [(0, [4]), (0.1, [1, 3, 1, 1, 1])], ids=["equal", "different"])
+def test_a_second_batch_of_a_shape_is_shared_if_the_first_was_equal(off, second):
+    """After a batch of four was different, one of them goes alone, and the other three are tried as a new shape."""
+    network = Counting(off_in_a_batch=off)
+    called = Batching(Upscaler(network, 2))
+    network.all_wait = lambda: threading.Event().wait(0.5)
+    for _ in range(2):
+        del network.batches[:]
+        with ThreadPoolExecutor(5) as threads:
+            list(threads.map(called, IMAGES, range(5)))
+    assert network.batches == [1, *second]
 
 
 def test_a_batch_that_memory_has_no_room_for_is_upscaled_image_by_image():
