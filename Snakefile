@@ -1,15 +1,8 @@
 """LSTMConvSR-Bench: the DAG from images to tables and figures. Start with README.md."""
 
-import os.path
-
 from snakemake.utils import min_version
 
 min_version("9.0")
-
-
-if not workflow.configfiles:
-
-    configfile: os.path.relpath(f"{workflow.basedir}/config/config.yaml")
 
 
 include: "workflow/rules/common.smk"

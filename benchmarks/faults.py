@@ -17,72 +17,35 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import yaml
+from disturbed import (
+    DAMAGE,
+    FEWER,
+    MODEL,
+    ROOT,
+    SCORES,
+    TABLE,
+    UPSCALED,
+    WEIGHTS,
+    Run,
+    address_space,
+    damage,
+    file_system,
+    serving,
+)
+from PIL import Image
 
-from rssr.base.files import sha256, write_json
-from rssr.base.provenance import made_by
+from rssr.base.files import read_image, read_json, sha256, write_json
+from rssr.base.provenance import code_version, made_by
 
-ROOT = Path(__file__).resolve().parent.parent
-MODEL = "edsr_test"
-SCORES = f"results/scores/synthetic/x4-bicubic/{MODEL}.csv"
-WEIGHTS = f"results/weights/{MODEL}/synthetic/x4/seed10.safetensors"
-TABLE = "results/tables/synthetic/x4-bicubic/quality.csv"
-# One network and bicubic, so that more repetitions fit in an hour.
-FEWER = {"models": {"lstmconvsr_test": None, "lstmconvsr_test_without_hwd": None}, "analysis": None}
+ROOM = 2**30  # bytes that upscaling lacks where memory ends
 LONG = {"training": {"test": {"iterations": 300, "checkpoint_every": 10}}}  # so that kills meet the loop
-_ASIDE = ("results", ".snakemake", "downloads")
-
-
-class Run:
-    """A folder in which the workflow runs.
-
-    Args:
-        folder: an empty folder.
-        target: what is made.
-        changes: blocks laid over config/test.yaml, beside FEWER.
-    """
-
-    def __init__(self, folder: Path, target: str = TABLE, changes: dict | None = None) -> None:
-        folder.mkdir(exist_ok=True)
-        (folder / "changes.yaml").write_text(yaml.safe_dump(FEWER | (changes or {})))
-        self.folder = folder
-        files = (str(ROOT / "config/test.yaml"), "changes.yaml")
-        command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile"), target, "--cores", "2"]
-        self.command = [*command, "--configfile", *files]
-
-    def start(self) -> subprocess.Popen:
-        """Begin a run, in a process group of its own."""
-        environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        return subprocess.Popen(self.command, cwd=self.folder, env=environment, start_new_session=True, **streams)
-
-    def finish(self, process: subprocess.Popen | None = None) -> tuple[int, str]:
-        """Exit code and output of a run."""
-        process = process or self.start()
-        said = process.communicate()[0]
-        return process.returncode, said
-
-    def clear(self) -> None:
-        """Remove all that a run has written."""
-        for name in _ASIDE:
-            shutil.rmtree(self.folder / name, ignore_errors=True)
-
-    def without(self, path: str) -> None:
-        """Remove a file and what was made of it in the end, so that the next run makes both again."""
-        for name in (path, TABLE):
-            (self.folder / name).unlink(missing_ok=True)
-
-    def bytes(self) -> dict[str, str]:
-        """Checksums of what must be the same in every run: weights, scores, tables and images."""
-        found = {}
-        for pattern in ("scores/**/*.csv", "tables/**/*.*", "data/**/*.*g", "sr/**/*.png", "weights/**/*.safetensors"):
-            paths = self.folder.glob(f"results/{pattern}")
-            found |= {str(path.relative_to(self.folder)): sha256(path) for path in paths}
-        return found
 
 
 class Faults:
@@ -115,59 +78,66 @@ class Faults:
             "lost": sum(name not in found for name in expected) + (code != 0),
             "wrong": sum(found.get(name, digest) != digest for name, digest in expected.items()),
             "tracebacks": sum("Traceback (most recent call last)" in text for text in outputs),
-            "came": list(dict.fromkeys(errors))[-1].replace(str(self.scratch), "...") if errors else "",
+            "came": (errors[-1] if errors else said[-1000:] if code else "–").replace(str(self.scratch), "..."),
         }
         self.rows.append(row)
         print(row, flush=True)
+        if row["lost"] or row["wrong"]:  # the next fault is to meet a whole run
+            run.clear()
+            run.finish()
 
-    def killed(self, what: str, run: Run, seconds: float, expected: dict[str, str]) -> None:
+    def told(self, what: str, run: Run, damaged: str, expected: dict[str, str]) -> None:
+        """Run, delete the damaged file where the message says so, and add a row."""
+        said = run.finish()[1]
+        if damaged in said and "delete it and run again" in said:
+            (run.folder / damaged).unlink(missing_ok=True)
+        self.note(what, [said], run, expected)
+
+    def killed(self, what: str, run: Run, seconds: float, again: Callable[[], None]) -> None:
         """Kill a run again and again at random moments, with and without its children; start over once it is done."""
-        outputs, done = [], 0
+        outputs, done, expected, anew = [], 0, run.bytes(), True
+        again()
         while done < self.kills:
-            process = run.start()
-            time.sleep(self.draw.uniform(0, seconds))
-            if process.poll() is not None:
-                outputs.append(run.finish(process)[1])
-                assert run.bytes() == expected, "another run"
-                run.clear()
+            process, started = run.start(), time.monotonic()
+            with suppress(subprocess.TimeoutExpired):
+                outputs.append(process.communicate(timeout=self.draw.uniform(0, seconds))[0])
+                assert process.returncode == 0 and run.bytes() == expected, "another run"
+                seconds = time.monotonic() - started if anew else seconds  # of a machine that is less busy, perhaps
+                again()
+                anew = True
                 continue
             (os.killpg if done % 2 else os.kill)(process.pid, signal.SIGKILL)
             outputs.append(process.communicate()[0])
-            done += 1
+            done, anew = done + 1, False
+            print(f"{what}: {done} of {self.kills}", end="\r", flush=True)
         self.note(what, outputs, run, expected, done)
 
     def kills_of_the_run(self) -> None:
         """SIGKILL, at any moment of the whole."""
-        self.run.clear()
-        self.killed("SIGKILL at random moments of the run", self.run, self.seconds, self.expected)
+        self.killed("SIGKILL at random moments of the run", self.run, self.seconds, self.run.clear)
 
     def kills_of_a_training(self) -> None:
-        """SIGKILL, within a training of 300 iterations."""
+        """SIGKILL, within a training of 300 iterations, whose images are there."""
         run = Run(self.scratch / "training", WEIGHTS, LONG)
+        weights = run.folder / "results/weights"
+        assert run.finish()[0] == 0
+        shutil.rmtree(weights)
         started = time.monotonic()
         assert run.finish()[0] == 0
-        seconds, expected = time.monotonic() - started, run.bytes()
-        shutil.rmtree(run.folder / "results/weights")
-        self.killed("SIGKILL at random moments of a training", run, seconds, expected)
+        seconds = time.monotonic() - started
+        self.killed("SIGKILL at random moments of a training", run, seconds, partial(shutil.rmtree, weights))
 
     def a_child_dies(self) -> None:
         """The training's process is killed, Snakemake is not."""
         self.run.without(WEIGHTS)
         shutil.rmtree((self.run.folder / WEIGHTS).parent / "checkpoints")
         process = self.run.start()
-        deadline = time.monotonic() + 300
-        while process.poll() is None and time.monotonic() < deadline:
-            if children := self._children(process.pid, "train_model.py"):
+        while process.poll() is None:
+            if children := self.run.children(process, "train_model.py"):
                 os.kill(children[-1], signal.SIGKILL)
                 break
             time.sleep(0.1)
         self.note("SIGKILL of a job's process", [self.run.finish(process)[1]], self.run, self.expected)
-
-    @staticmethod
-    def _children(group: int, name: str) -> list[int]:
-        listed = subprocess.run(["ps", "-e", "-o", "pid,pgid,args"], capture_output=True, text=True).stdout
-        rows = (line.split(None, 2) for line in listed.splitlines()[1:])
-        return [int(pid) for pid, of, args in rows if of == str(group) and args.startswith("python ") and name in args]
 
     def two_at_once(self) -> None:
         """A second run in the folder of a living one."""
@@ -192,29 +162,72 @@ class Faults:
         results = "results/data/synthetic/test"
         image = next(path for path in self.expected if path.startswith(f"{results}/HR"))
         lr = image.replace("HR-x4", "LR/x4-bicubic")
-        sr = next(path for path in self.expected if path.startswith("results/sr/") and f"/{MODEL}/" in path)
+        sr = next(path for path in self.expected if path.startswith(UPSCALED))
         checkpoint = next(self.run.folder.glob(f"{Path(WEIGHTS).parent}/checkpoints/*[0-9a-f].checkpoint"))
         kinds = {
             "an HR image": (image, SCORES),
-            "an LR image": (lr, f"results/sr/synthetic/x4-bicubic/{MODEL}/manifest.csv"),
+            "an LR image": (lr, UPSCALED),
             "an SR image": (sr, SCORES),
             "a manifest": (f"{results}/HR-x4/manifest.csv", SCORES),
             "a table of scores": (SCORES, TABLE),
             "a record": (SCORES.replace(".csv", ".json"), TABLE),
-            "weights (safetensors)": (WEIGHTS, f"results/sr/synthetic/x4-bicubic/{MODEL}/manifest.csv"),
+            "weights (safetensors)": (WEIGHTS, UPSCALED),
             "a checkpoint of a training": (str(checkpoint.relative_to(self.run.folder)), WEIGHTS),
         }
         for what, (damaged, reader) in kinds.items():
-            for how, change in (("one wrong bit", _flipped), ("cut in half", _halved)):
-                path = self.run.folder / damaged
-                stat = path.stat()
-                path.write_bytes(change(path.read_bytes()))
-                os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # as a disk fails, without a word
+            for how, change in DAMAGE.items():
+                damage(self.run.folder / damaged, change)
                 self.run.without(reader)
-                outputs = [self.run.finish()[1]]
-                if damaged in outputs[0] and "delete it and run again" in outputs[0]:
-                    path.unlink(missing_ok=True)
-                self.note(f"{what}: {how}", outputs, self.run, self.expected)
+                self.told(f"{what}: {how}", self.run, damaged, self.expected)
+
+    def a_cached_download(self) -> None:
+        """Weights that were downloaded are damaged where they are kept, and fetched again."""
+        served = self.scratch / "served"
+        served.mkdir(exist_ok=True)
+        shutil.copy(self.run.folder / WEIGHTS, served / "w.safetensors")
+        with serving(served) as address:
+            weights = {"url": f"{address}/w.safetensors", "sha256": sha256(served / "w.safetensors")}
+            run = Run(
+                self.scratch / "download",
+                changes={"models": FEWER["models"] | {MODEL: {"train": None, "weights": weights}}},
+            )
+            code, said = run.finish()
+            assert code == 0, said[-3000:]
+            expected = run.bytes()
+            for how, change in DAMAGE.items():
+                (cached,) = run.folder.glob("downloads/**/*.safetensors")
+                damage(cached, change)
+                shutil.rmtree(run.folder / "results/weights")
+                run.without(UPSCALED)
+                self.told(f"a cached download: {how}", run, str(cached.relative_to(run.folder)), expected)
+
+    def memory_ends(self) -> None:
+        """The address space has no room for an image of 2048 pixels a side in a network, whole; tiles have."""
+        folder, result = self.scratch / "memory", "large/x4-bicubic"
+        (folder / "images").mkdir(parents=True, exist_ok=True)
+        small = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+        Image.fromarray(small).resize((2048, 2048), Image.Resampling.BICUBIC).save(folder / "images/a.png")
+        entry = yaml.safe_load((ROOT / "config/config.yaml").read_text())["models"]["edsr_xs"]
+        entry["weights"]["path"] = str(ROOT / entry["weights"]["path"])
+        large = {"label": "Large", "images": "images", "split": {"test": "*.png"}}
+        changes = {"datasets": {"large": large}, "models": FEWER["models"] | {MODEL: None, "edsr_xs": entry}}
+        run = Run(folder, f"results/tables/{result}/quality.csv", changes)
+        process, most = run.start(), 0
+        while process.poll() is None:
+            for child in run.children(process, "upscale_images.*edsr_xs"):
+                most = max(most, address_space(child))
+            time.sleep(0.05)
+        code, said = run.finish(process)
+        assert code == 0, said[-3000:]
+        whole = read_image(next(folder.glob(f"results/sr/{result}/edsr_xs/*/*.png")))
+        for old in ("sr", "scores", "tables"):
+            shutil.rmtree(folder / "results" / old)
+        outputs = [run.finish(run.start(most - ROOM))[1]]
+        (tiled,) = (read_image(path) for path in folder.glob(f"results/sr/{result}/edsr_xs/*/*.png"))
+        self.note("memory that ends in upscaling", outputs, run, run.bytes())
+        (said,) = re.findall(".*in tiles of.*", (folder / f"results/tables/{result}/quality.md").read_text())
+        apart = int(abs(whole.astype(int) - tiled).max())
+        self.rows[-1]["came"] = f"{said.removeprefix('- ')} (levels of difference from the whole: at most {apart})"
 
     def a_full_disk(self) -> None:
         """The file system of results fills after each tenth of what a run writes."""
@@ -222,7 +235,7 @@ class Faults:
         run = Run(self.scratch / "full")
         for tenth in range(10):
             run.clear()
-            with _memory(run.folder / "results", f"{max(64, total * tenth // 10240)}k") as resize:
+            with file_system(run.folder / "results", f"{max(64, total * tenth // 10240)}k") as resize:
                 code, said = run.finish()
                 resize(f"{total * 4 // 1024}k")
                 what = f"a disk that is full after {10 * tenth} % of the results"
@@ -231,36 +244,19 @@ class Faults:
     def a_read_only_folder(self) -> None:
         """Results cannot be written."""
         run = Run(self.scratch / "read_only")
-        with _memory(run.folder / "results", "100m") as change:
+        with file_system(run.folder / "results", "100m") as change:
             change("100m,ro")
             said = run.finish()[1]
             change("100m,rw")
             self.note("a results folder that is read-only", [said], run, self.expected)
 
 
-def _flipped(content: bytes) -> bytes:
-    middle = len(content) // 2
-    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
-
-
-def _halved(content: bytes) -> bytes:
-    return content[: len(content) // 2]
-
-
-@contextmanager
-def _memory(folder: Path, size: str) -> Iterator[Callable[[str], None]]:
-    """A file system in memory at a folder; what changes its options."""
-    folder.mkdir(exist_ok=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=True)
-    try:
-        yield lambda options: subprocess.run(["mount", "-o", f"remount,size={options}", folder], check=True)
-    finally:
-        subprocess.run(["umount", folder], check=True)
-
-
 ROOT_ONLY = ("a_full_disk", "a_read_only_folder")
 KILLS = ("kills_of_a_training", "kills_of_the_run")
-TRIED = ("damage", "two_at_once", "the_clock_jumps", "a_child_dies", *ROOT_ONLY, *KILLS)
+TRIED = (
+    *("damage", "a_cached_download", "two_at_once", "the_clock_jumps", "a_child_dies", "memory_ends"),
+    *(*ROOT_ONLY, *KILLS),
+)
 
 
 def table(rows: list[dict]) -> str:
@@ -274,26 +270,30 @@ def main() -> None:
     """Try all faults, or some."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=100, help="of the run, and as many of a training")
-    parser.add_argument("--only", nargs="+", choices=TRIED, default=TRIED)
+    parser.add_argument("--only", nargs="+", choices=TRIED, default=TRIED, help="and keep the other rows of --out")
     parser.add_argument("--scratch", type=Path, help="a folder to keep the runs in, or one with an undisturbed run")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--table", type=Path, help="a page whose table between the marks is written anew")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         faults, left_out = Faults(arguments.scratch or Path(scratch), arguments.kills), {}
+        before = read_json(arguments.out)["rows"] if arguments.out.exists() else []
+        rows = {name: [row for row in before if row["fault"] == name] for name in TRIED}
         for name in arguments.only:
             if name in ROOT_ONLY and os.geteuid():
                 left_out[name] = "needs root, for a small file system"
                 continue
+            faults.rows.clear()
             getattr(faults, name)()
+            rows[name] = [{"fault": name, "code": code_version(), **row} for row in faults.rows]
             # After each, so that an interrupted command leaves what it has found.
-            found = made_by(rows=faults.rows, left_out=left_out, seconds_of_a_run=round(faults.seconds))
-            write_json(arguments.out, found)
+            every = [row for of_name in rows.values() for row in of_name]
+            write_json(arguments.out, made_by(rows=every, left_out=left_out, seconds_of_a_run=round(faults.seconds)))
     if arguments.table:
         head, mark, rest = arguments.table.read_text(encoding="utf-8").partition("<!-- faults -->\n")
-        text = f"{head}{mark}{table(faults.rows)}\n{rest[rest.index('<!-- end -->') :]}"
+        text = f"{head}{mark}{table(every)}\n{rest[rest.index('<!-- end -->') :]}"
         arguments.table.write_text(text, encoding="utf-8")
-    sys.exit(any(row[key] for row in faults.rows for key in ("lost", "wrong", "tracebacks")))
+    sys.exit(any(row[key] for row in every for key in ("lost", "wrong", "tracebacks")))
 
 
 if __name__ == "__main__":

@@ -3,12 +3,13 @@
 PYTHONPATH=. python benchmarks/fuzz.py --seconds 600 --out results/reference/fuzz.json
 
 Each try has a number, from which its change is drawn; a failure is recorded with it, and `--only READER NUMBER` does
-that one again.
+that one again. The process has room for 8 GiB, so that a reader which takes what a file declares fails.
 """
 
 import argparse
 import io
 import json
+import resource
 import tempfile
 import time
 import warnings
@@ -25,7 +26,7 @@ from safetensors.torch import save
 from rssr.base import ROOT
 from rssr.base.errors import UserError
 from rssr.base.files import encode_png, read_csv, read_image, read_json, write_json
-from rssr.base.provenance import made_by
+from rssr.base.provenance import code_version, made_by
 from rssr.base.raster import open_raster
 from rssr.base.tensors import read_weights, scale_of
 from rssr.config import load
@@ -95,6 +96,7 @@ def configurations() -> list[tuple[str, bytes]]:
     return [("yaml", (ROOT / f"config/{name}.yaml").read_bytes()) for name in _NAMES]
 
 
+ROOM = 8 * 2**30  # bytes
 READERS: dict[str, tuple[Callable[[], list[tuple[str, bytes]]], Callable[[Path], object]]] = {
     "configuration": (configurations, load),
     "manifest": (tables, tabulate),
@@ -164,28 +166,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=600, help="for each reader")
     parser.add_argument("--only", nargs=2, metavar=("READER", "NUMBER"), help="do one try again")
+    parser.add_argument(
+        "--readers", nargs="+", choices=READERS, default=[*READERS], help="and keep the others of --out"
+    )
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
+    resource.setrlimit(resource.RLIMIT_AS, (ROOM, ROOM))
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
-    found = {}
+    found = read_json(arguments.out)["readers"] if arguments.out and arguments.out.exists() else {}
     with tempfile.TemporaryDirectory() as folder:
         if arguments.only:
             reader, number = arguments.only
             print(attempt(reader, int(number), READERS[reader][0](), Path(folder)))
             return
-        for reader, (make, _) in READERS.items():
-            inputs, counts, failures, number = make(), Counter(), [], 0
+        for reader in arguments.readers:
+            inputs, counts, failures, number = READERS[reader][0](), Counter(), [], 0
             end = time.monotonic() + arguments.seconds
             while time.monotonic() < end:
                 came = attempt(reader, number, inputs, Path(folder))
                 counts[came if came in ("read", "refused") else "other"] += 1
                 failures += [{"number": number, "came": came}] if came not in ("read", "refused") else []
                 number += 1
-            found[reader] = {"seconds": arguments.seconds, "tries": number, **counts, "failures": failures}
+            tried = {"code": code_version(), "seconds": arguments.seconds, "tries": number}
+            found[reader] = tried | counts | {"failures": failures}
             print(reader, json.dumps(found[reader]), flush=True)
-    if arguments.out:
-        write_json(arguments.out, made_by(readers=found))
+            if arguments.out:
+                write_json(arguments.out, made_by(readers=found))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,8 @@
 """Images per second of the chain: prepare, reduce, upscale by bicubic, score with four metrics; on one core and on two.
 
+Reading, computing and writing overlap within a stage as far as there are cores: `busy` is the share of the cores' time
+that a stage uses, and what is left of 1 is all that more overlapping could gain.
+
 PYTHONPATH=. python benchmarks/throughput.py [--tiles 2000] [--out results/reference/throughput.json]
 """
 
@@ -29,7 +32,7 @@ def main() -> None:
     parser.add_argument("--tiles", type=int, default=2000)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
-    rates, scores = {}, {}
+    rates, busy, scores = {}, {}, {}
     cores = sorted(os.sched_getaffinity(0))[:2]
     with tempfile.TemporaryDirectory() as scratch:
         sources = Path(scratch) / "sources"
@@ -38,19 +41,20 @@ def main() -> None:
             draw(sources / f"{number}.tif", SIDE, number)
         for jobs in (1, 2):
             os.sched_setaffinity(0, cores[:jobs])
-            rates[jobs], scores[jobs] = chain(sources, Path(scratch) / f"on{jobs}", jobs)
+            rates[jobs], busy[jobs], scores[jobs] = chain(sources, Path(scratch) / f"on{jobs}", jobs)
     assert scores[1] == scores[2]
     speedup = rates[2]["chain"] / rates[1]["chain"]
     for jobs, of_stage in rates.items():
         print(f"{jobs} core(s), images/s: " + ", ".join(f"{stage} {rate:.1f}" for stage, rate in of_stage.items()))
+        print(f"{jobs} core(s), busy: " + ", ".join(f"{stage} {share:.0%}" for stage, share in busy[jobs].items()))
     print(f"{speedup:.2f} times on two cores, equal scores")
     if arguments.out:
         facts = {"images": len(scores[1]), "side": TILE, "scale": SCALE, "metrics": METRICS, "device": "CPU"}
-        write_json(arguments.out, made_by(images_per_s=rates, speedup=speedup, **facts))
+        write_json(arguments.out, made_by(images_per_s=rates, busy=busy, speedup=speedup, **facts))
 
 
-def chain(sources: Path, out: Path, jobs: int) -> tuple[dict[str, float], list]:
-    """Images per second of each stage and of all of them, and the scores."""
+def chain(sources: Path, out: Path, jobs: int) -> tuple[dict[str, float], dict[str, float], list]:
+    """Images per second of each stage and of all, the share of the cores' time that each uses, and the scores."""
     hr, lr, sr = (out / name for name in ("hr", "lr", "sr"))
     torch.set_num_threads(1)
     bicubic = {"0": build({"arch": "bicubic", "scale": SCALE})}
@@ -61,13 +65,15 @@ def chain(sources: Path, out: Path, jobs: int) -> tuple[dict[str, float], list]:
         "upscale": lambda: upscale_folder(bicubic, 1, lr, sr, "benchmark", torch.device("cpu"), jobs),
         "score": lambda: score_folder(sr, images, METRICS, "", {}, jobs),
     }
-    seconds = {}
+    seconds, busy = {}, {}
     for stage, run in stages.items():
-        start = time.perf_counter()
+        start, used = time.perf_counter(), sum(os.times()[:4])
         rows = run()
         seconds[stage] = time.perf_counter() - start
+        busy[stage] = (sum(os.times()[:4]) - used) / seconds[stage] / jobs  # of ended processes too
     count = len(read_csv(hr / "manifest.csv"))
-    return {stage: count / t for stage, t in seconds.items()} | {"chain": count / sum(seconds.values())}, rows
+    rates = {stage: count / t for stage, t in seconds.items()} | {"chain": count / sum(seconds.values())}
+    return rates, busy, rows
 
 
 if __name__ == "__main__":

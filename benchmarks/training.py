@@ -1,7 +1,8 @@
 """Training's speed on this machine: patches per second, steps per second, and the share of a step that waits for data.
 
-Beside BasicSR: its PairedImageDataset on the same images as files, by a DataLoader with workers, and its SRModel with
-the same network, batch, loss, optimiser and average. Nothing else should run meanwhile.
+Beside BasicSR: its PairedImageDataset on the same images, as LMDB of BasicSR's own making and as the prepared files,
+which are uncompressed, by a DataLoader with workers; and its SRModel with the same network, batch, loss, optimiser and
+average. Nothing else should run meanwhile.
   python benchmarks/training.py --data results/data/rsscn7/train --out results/reference/training.json
 """
 
@@ -10,7 +11,7 @@ import itertools
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ from rssr.steps.training import Trainer
 VARIANTS = {
     "plain": {},
     "channels_last": {"channels_last": True},
+    "compiled": {"compile": "default"},
+    "channels_last, compiled": {"channels_last": True, "compile": "default"},
     "bf16": {"precision": "bf16"},
     "bf16, channels_last": {"precision": "bf16", "channels_last": True},
     "bf16, channels_last, compiled": {"precision": "bf16", "channels_last": True, "compile": "default"},
@@ -79,23 +82,43 @@ def _patches(patches: Patches, folders: tuple, recipe: Mapping, device: torch.de
     from basicsr.data.paired_image_dataset import PairedImageDataset
 
     batches = patches.on(device)
-    ours = recipe["batch"] / _median(lambda: batches(next(_COUNT)), device, 200)
+    found = {"ours": recipe["batch"] / _median(lambda: batches(next(_COUNT)), device, 200)}
     options = {"phase": "train", "scale": 4, "gt_size": 4 * recipe["patch"], "use_hflip": True, "use_rot": True}
-    options |= {"dataroot_gt": str(folders[0]), "dataroot_lq": str(folders[1]), "io_backend": {"type": "disk"}}
-    listed = Path(tempfile.mkdtemp()) / "names.txt"
-    listed.write_text("".join(f"{name}.png\n" for name in patches.names))
-    options["meta_info_file"] = str(listed)
-    loader = DataLoader(PairedImageDataset(options), recipe["batch"], shuffle=True, num_workers=workers, drop_last=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        for kind, given in _given(patches.names, folders, Path(scratch)).items():
+            data = PairedImageDataset(options | given)
+            loader = DataLoader(data, recipe["batch"], shuffle=True, num_workers=workers, drop_last=True)
+            found[f"basicsr, {kind}"] = _rate(loader)
+    for kind, theirs in found.items():
+        print(f"patches per second, {kind}: {theirs:.0f}; ours are {found['ours'] / theirs:.1f} times", flush=True)
+    return found | {"workers": workers}
+
+
+def _given(names: Sequence[str], folders: tuple, scratch: Path) -> dict[str, dict[str, Any]]:
+    """How BasicSR is given the images -> the options of its data set."""
+    from basicsr.utils.lmdb_util import make_lmdb_from_imgs
+
+    listed = scratch / "names.txt"
+    listed.write_text("".join(f"{name}.png\n" for name in names))
+    files = {"io_backend": {"type": "disk"}, "meta_info_file": str(listed)}
+    found = {"files": files | {"dataroot_gt": str(folders[0]), "dataroot_lq": str(folders[1])}}
+    made = [scratch / f"{side}.lmdb" for side in ("gt", "lq")]
+    for folder, path in zip(folders, made, strict=True):
+        make_lmdb_from_imgs(str(folder), str(path), [f"{name}.png" for name in names], list(names))
+    lmdb = {"io_backend": {"type": "lmdb"}, "dataroot_gt": str(made[0]), "dataroot_lq": str(made[1])}
+    return found | {"lmdb": lmdb}
+
+
+def _rate(loader: DataLoader) -> float:
+    """Patches per second, without the time that the workers take to start."""
     start, count = None, 0
     for _ in range(2):  # the second pass: files are in the system's cache
         for batch in loader:
             if start is None:
-                start = time.perf_counter()  # the workers run
+                start = time.perf_counter()
             else:
                 count += len(batch["lq"])
-    theirs = count / (time.perf_counter() - start)
-    print(f"patches per second: {ours:.0f}, BasicSR's {theirs:.0f}, {ours / theirs:.0f} times", flush=True)
-    return {"ours": ours, "basicsr": theirs, "workers": workers}
+    return count / (time.perf_counter() - start)
 
 
 def _ours(entry: Mapping, recipe: Mapping, patches: Patches, device: torch.device) -> Callable[[], None]:

@@ -1,6 +1,9 @@
 """Folder: anyone's own images, by a configuration entry with `images` and no code."""
 
 import glob
+import os
+import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -10,9 +13,14 @@ from rssr.base.errors import UserError
 from rssr.base.files import missing
 from rssr.datasets.card import Card, DataSet, Given
 
-_READ = "png jpg jpeg jpe jfif tif tiff jp2 j2k bmp webp gif ppm pgm pnm pbm pfm img"
+_READ = (
+    "png apng jpg jpeg jpe jfif tif tiff jp2 j2k jpx j2c jpc jpf bmp dib webp gif ppm pgm pnm pbm pfm img ntf nitf sgi"
+)
 # Images too, but not read: one among the others is an error, not something that is silently less.
-_NOT_READ = "heic heif avif jxl dng cr2 cr3 nef arw orf rw2 tga psd exr npy npz mat nc"
+_NOT_READ = (
+    "heic heif avif jxl jls dng cr2 cr3 nef arw orf rw2 tga psd exr npy npz mat nc h5 hdf fits pcx dcm svs pam "
+    "ecw sid bil bip bsq rgb"
+)
 _LONGEST = 200  # bytes of a name with its folders: file systems allow 255, with what is added to it
 
 
@@ -71,15 +79,32 @@ def data_set(
 
 def _given(images: str, own: Path, scale: int) -> Path:
     """The LR image of an HR image, which is given by its path below its folder."""
+    if not Path(images).is_dir():
+        raise missing(images, "folder", "correct `lr`, or put the images there")
     folder = Path(images, own).parent
     listed = [path for path in _listed(folder) if path.suffix.lower().removeprefix(".") in _READ.split()]
-    for name in (own.stem, f"{own.stem}x{scale}"):
-        found = [path for path in listed if path.stem == name]
+    for name in _names_of_lr(_composed(own.stem), scale):
+        found = [path for path in listed if _composed(path.stem) == name]
         if len(found) > 1:
             raise UserError(f"{found[0]} and {found[1]} are both LR images of {own.stem}", "move one of them away")
         if found:
             return found[0]
     raise UserError(f"there is no LR image called {own.stem} in the folder {folder}", "correct `lr`, or put it there")
+
+
+def _names_of_lr(stem: str, scale: int) -> Iterator[str]:
+    """What the LR image of an HR image may be called: as in DIV2K (0001x4, also mild and difficult) and in RealSR."""
+    yield stem
+    for between in ("", "_", "-"):
+        yield from (f"{stem}{between}{x}{scale}{kind}" for x in "xX" for kind in ("", "m", "d"))
+    if stem.lower().endswith(("_hr", "-hr")):
+        lr = f"{stem[:-2]}{'LR' if stem.endswith('HR') else 'lr'}"
+        yield from (lr, f"{lr}{scale}", f"{lr}x{scale}", f"{lr}_x{scale}")
+
+
+def _composed(name: str) -> str:
+    """A name with é as one character; macOS writes it as two."""
+    return unicodedata.normalize("NFC", name)
 
 
 @cache
@@ -90,11 +115,13 @@ def _listed(folder: Path) -> list[Path]:
 def _matches(root: Path, pattern: str) -> list[tuple[str, Path]]:
     if Path(pattern).is_absolute():
         raise UserError(f"the pattern '{pattern}' of `split` is absolute", f"write it from the folder {root}")
-    matched = [(path, path.suffix.lower().removeprefix(".")) for path in sorted(_below(root, pattern))]
-    if other := next((path for path, suffix in matched if suffix in _NOT_READ.split()), None):
-        raise UserError(f"{other} is of a format that is not read", "convert it to PNG or TIFF, or move it away")
+    forms = {unicodedata.normalize(form, pattern) for form in ("NFC", "NFD")} | {pattern}
+    paths = sorted({path for form in forms for path in _below(root, form)})
+    matched = [(path, path.suffix.lower().removeprefix(".")) for path in paths]
     # Another format is read where the pattern asks for it: a mosaic (.vrt) would otherwise repeat its tiles.
     found = [path for path, suffix in matched if suffix in _READ.split() or pattern.lower().endswith(f".{suffix}")]
+    if other := next((path for path, suffix in matched if suffix in _NOT_READ.split() and path not in found), None):
+        raise UserError(f"{other} is of a format that is not read", "convert it to PNG or TIFF, or move it away")
     if not found:
         raise UserError(f"no image matches '{pattern}' in the folder {root}", "correct `images` or `split`")
     for path in found:
@@ -119,14 +146,21 @@ def _below(root: Path, pattern: str) -> Iterator[Path]:
             image = path.suffix.lower().removeprefix(".") in ("", *_READ.split())
             if path.is_symlink() and image and not path.exists() and not in_circle(path.parent):
                 raise missing(path)
+            if count < len(parts) and path.is_dir() and not os.access(path, os.R_OK | os.X_OK):
+                raise UserError(f"the folder {path} cannot be read", "correct its permissions")
             if count == len(parts) and path.is_file() and not in_circle(path.parent):
                 yield path
 
 
 def _check_name(path: Path) -> None:
-    """UserError for a name that results cannot have."""
+    """UserError for a name that results cannot have: control characters, or those that turn the direction of a text."""
     text = str(path)
-    if not text.isprintable() or len(text.encode(errors="surrogateescape")) > _LONGEST:
+    kinds = {unicodedata.category(character) for character in text}
+    if (
+        kinds & {"Cc", "Cs", "Co", "Cn", "Zl", "Zp"}
+        or re.search("[\u202a-\u202e\u2066-\u2069]", text)
+        or len(text.encode(errors="surrogateescape")) > _LONGEST
+    ):
         raise UserError(
             f"the image {text!r} cannot be called so in results: names are printable UTF-8 of at most {_LONGEST} bytes",
             "rename it",

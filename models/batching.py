@@ -5,8 +5,9 @@ import threading
 import torch
 from torch import Tensor, nn
 
+from rssr.base.errors import UserError
 from rssr.base.resampling import to_uint8
-from rssr.models.registry import seed
+from rssr.models.registry import is_the_users, network_of, seed
 from rssr.models.tiling import within_memory
 
 
@@ -15,7 +16,8 @@ class Batching:
 
     Batches of a new shape are computed in both ways, together and image by image. If a byte differs, or there is not
     enough memory for the batch, later images in batches of that shape are upscaled one at a time. A model that is
-    seeded for each image never shares a call.
+    seeded for each image never shares a call. The first image of a user's network is computed twice, but not on a GPU,
+    which may add in any order.
 
     Args:
         model: (B, 3, h, w) in [0, 1] -> (B, 3, scale * h, scale * w), in eval mode.
@@ -23,6 +25,7 @@ class Batching:
 
     def __init__(self, model: nn.Module) -> None:
         self.model, self.seeded = model, seed(model, 0)
+        self._trusted = not is_the_users(model)
         self._alone = threading.Lock()  # one call of the model at a time
         self._waiting: list[_Image] = []
         self._equal: dict[torch.Size, bool] = {}  # shape of a batch -> whether its images have the bytes of single ones
@@ -36,6 +39,9 @@ class Batching:
 
         Returns:
             (3, scale * h, scale * w), uint8 on the CPU, and the side of its tiles in LR pixels, see within_memory().
+
+        Raises:
+            UserError: for a network whose output depends on what it was called with before.
         """
         own = _Image(x, number)
         self._waiting.append(own)
@@ -50,6 +56,15 @@ class Batching:
         return own.found
 
     def _single(self, image: "_Image") -> tuple[Tensor, int]:
+        found = self._computed(image)
+        if not self._trusted and image.x.device.type == "cpu" and not torch.equal(found[0], self._computed(image)[0]):
+            name = type(network_of(self.model)).__name__
+            problem = f"{name} gives another output for the same image: its forward() keeps a state"
+            raise UserError(problem, "let it depend on its input alone, or scores depend on the order of images")
+        self._trusted = True
+        return found
+
+    def _computed(self, image: "_Image") -> tuple[Tensor, int]:
         seed(self.model, image.number)
         found, side = within_memory(self.model, image.x)
         return to_uint8(found)[0].cpu(), side

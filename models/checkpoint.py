@@ -1,5 +1,6 @@
 """A file of weights whose architecture spandrel recognises."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +9,15 @@ from torch import Tensor, nn
 
 from rssr.base.errors import UserError
 from rssr.base.tensors import read_weights
-from rssr.models.wrappers import uncompiled, without_first_part
+from rssr.models.weights import listed, of_another_kind
+from rssr.models.wrappers import without_first_part, without_infixes
 
 
 def from_checkpoint(path: Path, scale: int, key: str | None = None) -> nn.Module:
     """The network that a file is of; UserError if spandrel recognises none, or one of another scale."""
     from spandrel import ModelLoader, UnsupportedModelError
 
-    tensors, descriptor = uncompiled(read_weights(path, scale, key)), None
+    tensors, descriptor = without_infixes(read_weights(path, scale, key)), None
     try:
         while descriptor is None:
             try:
@@ -34,12 +36,32 @@ def from_checkpoint(path: Path, scale: int, key: str | None = None) -> nn.Module
             f"{path}: its tensors do not fit the architecture that spandrel recognises in it ({problem})",
             "get it again, or name a class with `arch` and `weights`",
         ) from None
+    if problems := _misfits(tensors, descriptor.model.state_dict()):
+        what = f"does not fit {descriptor.architecture.name}: {listed(problems)}"
+        raise UserError(f"{path} {what}", "name another file")
     if descriptor.scale != scale:
         raise UserError(
             f"{path} upscales by {descriptor.scale}, but the configuration's scale is {scale}",
             "name another file, or set `scale`",
         )
     return Described(descriptor)
+
+
+def _misfits(tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> list[str]:
+    """A phrase for each tensor whose numbers are not those of the network, where spandrel has converted them."""
+    floats = {name: value for name, value in own.items() if value.is_floating_point()}
+    return [*of_another_kind(tensors, floats).values()] + [
+        f"'{name}' has integers that {str(value.dtype).removeprefix('torch.')} rounds"
+        for name, value in tensors.items()
+        if name in own and name not in floats and not name.endswith(".num_batches_tracked") and _rounds(value)
+    ]
+
+
+def _rounds(given: Tensor) -> bool:
+    """Whether integers, such as indices, may have lost digits where a file was converted to half precision."""
+    if not given.is_floating_point() or not given.numel():
+        return False
+    return given.float().abs().max().item() >= 2 / torch.finfo(given.dtype).eps
 
 
 def _keep_infinity_visible(network: nn.Module, inputs: tuple, out: Any) -> Any:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from rssr.base.errors import UserError
 from rssr.base.fetch import download
 from rssr.base.files import check_digest, missing, replacing, sha256
+from rssr.models.entry import mirrors
 
 
 def local_file(file: Mapping[str, Any], downloads: Path) -> Path:
@@ -29,7 +30,7 @@ def local_file(file: Mapping[str, Any], downloads: Path) -> Path:
         if not path.is_file():
             raise missing(path, remedy="correct its `path`")
     else:
-        urls, path = _urls(file), remote_path(file, downloads)
+        urls, path = mirrors(file), remote_path(file, downloads)
         expected = file.get("sha256") or recorded(path)
         for number, url in enumerate(urls if not path.exists() else []):
             try:
@@ -48,7 +49,7 @@ def local_file(file: Mapping[str, Any], downloads: Path) -> Path:
 
 def remote_path(file: Mapping[str, Any], downloads: Path) -> Path:
     """Where local_file() stores a downloaded file; its name depends on the sha256, or if that is unknown on the URL."""
-    url = _urls(file)[0]
+    url = mirrors(file)[0]
     key = file.get("sha256") or hashlib.sha256(url.encode()).hexdigest()
     return downloads / f"{key[:12]}-{Path(urlsplit(url).path).name}"
 
@@ -60,7 +61,3 @@ def recorded(path: Path) -> str:
 
 def _note(path: Path) -> Path:
     return path.with_name(f"{path.name}.sha256")
-
-
-def _urls(file: Mapping[str, Any]) -> list[str]:
-    return [file["url"]] if isinstance(file["url"], str) else list(file["url"])

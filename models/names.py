@@ -3,6 +3,8 @@
 Separate from registry.py, so that a new name re-makes nothing: plan.dependencies.code() leaves this file out.
 """
 
+import re
+
 from rssr.base.errors import nearest
 from rssr.base.targets import parts
 
@@ -22,7 +24,13 @@ def check_arch(arch: str) -> None:
     known = [*INTERPOLATIONS, *NETWORKS]
     if arch not in known and ":" not in arch:
         raise ValueError(f"unknown model '{arch}'{nearest(arch, known)} (or package:Class)")
+    path, _, name = arch.rpartition(":")
+    *folders, file = re.split(r"[/\\]", path.removesuffix(".py").removeprefix("./"))
+    if path.endswith(".py") or folders:
+        below = "\\" not in path and not set(folders) & {"", "..", "~"}
+        target = f"{'.'.join([*folders, file])}:{name}" if below else f"{file}:{name}"
+        remedy = f"write {target}" if below else f"put its folder in PYTHONPATH and write {target}"
+        raise ValueError(f"'{arch}' names a file, where a module is expected: {remedy}")
     module, name = parts(arch)
-    if module.endswith(".py"):
-        dotted = module.removesuffix(".py").removeprefix("./").replace("/", ".")
-        raise ValueError(f"'{arch}' names a file, where a module is expected: write {dotted}:{name}")
+    if ":" in arch and not (all(module.split(".")) and all(part.isidentifier() for part in name.split("."))):
+        raise ValueError(f"'{arch}' names no class: write it as package.module:Class")

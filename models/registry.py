@@ -18,6 +18,7 @@ from torch.nn.parameter import is_lazy
 from rssr.base.block import sentence
 from rssr.base.errors import UserError, in_words, is_own, nearest
 from rssr.base.files import check_digest, read_json
+from rssr.base.shared_state import generators_kept, seed_generators, settings_kept
 from rssr.base.targets import parts
 from rssr.base.tensors import read_weights
 from rssr.models.checkpoint import Described, from_checkpoint
@@ -103,7 +104,7 @@ def build(entry: Mapping[str, Any]) -> nn.Module:
     Args:
         entry: a model of the configuration as a dict; only the keys of entry.Entry matter: `arch` with `args` (and
             `weights`, a File with a path), or `checkpoint`; `scale` (4 by default), `range`, `multiple_of`, `strict`,
-            `self_ensemble` and `tile`.
+            `weightless`, `self_ensemble` and `tile`.
 
     Returns:
         (B, 3, h, w) in [0, 1] -> (B, 3, scale * h, scale * w), any h and w from 8. Random weights if the entry names
@@ -130,7 +131,11 @@ def _network(entry: Entry) -> nn.Module:
         return Interpolation(entry.arch, entry.scale)
     path = _checked(entry.weights, entry.scale, f"the weights of '{entry.arch}' are") if entry.weights else None
     try:
-        network = import_class(entry.arch)(**entry.args)
+        # A user's code may set and seed anything; what it does at import, the second network of a class would not see.
+        with settings_kept(), generators_kept():
+            made = import_class(entry.arch)
+        with settings_kept():
+            network = made(**entry.args)
     except UserError:
         raise
     except (Exception, SystemExit) as error:  # as may its constructor
@@ -138,12 +143,7 @@ def _network(entry: Entry) -> nn.Module:
         how = "does not take" if isinstance(error, TypeError | ValueError) else "cannot be built with"
         problem = f"arch '{entry.arch}' {how} the arguments {entry.args}: {in_words(error)}"
         raise UserError(problem, "correct its `args`, or the class") from error
-    if not isinstance(network, nn.Module):
-        raise UserError(f"arch '{entry.arch}' made a {type(network).__name__}", "name a class of torch.nn.Module")
-    for name, value in network.state_dict().items():
-        if not isinstance(value, Tensor) or is_lazy(value):
-            what = "a tensor whose shape is not known yet" if isinstance(value, Tensor) else f"a {type(value).__name__}"
-            raise UserError(f"arch '{entry.arch}' has {what} among its weights, '{name}'", "give it as a plain tensor")
+    _check_network(entry, network)
     if path:
         misfits = load_into(network, read_weights(path, entry.scale, entry.weights.key), path, entry.strict)
         if misfits:
@@ -151,6 +151,19 @@ def _network(entry: Entry) -> nn.Module:
                 f"{path} does not fit {entry.arch}, and `strict: false` allows it: {'; '.join(misfits)}", stacklevel=3
             )
     return network
+
+
+def _check_network(entry: Entry, network: Any) -> None:
+    """UserError for what is no network, or has other weights than plain tensors, or any where there are to be none."""
+    if not isinstance(network, nn.Module):
+        raise UserError(f"arch '{entry.arch}' made a {type(network).__name__}", "name a class of torch.nn.Module")
+    for name, value in network.state_dict().items():
+        if not isinstance(value, Tensor) or is_lazy(value):
+            what = "a tensor whose shape is not known yet" if isinstance(value, Tensor) else f"a {type(value).__name__}"
+            raise UserError(f"arch '{entry.arch}' has {what} among its weights, '{name}'", "give it as a plain tensor")
+    if entry.weightless and (names := [name for name, _ in network.named_parameters()]):
+        problem = f"arch '{entry.arch}' has parameters, such as '{names[0]}'"
+        raise UserError(problem, "give `weights` or `train` in place of `weightless`")
 
 
 def _check_arguments(entry: Entry) -> None:
@@ -191,6 +204,13 @@ def network_of(model: nn.Module) -> nn.Module:
     return model.network.module if isinstance(model.network, Described) else model.network
 
 
+def is_the_users(model: nn.Module) -> bool:
+    """Whether a class in a model is in a file of the user's own, not this project's or an installed package's."""
+    modules = {type(part).__module__ for part in model.modules()}
+    files = (getattr(sys.modules.get(name), "__file__", None) for name in modules if not name.startswith("rssr."))
+    return any(file and is_own(file) for file in files)
+
+
 def backends(model: nn.Module, device: torch.device | str) -> list[str]:
     """The kernels of custom operators in a model, from the networks with a method `backend`."""
     found = (module.backend(device) for module in model.modules() if callable(getattr(module, "backend", None)))
@@ -200,12 +220,12 @@ def backends(model: nn.Module, device: torch.device | str) -> list[str]:
 def seed(model: nn.Module, value: int) -> bool:
     """Seed every network in a model that has a method `seed`, which returns whether the network samples.
 
-    Others may draw from PyTorch's generator, which is seeded too: their output is the same in every run.
+    Others may draw from a generator of the process, each of which is seeded too: their output is the same in every run.
 
     Returns:
         Whether any samples, so that the output depends on the value.
     """
-    torch.manual_seed(value)
+    seed_generators(value)
     networks = [module for module in model.modules() if callable(getattr(module, "seed", None))]
     sampling = [network.seed(value) for network in networks]  # a list, because all must be seeded
     return any(sampling)

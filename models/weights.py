@@ -1,8 +1,10 @@
 """Weights: written as safetensors, loaded into a network."""
 
 import io
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save
@@ -12,7 +14,7 @@ from rssr.base.errors import UserError
 from rssr.base.files import replacing
 from rssr.base.tensors import scale_of
 from rssr.models.released import Released
-from rssr.models.wrappers import uncompiled, without_prefix
+from rssr.models.wrappers import without_infixes, without_prefix
 
 
 def write_weights(path: Path, tensors: Mapping[str, Tensor], scale: int) -> None:
@@ -63,7 +65,7 @@ def load_into(network: nn.Module, tensors: Mapping[str, Tensor], path: Path, str
 
     Names are the network's own or, if it has a method `released`, those of its authors' code, whichever match more of
     the tensors. Additions by wrappers are removed: torch.compile's "_orig_mod." anywhere, and a prefix such as
-    Lightning's "net_g.".
+    Lightning's "net_g.". One tensor under several names may have one of them in the file, as safetensors writes it.
 
     Args:
         network: the network, changed in place.
@@ -75,42 +77,101 @@ def load_into(network: nn.Module, tensors: Mapping[str, Tensor], path: Path, str
         One phrase per misfit, with the name in the file; empty if everything fits.
 
     Raises:
-        UserError: if strict, for any misfit: missing, unknown, or of another shape; otherwise only if nothing fits.
+        UserError: if strict, for any misfit: missing, unknown, of another shape or kind, or two values for one tensor;
+            otherwise only if nothing fits.
     """
-    tensors, wanted, released = _recognised(network, tensors)
-    # Old files lack this counter of batch norms, which only training uses.
-    uncounted = {k: v for k, v in wanted.items() if k.endswith(".num_batches_tracked") and k not in tensors}
+    given, wanted, released = _recognised(network, tensors)
     constants = released.constants if released else {}
-    problems = [f"'{name}' is missing" for name in wanted if name not in {**tensors, **uncounted}]
+    tensors = _completed(given, wanted, constants)
+    problems = [f"'{name}' is missing" for name in wanted if name not in tensors]
     problems += [f"'{name}' is unknown to the network" for name in tensors if name not in {**wanted, **constants}]
     problems += [
         f"'{name}' is {tuple(tensors[name].shape)}, not {tuple(value.shape)}"
         for name, value in wanted.items()
         if name in tensors and tensors[name].shape != value.shape
     ]
-    unlike = {
-        name: f"'{name}' is {_kind(tensors[name])}, where {_kind(value)} is expected"
-        for name, value in wanted.items()
-        if name in tensors and value.is_floating_point() and _kind(tensors[name]) != _kind(value)
-    }
-    problems += unlike.values()
+    unlike = of_another_kind(tensors, wanted)
+    problems += [*unlike.values(), *_two_values(tensors, wanted, unlike)]
     odd = released.odd(tensors) if released else []
     problems += [f"'{name}' is not {released.constant}" for name in odd]
     fitting = {n: v for n, v in tensors.items() if n in wanted and v.shape == wanted[n].shape and n not in unlike}
-    if problems and (strict or not fitting):
-        more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
+    if problems and (strict or not fitting.keys() & given.keys()):
         raise UserError(
-            f"{path} does not fit {type(network).__name__}: {'; '.join(problems[:5])}{more}",
+            f"{path} does not fit {type(network).__name__}: {listed(problems)}",
             "name another file, or correct the `args` of the network",
         )
     if released:
         known = {name: tensors[name] for name in constants if name in tensors and name not in odd}
         fitting = released.ours(fitting | known, network.state_dict())
     own = network.state_dict()
-    names = dict(zip(uncompiled(own), own, strict=True))
-    fitting = {names.get(name, name): value for name, value in (uncounted | fitting).items()}
-    network.load_state_dict(fitting, strict=not problems)
+    names = dict(zip(without_infixes(own), own, strict=True))
+    network.load_state_dict({names.get(name, name): value for name, value in fitting.items()}, strict=not problems)
     return problems
+
+
+def listed(problems: Sequence[str]) -> str:
+    """The first problems, and how many more there are."""
+    more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
+    return f"{'; '.join(problems[:5])}{more}"
+
+
+def of_another_kind(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, str]:
+    """Name -> a phrase, for each tensor that must not be taken for the numbers of the wanted one."""
+    return {
+        name: f"'{name}' is {_kind(tensors[name])}, where {_kind(value)} is expected"
+        for name, value in wanted.items()
+        if name in tensors and _kind(tensors[name]) != _kind(value)
+    }
+
+
+def _completed(
+    tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor], constants: Mapping[str, Any]
+) -> dict[str, Tensor]:
+    """Tensors of a file without counters, with what it may lack, and with the network's integers where it has them."""
+    found = {
+        name: value
+        for name, value in tensors.items()
+        if name in wanted or name in constants or value.ndim or value.is_floating_point()
+    }
+    for names in _tied(wanted):
+        if given := next((name for name in names if name in found), None):
+            found = dict.fromkeys(names, found[given]) | found
+    for name, value in wanted.items():
+        # Only training uses this counter of batch norms: old files lack it, and half precision has not all numbers.
+        unused = name.endswith(".num_batches_tracked")
+        if name not in found:
+            found |= {name: value} if unused else {}
+        elif _kind(found[name]) != _kind(value) and (unused or _rounds_to(value, found[name])):
+            found[name] = value
+    return found
+
+
+def _tied(tensors: Mapping[str, Tensor]) -> list[list[str]]:
+    """The names of each tensor that has several."""
+    names = defaultdict(list)
+    for name, value in tensors.items():
+        if value.layout == torch.strided and not value.is_meta and value.numel():
+            names[value.data_ptr(), value.dtype, value.shape, value.stride()].append(name)
+    return [several for several in names.values() if len(several) > 1]
+
+
+def _two_values(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor], but: Collection[str]) -> list[str]:
+    """A phrase for each tensor that differs from another one, where the network has one tensor for both."""
+    known = [[name for name in names if name in tensors and name not in but] for names in _tied(wanted)]
+    return [
+        f"'{name}' differs from '{names[0]}', which is the same tensor in the network"
+        for names in known
+        for name in names[1:]
+        if not torch.equal(tensors[name].double(), tensors[names[0]].double())
+    ]
+
+
+def _rounds_to(own: Tensor, given: Tensor) -> bool:
+    """Whether integers of the network are those of a file once they are rounded to its type."""
+    plain = given.layout == torch.strided and not (given.is_meta or given.is_quantized or given.is_complex())
+    if own.is_floating_point() or not plain or own.shape != given.shape:
+        return False
+    return torch.equal(own.cpu().to(given.dtype).double(), given.cpu().double())
 
 
 def _kind(tensor: Tensor) -> str:
@@ -133,7 +194,7 @@ def _recognised(
     network: nn.Module, tensors: Mapping[str, Tensor]
 ) -> tuple[dict[str, Tensor], dict[str, Tensor], Released | None]:
     """The tensors without prefixes, the network's tensors in the same naming, and its translation, if any."""
-    own, tensors = uncompiled(network.state_dict()), uncompiled(tensors)
+    own, tensors = without_infixes(network.state_dict()), without_infixes(tensors)
     released = _released(network)
     kinds = [(own, None)] + ([(released.theirs(own), released)] if released else [])
     found = [(without_prefix(tensors, wanted), wanted, names) for wanted, names in kinds]

@@ -1,14 +1,18 @@
 """What wrappers add to the names of a network's tensors, taken off."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from torch import Tensor
 
+# Of torch.compile, of FSDP, and of the layers whose activations are computed twice.
+_ANYWHERE = re.compile(r"(?<![^.])(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
 
-def uncompiled(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors without the "_orig_mod." that torch.compile adds anywhere in their names."""
-    return {name.replace("_orig_mod.", ""): value for name, value in tensors.items()}
+
+def without_infixes(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors without what PyTorch adds anywhere in their names, such as the "_orig_mod." of torch.compile."""
+    return _renamed(tensors, {name: _ANYWHERE.sub("", name) for name in tensors})
 
 
 def without_prefix(tensors: Mapping[str, Tensor], wanted: Iterable[str]) -> dict[str, Tensor]:
@@ -20,9 +24,13 @@ def without_prefix(tensors: Mapping[str, Tensor], wanted: Iterable[str]) -> dict
         if end in wanted
     )
     prefix = max(ends, key=ends.get, default="")
-    bare = {name: name.removeprefix(prefix) for name in tensors}
-    # With a name that is there without the prefix too, nothing says which is meant: it keeps the prefix, and fits not.
-    return {name if bare[name] in tensors else bare[name]: value for name, value in tensors.items()}
+    return _renamed(tensors, {name: name.removeprefix(prefix) for name in tensors})
+
+
+def _renamed(tensors: Mapping[str, Tensor], bare: Mapping[str, str]) -> dict[str, Tensor]:
+    """Tensors with their bare names. If two have the same, nothing says which is meant: both stay, and one fits not."""
+    times = Counter(bare.values())
+    return {name if times[bare[name]] > 1 else bare[name]: value for name, value in tensors.items()}
 
 
 def without_first_part(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -2,17 +2,23 @@
 
 import argparse
 import json
+import math
+import os
 import sys
 import zlib
 from pathlib import Path
 
-import torch
-import yaml
+try:
+    import torch
+    import yaml
+    from tqdm import tqdm
+except ModuleNotFoundError as error:
+    sys.exit(f"error: {error.name} is not installed here: activate the environment, as in source .venv/bin/activate")
 
 from rssr.base import ROOT, devices, slurm
 from rssr.base.errors import UserError
-from rssr.base.files import replacing
-from rssr.base.process import run
+from rssr.base.files import replacing, size_in_words
+from rssr.base.process import refused, run
 from rssr.config import Config, load
 from rssr.config.document import markdown
 from rssr.config.schema import schema
@@ -53,6 +59,7 @@ def main() -> None:
     export.add_argument(
         "-o", "--out", type=Path, required=True, help=".pth for basicsr, .yml for options; .safetensors"
     )
+    export.add_argument("--overwrite", action="store_true", help="the output may exist")
     basicsr = commands.add_parser("basicsr", help="train by an option file of BasicSR 1.4.2, on one device")
     basicsr.add_argument("options", type=Path, help=".yml, as `export` writes it")
     devices.add_options(basicsr, threads=torch.get_num_threads())
@@ -94,7 +101,7 @@ def _add_upscale(upscale: argparse.ArgumentParser) -> None:
         metavar=("LOW", "HIGH"),
         help="values that become black and white, for other than 8 bits; the output keeps the input's units",
     )
-    upscale.add_argument("--overwrite", action="store_true", help="the output may exist, or be the input")
+    upscale.add_argument("--overwrite", action="store_true", help="the output may exist, unless it is the input")
 
 
 def _add_plan(commands: argparse._SubParsersAction) -> None:
@@ -124,14 +131,14 @@ def _add_compare(commands: argparse._SubParsersAction) -> None:
     )
     compare.add_argument(
         "--tolerance",
-        type=float,
+        type=_tolerance,
         default=0.005,
         metavar="DB",
         help="of PSNR; half a unit of the last printed digit by default, and the same of every other metric",
     )
     compare.add_argument(
         "--trained-tolerance",
-        type=float,
+        type=_tolerance,
         metavar="DB",
         help="of networks that both runs trained by the same recipe and seed, since another processor trains them to "
         "other digits; by default as --tolerance",
@@ -156,15 +163,33 @@ def _models(arguments: argparse.Namespace) -> None:
 
     from rssr.steps.catalogue import describe
 
-    rows = list(describe(load(*arguments.config)))
-    headers = {key: "parameters (M)" if key == "parameters_m" else key for key in rows[0]}
-    print(tabulate(rows, headers=headers, floatfmt=".3f", missingval="–"))
+    config = load(*arguments.config)
+    found = list(tqdm(describe(config), "models", len(config.models), leave=False, disable=None))
+    headers = {key: "parameters (M)" if key == "parameters_m" else key for key in found[0][0]}
+    print(tabulate([row for row, _ in found], headers=headers, floatfmt=".3f", missingval="–"))
+    if wrong := [f"error: {error}" for _, error in found if error]:
+        sys.exit("\n".join(wrong))
+
+
+def _finite(text: str) -> float:
+    """A number of an option; -1 for what is none, which no option takes."""
+    try:
+        value = float(text)
+    except ValueError:
+        return -1
+    return value if math.isfinite(value) else -1
+
+
+def _tolerance(text: str) -> float:
+    if (value := _finite(text)) < 0:
+        raise argparse.ArgumentTypeError(f"a number of at least 0 is expected, not {text!r}")
+    return value
 
 
 def _speed(text: str) -> tuple[str, float]:
     name, _, value = text.rpartition("=")
-    if not (speed := float(value)) > 0:
-        raise ValueError
+    if (speed := _finite(value)) <= 0:
+        raise argparse.ArgumentTypeError(f"[MODEL=]VALUE with a number above 0 is expected, not {text!r}")
     return name, speed
 
 
@@ -178,30 +203,29 @@ def _plan(arguments: argparse.Namespace) -> None:
 
 
 def _compare(arguments: argparse.Namespace) -> None:
-    from rssr.render.comparison.folder import Folder
+    from rssr.render.comparison.folder import Folder, read_as_results
     from rssr.render.comparison.report import Report
 
     try:
-        report = Report(*map(Folder, arguments.folders), arguments.tolerance, arguments.trained_tolerance)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        with read_as_results(*arguments.folders):
+            report = Report(*map(Folder, arguments.folders), arguments.tolerance, arguments.trained_tolerance)
+            lines = list(report.lines())
+            if arguments.html:
+                report.write_html(arguments.html)
+    except (UserError, OSError) as error:  # exit code 1 would say that scores differ
+        print(f"error: {refused(error) if isinstance(error, OSError) else error}", file=sys.stderr)
         sys.exit(2)
-    except (KeyError, ValueError) as error:  # a damaged file, or one of another suite
-        print(f"error: the folders cannot be read as results ({error!r})", file=sys.stderr)
-        sys.exit(2)
-    for line in report.lines():
-        print(line)
-    if arguments.html:
-        report.write_html(arguments.html)
+    print("\n".join(lines))
     sys.exit(0 if report.comparison.reproduced else 1)
 
 
 def _merge(arguments: argparse.Namespace) -> None:
-    from rssr.render.comparison.folder import Folder
+    from rssr.render.comparison.folder import Folder, read_as_results
     from rssr.render.merging import merge
 
-    for line in merge(list(map(Folder, arguments.folders)), arguments.out):
-        print(line)
+    with read_as_results(*arguments.folders):
+        for line in merge(list(map(Folder, arguments.folders)), arguments.out):
+            print(line)
 
 
 def _gpu_report(arguments: argparse.Namespace) -> None:
@@ -231,7 +255,7 @@ def _export(arguments: argparse.Namespace) -> None:
     from rssr.steps.export import export
 
     config, scale = _configured(arguments)
-    if note := export(config, arguments.model, scale, arguments.form, arguments.out):
+    if note := export(config, arguments.model, scale, arguments.form, arguments.out, arguments.overwrite):
         print(f"{arguments.out}: note: {note}")
 
 
@@ -242,6 +266,9 @@ def _basicsr(arguments: argparse.Namespace) -> None:
 
 
 def _upscale(arguments: argparse.Namespace) -> None:
+    import rasterio
+
+    from rssr.models.entry import LEAST_TILE
     from rssr.models.registry import seed
     from rssr.steps.catalogue import load_model
     from rssr.steps.scenes import upscale_scene
@@ -249,17 +276,20 @@ def _upscale(arguments: argparse.Namespace) -> None:
     config, scale = _configured(arguments)
     device = devices.prepare(arguments)
     model = load_model(config, arguments.model, scale)
-    seed(model, zlib.crc32(arguments.image.stem.encode()))
+    seed(model, zlib.crc32(os.fsencode(arguments.image.stem)))
     tile = config.models[arguments.model].tile
     size, overlap = arguments.tile or ((tile.size, tile.overlap) if tile else (256, 32))
-    if size < 1 or not 0 <= 2 * overlap <= size:
-        raise UserError(f"--tile {size} {overlap}: the overlap is at most half of the size", "give a smaller one")
+    if size < LEAST_TILE or not 0 <= 2 * overlap <= size:
+        rule = f"the size is at least {LEAST_TILE}, and the overlap at most half of it"
+        raise UserError(f"--tile {size} {overlap}: {rule}", "give others")
     asked = {key: getattr(arguments, key) for key in ("bands", "stretch", "overwrite")}
     called = f"models.{arguments.model}, {arguments.image}"
     for note in upscale_scene(
         model, arguments.image, arguments.out, scale, size, overlap, device=device, called=called, **asked
     ):
         print(f"{arguments.out}: note: {note}")
+    with rasterio.open(arguments.out) as made:
+        print(f"{arguments.out}: {made.width}x{made.height} pixels, {size_in_words(arguments.out.stat().st_size)}")
 
 
 run(main)

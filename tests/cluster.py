@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -63,26 +63,31 @@ def two_nodes(folder: Path) -> Iterator[None]:
         pytest.skip(f"this machine has a Slurm of its own: {PLACE / 'slurm.conf'}")
     tasks = "cgroup" if ENFORCES_MEMORY else "none"
     written = {"slurm.conf": CONFIGURATION.format(folder=folder, tasks=tasks), "gres.conf": GPUS, "cgroup.conf": CGROUP}
-    for name, text in written.items():
-        (PLACE / name).write_text(text)
-    Path("/run/munge").mkdir(exist_ok=True)
-    shutil.chown("/run/munge", "munge", "munge")
+    socket, munged = Path("/run/munge/munge.socket.2"), Path("/run/munge/munged.pid")
     started = [["slurmctld"], ["slurmd", "-N", "cpu1"], ["slurmd", "-N", "gpu1"]]
-    if not Path("/run/munge/munge.socket.2").exists():
+    if own_munge := not socket.exists():
         started.insert(0, ["runuser", "-u", "munge", "--", "munged"])
     try:
-        for command in started:
-            subprocess.run(command, check=True)
-        wait_until(lambda: told("sinfo", "-h", "-N", "-o", "%t").split() == ["idle", "idle"], 60)
+        try:
+            for name, text in written.items():
+                (PLACE / name).write_text(text)
+            socket.parent.mkdir(exist_ok=True)
+            shutil.chown(socket.parent, "munge", "munge")
+            for command in started:
+                subprocess.run(command, check=True)
+            wait_until(lambda: told("sinfo", "-h", "-N", "-o", "%t").split() == ["idle", "idle"], 60)
+        except (OSError, LookupError, subprocess.CalledProcessError, AssertionError) as error:
+            pytest.skip(f"Slurm does not come up on this machine: {error}")  # as in a container without rights
         yield
     finally:
-        files = [*folder.glob("*.pid"), *([Path("/run/munge/munged.pid")] if len(started) > 3 else [])]
+        files = [*folder.glob("*.pid"), *([munged] if own_munge and munged.exists() else [])]
         running = [int(file.read_text()) for file in files]
         for process in running:
-            os.kill(process, signal.SIGTERM)
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGTERM)
         wait_until(lambda: not any(Path(f"/proc/{process}").exists() for process in running), 60)
         for name in written:
-            (PLACE / name).unlink()
+            (PLACE / name).unlink(missing_ok=True)
 
 
 def told(*command: str) -> str:

@@ -51,6 +51,14 @@ def same(network, state):
     return all(torch.equal(value, state[name]) for name, value in network.state_dict().items())
 
 
+def zeros(state):
+    return {name: torch.zeros_like(value) for name, value in state.items()}
+
+
+def prefixed(prefix, state, dots=True):
+    return {prefix + (name if dots else name.replace(".", "")): value for name, value in state.items()}
+
+
 def check_exports(model):
     """Exported, compiled and with its channels last a network gives the same; an export leaves nothing behind."""
     x = torch.rand(2, 3, 13, 18)

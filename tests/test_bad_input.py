@@ -1,5 +1,6 @@
 """Bad input through the command that a user types: one sentence, and nothing lost."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from PIL import Image
 from runs import WEIGHTS, offline
 
 from rssr.base import ROOT
+from rssr.base.errors import UserError
 from rssr.base.files import read_csv, read_image, sha256
 
 EDSR = {"num_in_ch": 3, "num_out_ch": 3, "num_feat": 8, "num_block": 1, "upscale": 4, "img_range": 1.0}
@@ -19,7 +21,7 @@ ON_SYNTHETIC = {
 
 
 def own(pattern="*.png", folder="images"):
-    return {"label": "Mine", "images": folder, "split": {"test": pattern}}
+    return {"label": f"Mine: {pattern}", "images": folder, "split": {"test": pattern}}
 
 
 def edsr(**weights):
@@ -139,7 +141,8 @@ def test_what_jobs_refuse(project):
     code, said = project.snakemake("--keep-going", "--", *targets)
     assert code == 1 and "Traceback" not in said
     last = [line for line in said.splitlines() if line][-len(refused | of_data) :]
-    for _, message in (refused | of_data).values():
+    said_of = {f"models.{name}: {message}" for name, (_, message) in refused.items()}
+    for message in said_of | {message for _, message in of_data.values()}:
         (repeated,) = [line for line in last if f"error: {message}" in line]
         assert repeated.startswith("error: ")
     assert before and {path: kept(project).get(path) for path in before} == before
@@ -147,6 +150,10 @@ def test_what_jobs_refuse(project):
     assert np.array_equal(read_image(project.folder / "results/data/sound/test/HR-x4/sound_a.png"), noise[:48, :44])
     (row,) = read_csv(project.folder / sound.format("HR-x4"))
     assert (row["right"], row["bottom"]) == ("44", "48")
+
+
+def test_an_error_is_one_line_whatever_it_names():
+    assert str(UserError("there is no folder a\nb", "correct its name")) == r"there is no folder a\nb: correct its name"
 
 
 def test_an_error_among_images_begins_a_line():
@@ -166,6 +173,14 @@ run(lambda: in_order(fail, range(2), 1, "score"))
         and done.stderr.lstrip().startswith("score:")
         and done.stderr.endswith("\nerror: no image\n")
     )
+
+
+@pytest.mark.parametrize("setting", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}])
+def test_an_output_that_is_no_utf8_has_escapes(setting):
+    code = r"from rssr.base.process import run; run(lambda: print('1 \u2013 2'))"
+    environment = os.environ | setting | {"PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, env=environment)
+    assert (done.stdout, done.stderr) == ("1 \\u2013 2\n", "")
 
 
 def test_required_metric_without_a_network(project):

@@ -1,6 +1,7 @@
 """Training by BasicSR from an exported option file, beside this project's loop: rates, losses, weights."""
 
 import copy
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -127,11 +128,23 @@ def test_a_run_of_each_reaches_the_same_loss_within_the_noise_of_seeds(configure
         losses["half the rate"].append(loss_of(ours(config, tmp_path / "half").run()))
         config = configured(seeds=[seed])
         losses["here"].append(loss_of(ours(config, tmp_path).run()))
-        done = rssr("export", "edsr", "--config", "c.yaml", "--as", "basicsr-options", "-o", "o.yml", cwd=tmp_path)
+        done = rssr(
+            "export",
+            "edsr",
+            "--config",
+            "c.yaml",
+            "--as",
+            "basicsr-options",
+            "-o",
+            "o.yml",
+            "--overwrite",
+            cwd=tmp_path,
+        )
         assert done.returncode == 0, done.stderr
         run(tmp_path / "o.yml", CPU)
         found = torch.load(tmp_path / "experiments/edsr_x4/models/net_g_latest.pth", weights_only=True)
         losses["BasicSR"].append(loss_of(found["params_ema"]))
+        shutil.rmtree(tmp_path / "experiments")  # BasicSR would rename it, with a time stamp in seconds
     assert ttest_rel(losses["here"], losses["BasicSR"]).pvalue > 0.05, losses
     assert ttest_rel(losses["half the rate"], losses["BasicSR"]).pvalue < 0.05, losses
 

@@ -1,17 +1,13 @@
 """Weights as they are found in the wild: by path or address, in many wrappings, and three real ones on real images."""
 
-import argparse
-import pathlib
-
-import numpy as np
 import pytest
 import torch
-from objects import conv, same
+from objects import conv, prefixed, same, zeros
 
 from rssr.base.errors import UserError
 from rssr.base.images import read_tensor
 from rssr.base.resampling import to_uint8
-from rssr.base.tensors import choose_weights, read_weights
+from rssr.base.tensors import read_weights
 from rssr.datasets.degrade import degrade
 from rssr.metrics.fidelity import psnr
 from rssr.models.registry import build
@@ -62,77 +58,6 @@ def test_every_wrapping_is_taken_off(tmp_path, wrap):
     network = conv()
     assert load_into(network, read_weights(tmp_path / "w.pth", 4), tmp_path / "w.pth") == []
     assert same(network, state)
-
-
-def zeros(state):
-    return {name: torch.zeros_like(value) for name, value in state.items()}
-
-
-def prefixed(prefix, state, dots=True):
-    return {prefix + (name if dots else name.replace(".", "")): value for name, value in state.items()}
-
-
-def optimiser(state):
-    moments = {number: {"exp_avg": value, "step": torch.tensor(1.0)} for number, value in enumerate(state.values(), 1)}
-    return {"state": moments, "param_groups": [{"lr": 1e-3}]}
-
-
-WILD = {  # what a training code leaves -> where the right weights are in it
-    "state_dict_ema": lambda s: {"state_dict": zeros(s), "state_dict_ema": s},
-    "ema": lambda s: {"model": zeros(s), "ema": s, "optimizer": optimiser(s), "epoch": 3},
-    "model_ema": lambda s: {"model": zeros(s), "model_ema": prefixed("module.", s) | {"n_averaged": torch.tensor(3)}},
-    "ema.generator": lambda s: {"G": zeros(s), "ema": {"generator": s, "discriminator": zeros(s)}},
-    "ema.shadow": lambda s: {"params": zeros(s), "ema": {"decay": 0.999, "shadow": s}},
-    "params-ema": lambda s: {"params": zeros(s), "params-ema": s},
-    "swa_state_dict": lambda s: {"swa_state_dict": s, "state_dict": zeros(s)},
-    "state_dict.generator_ema": lambda s: {
-        "state_dict": prefixed("generator.", zeros(s)) | prefixed("generator_ema.", s) | prefixed("loss.vgg.", zeros(s))
-    },
-    "ema_model": lambda s: prefixed("online_model.", zeros(s)) | prefixed("ema_model.", s) | {"step": torch.tensor(3)},
-    "state_dict.model_ema": lambda s: {
-        "state_dict": prefixed("model.", zeros(s))
-        | prefixed("model_ema.", s, dots=False)
-        | {"model_ema.decay": torch.ones(1)}
-    },
-    "module.net_g_ema": lambda s: prefixed("module.net_g.", zeros(s)) | prefixed("module.net_g_ema.", s),
-    "generator": lambda s: {"discriminator": zeros(s), "generator": s},
-    "netG": lambda s: {"netG": s, "best": torch.tensor(30.0), "loss_net": {"vgg": torch.zeros(1)}},
-    "whatever": lambda s: {"whatever": s, "optimizer": optimiser(s), "lr_scheduler": {"last_epoch": 3}},
-    "params": lambda s: {"params": s, "best_psnr": np.float64(30), "curve": np.arange(3.0), "iter": np.int64(9)},
-    "model": lambda s: {"model": s, "args": argparse.Namespace(out=pathlib.PurePosixPath("a").name, lr=1e-3)},
-    "": lambda s: s | {"total_ops": torch.zeros(1), "0.total_params": torch.zeros(1)},
-    "net": lambda s: {"net": prefixed("_orig_mod.module.", s)},
-}
-
-
-@pytest.mark.parametrize("taken", WILD)
-def test_averaged_weights_come_first_and_the_record_says_which(tmp_path, taken):
-    state = conv().state_dict()
-    torch.save(WILD[taken](state), tmp_path / "w.pth")
-    tensors, found = choose_weights(tmp_path / "w.pth", 4)
-    network = conv()
-    assert found == taken and load_into(network, tensors, tmp_path / "w.pth") == [] and same(network, state)
-
-
-@pytest.mark.parametrize(
-    ("key", "wild"),
-    [
-        *(("state_dict", "state_dict_ema"), ("model", "ema"), ("generator", "state_dict.generator_ema")),
-        *(("online_model.", "ema_model"), ("G", "ema.generator"), ("ema.discriminator", "ema.generator")),
-    ],
-)
-def test_a_key_chooses_other_weights(tmp_path, key, wild):
-    torch.save(WILD[wild](conv().state_dict()), tmp_path / "w.pth")
-    entry = {"arch": "objects:conv", "weights": {"path": str(tmp_path / "w.pth"), "key": key}}
-    assert not any(value.any() for value in build(entry).state_dict().values())
-    with pytest.raises(UserError, match="holds no weights under the key 'modle'"):
-        build(entry | {"weights": {"path": str(tmp_path / "w.pth"), "key": "modle"}})
-
-
-def test_networks_that_nothing_tells_apart_are_named(tmp_path):
-    torch.save({"one": conv().state_dict(), "two": conv().state_dict()}, tmp_path / "w.pth")
-    with pytest.raises(UserError, match="holds several networks: one, two: name one of them with `key`"):
-        read_weights(tmp_path / "w.pth", 4)
 
 
 def test_batch_norms_of_old_files_and_compiled_parts_load(tmp_path):
@@ -206,12 +131,6 @@ def test_a_name_with_and_without_a_prefix_is_never_taken_for_one(tmp_path, plain
     network = conv()
     load_into(network, read_weights(tmp_path / "w.pth", key="module"), tmp_path / "w.pth")
     assert same(network, state)
-
-
-def test_a_file_of_other_scales_says_what_it_has(tmp_path):
-    torch.save({"x2": {"a": torch.zeros(1)}, "x3": {"a": torch.zeros(1)}}, tmp_path / "w.pth")
-    with pytest.raises(UserError, match="holds no state dict: names with tensors were expected, but 'x2', 'x3'"):
-        read_weights(tmp_path / "w.pth", 4)
 
 
 def test_range_255_is_the_networks_not_the_callers():

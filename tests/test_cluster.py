@@ -31,7 +31,7 @@ class OnSlurm(Project):
         return [*PROFILE, "--configfile", "config/test.yaml", *changes, *arguments]
 
     def jobs_of_slurm(self) -> list[str]:
-        return told("squeue", "--me", "-h", "-t", "pending,running", "-o", "%i").split()
+        return told("squeue", "--me", "-h", "-o", "%i").split()  # those that are ending, too
 
     def new_jobs(self, seconds: float = 60) -> list[str]:
         """Those of a client that has just been started, or had a job cancelled, once there are some."""
@@ -79,6 +79,20 @@ def test_latency_was_measured_alone(run):
     project, _, _ = run
     profiles = [json.loads(path.read_text()) for path in (project.folder / "results/profile/x4").glob("*.json")]
     assert [profile["latency"]["node"] for profile in profiles] == ["exclusive"] * 4
+
+
+def test_scores_of_shards_are_those_without(run):
+    project, _, _ = run
+    target = "results/scores/synthetic/x4-bicubic/edsr_test.csv"
+    before = sha256(project.folder / target)
+    (project.folder / target).unlink()
+    shutil.rmtree(project.folder / "results/sr/synthetic/x4-bicubic/edsr_test")
+    project.change(shards={"images": 3})
+    out = project.run("--", target)
+    project.changes.unlink()
+    assert sha256(project.folder / target) == before
+    assert len(list(project.folder.glob("results/shards/*/*/edsr_test/*/scores.csv"))) == 3  # of 8 images
+    assert 4 <= out.count("has been submitted with SLURM jobid") <= 8
 
 
 @pytest.fixture

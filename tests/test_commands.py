@@ -17,6 +17,8 @@ from rssr.base.resampling import to_uint8
 from rssr.config import load
 from rssr.steps.catalogue import load_model
 
+TOLERANCE = "--tolerance: a number of at least 0 is expected, not '{}'"
+
 
 def test_a_geotiff_comes_out_as_the_network_makes_it(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (3, 40, 52), dtype="uint8")
@@ -64,6 +66,7 @@ def test_it_runs_in_any_folder(tmp_path):
     result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert Image.open(tmp_path / "out.png").size == (64, 64)
+    assert result.stdout == f"out.png: 64x64 pixels, {(tmp_path / 'out.png').stat().st_size / 1e3:.1f} kB\n"
 
 
 def test_mistakes_are_one_sentence(tmp_path):
@@ -75,8 +78,10 @@ def test_mistakes_are_one_sentence(tmp_path):
             "there are no weights yet: run `snakemake",
         ),
         (("b.png", "--model", "bicubic"), "b.png: correct its name"),
-        (("a.png", "--model", "bicubic", "--tile", 16, 9), "the overlap is at most half of the size"),
-        (("a.png", "--model", "bicubic", "--tile", 0, 0), "the overlap is at most half of the size"),
+        *(
+            (("a.png", "--model", "bicubic", "--tile", *tile), "the size is at least 16, and the overlap at most half")
+            for tile in ((16, 9), (0, 0), (15, 2), (32, -1))
+        ),
         (("a.png", "--model", "bicubic", "--scale", 3), "the configuration has the scales 4"),
         (
             ("a.png", "--model", "bicubic", "--device", "gpu"),
@@ -84,12 +89,27 @@ def test_mistakes_are_one_sentence(tmp_path):
         ),
         (("a.png", "--model", "bicubic", "--device", "mps"), "--device mps: PyTorch can use no such device here"),
         (("a.png", "--model", "bicubic", "-o", tmp_path / "a.png/b.png"), "a.png cannot be read or written (File exis"),
-        (("a.png", "--model", "bicubic", "-o", tmp_path / "a.png"), "a.png exists: name another file, or add --over"),
+        (("a.png", "--model", "bicubic", "-o", tmp_path / "a.png"), "a.png is what is upscaled, or a part of it: na"),
+        (("a.png", "--model", "bicubic", "-o", tmp_path / "b"), "the format '' is unknown"),
     ):
         image, *rest = arguments
         result = rssr("upscale", tmp_path / image, "-o", tmp_path / "out.png", *rest)
         assert result.returncode == 1 and message in result.stderr, result.stderr
         assert "\n" not in result.stderr.strip() and not (tmp_path / "out.png").exists()
+
+
+def test_an_export_never_replaces_the_weights_that_it_reads(tmp_path):
+    assert rssr("export", "edsr_xs", "--as", "basicsr", "-o", "net.pth", cwd=tmp_path).returncode == 0
+    before = (tmp_path / "net.pth").read_bytes()
+    mine = {"models": {"edsr_xs": {"weights": {"path": "net.pth", "sha256": None}}}}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(mine))
+    command = ("export", "edsr_xs", "--config", ROOT / "config/config.yaml", "mine.yaml", "--as", "basicsr")
+    said = rssr(*command, "-o", tmp_path / "net.pth", "--overwrite", cwd=tmp_path)
+    assert (
+        said.returncode == 1 and "net.pth is the file that models.edsr_xs is loaded from: name another" in said.stderr
+    )
+    assert (tmp_path / "net.pth").read_bytes() == before
+    assert rssr(*command, "-o", "other.pth", cwd=tmp_path).returncode == 0
 
 
 def test_other_commands_and_options_say_what_they_take(tmp_path):
@@ -98,6 +118,17 @@ def test_other_commands_and_options_say_what_they_take(tmp_path):
         (("basicsr", tmp_path / "none.yml"), 1, "none.yml cannot be read (No such file or directory)"),
         (("basicsr", tmp_path / "a.yml"), 1, "a.yml is no option file of BasicSR: write one with `python -m rssr expo"),
         (("upscale", "a.png", "--model", "bicubic", "-o", "b.png", "--threads", 0), 2, "--threads: 0 is below 1"),
+        *(
+            (("compare", "a", "b", f"--tolerance={value}"), 2, TOLERANCE.format(value))
+            for value in ("nan", "inf", "-1")
+        ),
+        (("compare", "a", "b", "--trained-tolerance", "x"), 2, f"--trained-{TOLERANCE[2:].format('x')}"),
+        (("plan", "--steps-per-second", "abc"), 2, "[MODEL=]VALUE with a number above 0 is expected, not 'abc'"),
+        (
+            ("plan", "--steps-per-second", "net=inf"),
+            2,
+            "[MODEL=]VALUE with a number above 0 is expected, not 'net=inf'",
+        ),
     ):
         result = rssr(*arguments)
         assert result.returncode == code and message in result.stderr and "Traceback" not in result.stderr

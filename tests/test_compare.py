@@ -79,7 +79,7 @@ def fewer_images(b):
         (
             unconfigured,
             "B lacks net on tiny/x4-bicubic; 12 of 12 scores",
-            "configuration: models.net: {'arch': 'my:Net', ",
+            "configuration: models.net is not in B's configuration",
         ),
         (
             crashed,
@@ -165,6 +165,8 @@ def test_the_command_says_it_by_its_exit_code_and_writes_a_page(tmp_path):
     assert result.stdout.startswith("differs: 6 scores by up to 0.1 dB")
     page = (tmp_path / "page.html").read_text()
     assert "<td>of a</td>" in page and "<td>of b</td>" in page and "differs: 6 scores" in page
+    result = command("compare", a, b, "--html", tmp_path)  # a folder
+    assert result.returncode == 2 and result.stderr.startswith(f"error: {tmp_path} cannot be read or written (Is a d")
     help_ = command("compare", "--help")
     assert help_.returncode == 0 and "Exit code 0: yes; 1: scores differ, or B lacks" in " ".join(help_.stdout.split())
     empty = tmp_path / "empty"

@@ -5,22 +5,22 @@ import functools
 import itertools
 import json
 import math
-import subprocess
-import sys
 
 import pytest
 import torch
 import yaml
-from runs import rssr
 
 from rssr.base import ROOT
 from rssr.base.errors import UserError
-from rssr.config import Config, load, read, validate
+from rssr.base.files import sha256
+from rssr.config import Config, load, validate
 from rssr.config.block import Block
 from rssr.config.schema import schema
 from rssr.models.registry import build
+from rssr.plan.entries import plain
 
-OVERLAYS = ("ablation.yaml", "zoo.yaml", "pretrained.yaml")  # files that add entries to others
+# No configurations by themselves.
+OVERLAYS = ("ablation.yaml", "zoo.yaml", "pretrained.yaml", "xs_fahrnet.yaml", "xs_shipped.yaml")
 OTHERS = ("literature.yaml",)  # no configuration at all
 FILES = sorted(path for path in (ROOT / "config").glob("*.yaml") if path.name not in OVERLAYS + OTHERS)
 
@@ -29,6 +29,23 @@ FILES = sorted(path for path in (ROOT / "config").glob("*.yaml") if path.name no
 def test_shipped_configurations_validate(path):
     config = load(path)
     assert config.models
+
+
+@pytest.mark.parametrize("files", [["config.yaml"], ["xs.yaml", "xs_shipped.yaml"]], ids=" ".join)
+def test_shipped_weights_are_those_of_the_study(files):
+    """The record beside each file is of this file, of the study's network, and of its recipe."""
+    study, config = load(ROOT / "config/xs.yaml"), load(*(ROOT / "config" / file for file in files))
+    loaded = {name: model.weights for name, model in config.models.items() if model.weights}
+    if "xs_shipped.yaml" in files:
+        assert loaded.keys() == {path.stem for path in (ROOT / "models/weights").glob("*.safetensors")}
+    assert {"edsr_xs", "lstmconvsr_xs"} <= loaded.keys()
+    recipe = study.training["xs"].model_dump(mode="json", exclude={"seeds", "devices"}) | {"seed": 10}
+    for name, weights in loaded.items():
+        record = json.loads((ROOT / weights.path).with_suffix(".json").read_text())
+        assert record["sha256"] == weights.sha256 == sha256(ROOT / weights.path)
+        assert record["recipe"] == recipe and record["dataset"] == "rsscn7"
+        for key in ("arch", "args"):
+            assert record["model"][key] == plain(config.models[name])[key] == plain(study.models[name])[key]
 
 
 def test_every_entry_of_the_ablation_is_another_network():
@@ -81,7 +98,7 @@ CHANGES = {
         module="neoon"
     ),
     "unknown model 'bicubik', did you mean 'bicubic'?": lambda c: c["models"]["bicubic"].update(arch="bicubik"),
-    "names the recipe 'minut', did you mean 'minute'?": lambda c: c["models"]["mambairv2_xs"].update(train="minut"),
+    "names the recipe 'minut', did you mean 'minute'?": lambda c: c["models"]["mambairv2_minute"].update(train="minut"),
     "audit.datasets names 'neonn', did you mean 'neon'?": lambda c: c.update(
         audit={"datasets": ["neonn"], "models": ["bicubic"]}
     ),
@@ -94,6 +111,10 @@ CHANGES = {
     "models.edsr_xs.ablates names the model 'lstmconvsr_x', did you mean 'lstmconvsr_xs'?": lambda c: c["models"][
         "edsr_xs"
     ].update(ablates="lstmconvsr_x"),
+    "models.bicubic.ablates names 'edsr_xs', an ablation: name its full model": lambda c: (
+        c["models"]["edsr_xs"].update(ablates="bicubic"),
+        c["models"]["bicubic"].update(ablates="edsr_xs"),
+    ),
     "a list of names or a mapping of names to steps is expected": lambda c: c.update(degradations=[{"bicubic": []}]),
     "'scale': 5 is unknown": lambda c: c.update(scale=5),
     "'models.edsr_xs': a network needs weights: give `weights` or `train`": lambda c: c["models"]["edsr_xs"].pop(
@@ -152,7 +173,7 @@ def test_what_is_wrong_is_named(message):
         ("datasets.neon.split", ["a"], r"'datasets.neon.split': a mapping of keys to values is expected, not \['a'\]$"),
         ("profile.size", [64, 64, 64], "'profile.size': a list of at most 2 is expected, not "),
         ("metrics", [], r"'metrics': a mapping of keys to values is expected, not \[\]$"),
-        ("metrics", {}, "'metrics': an entry is expected, not {}$"),
+        ("metrics", {}, "'metrics': an entry is expected, not {}: add one, or do not remove all of them$"),
         ("training.minute.seeds", 10, "'training.minute.seeds': a list is expected, not 10$"),
         ("training.minute.seeds", [], r"'training.minute.seeds': an entry is expected, not"),
         ("training.minute.iterations", "1k", "'training.minute.iterations': a whole number is expected, not '1k'$"),
@@ -160,6 +181,48 @@ def test_what_is_wrong_is_named(message):
         ("training.minute.optimiser.lr", "fast", "lr': a number is expected, not 'fast'$"),
         ("training.minute.channels_last", "maybe", "channels_last': true or false is expected, not 'maybe'$"),
         ("training.minute.optimiser", {}, "'training.minute.optimiser.lr' is required$"),
+        ("models.bicubic.args", {"eps": math.inf}, "'models.bicubic.args': 'eps' may hold finite .*, not inf$"),
+        ("models.bicubic.args", {"a": [{"b": math.nan}]}, "'models.bicubic.args': 'a' may hold finite .*, not nan$"),
+        ("models.bicubic.args", {"x": b"\x80"}, r"'models.bicubic.args': 'x' may hold .* texts, .*, not b'.x80'$"),
+        ("models.bicubic.args", {"x": {b"\x80": 1}}, r"'x' may hold .* and mappings, not b'.x80'$"),
+        ("models.bicubic.args", {"x": {"a"}}, "'x' may hold .* lists and mappings, not {'a'}$"),
+        ("models.bicubic.args", {"a": 1}, "'models.bicubic': `args` has no effect on an interpolation: leave it out$"),
+        ("models.bicubic.strict", False, "`strict` has no effect on an interpolation"),
+        ("models.bicubic.range", 255, "`range` has no effect on an interpolation"),
+        ("models.bicubic.draws", 3, "`draws` has no effect on an interpolation"),
+        ("models.edsr_xs.weights", {"path": ""}, "weights.path': a path is expected, not an empty text$"),
+        ("training.minute.schedule", {"milestones": [0.5]}, "`milestones` is for `name: multistep`, not for constant$"),
+        ("training.minute.schedule", {"name": "cosine", "gamma": 0.1}, "`gamma` is for `name: multistep`, not for cos"),
+        ("training.minute.schedule", {"name": "multistep"}, r"`name: multistep` needs `milestones`, such as \[0.5\]$"),
+        ("training.minute.schedule", {"warmup": 10**6}, "minute': the `warmup` of `schedule` has to end before the "),
+        ("training.minute.compile", "max_autotune", "'max_autotune' is unknown, did you mean 'max-autotune'"),
+        ("training.minute.compile", False, "compile' cannot be false: remove it, or give one of default, reduce-over"),
+        ("models.edsr_xs.args", ["channels"], r"not \['channels'\]: write `args: {name: value}`$"),
+        ("models.edsr_xs.args", [{"channels": 8}], r"8}\]: write `args: {name: value}`$"),
+        ("metrics", [{"psnr_y": {}}], r"{}}\]: write `metrics: {name: value}`$"),
+        ("training", {}, "models.mambairv2_minute.train names the recipe 'minute', but there is none$"),
+        (
+            "datasets",
+            {"a": {"label": "A", "images": "", "split": {"test": "*"}}},
+            "images': a path is expected, not an",
+        ),
+        (
+            "models.bicubic",
+            {"label": "B", "arch": "bicubic", None: 1},
+            "^my.yaml: 'models.bicubic': a key is a text, but",
+        ),
+        ("datasets", {True: {}}, "^my.yaml: 'datasets': a key is a text, but YAML reads True: put it in quotes$"),
+        ("models.edsr_xs.weights.sha256", "abc", "sha256': 64 hexadecimal digits are expected, not 'abc'$"),
+        (
+            "models.edsr_xs.literature",
+            {"parameters_m": "1,5", "citation": "A"},
+            """parameters_m': digits in quotes are expected, such as "1.5", not '1,5'$""",
+        ),
+        ("degradations", {"a": [{"blur": 1e9}, {"reduce": "nearest"}]}, "a.0.blur': a number of at most 100"),
+        ("degradations", {"a": [{"blur": 1e-9}, {"reduce": "nearest"}]}, "a.0.blur': a number of at least 0.01"),
+        ("degradations", {"a": [{"blur": 2, "size": 20001}, {"reduce": "nearest"}]}, "a number of at most 1001"),
+        ("degradations", {"a": [{"reduce": "nearest"}, {"noise": 1e300}]}, "a.1.noise': a number of at most 255"),
+        ("models.manifest", {"label": "A", "arch": "bicubic"}, "'models': 'manifest' is what .*: rename that model$"),
         ("models." + "a" * 101, {"label": "A", "arch": "bicubic"}, "a name has lower-case letters, .* at most 100"),
     ],
 )
@@ -171,113 +234,29 @@ def test_values_that_would_fail_or_mean_something_else_later_are_refused(path, v
         validate(content, "my.yaml")
 
 
+def test_arguments_of_a_class_may_be_all_that_json_has():
+    args = {"a": [1, {"b": None}], "c": True, "d": 1e308, "e": "inf", "f": (1, 2)}
+    content = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    content["models"]["edsr_xs"]["args"] = args
+    assert validate(content, "my.yaml").models["edsr_xs"].args == args
+
+
 def test_a_checksum_may_be_in_capitals():
     content = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     content["models"]["edsr_xs"]["weights"] = {"path": "a.pth", "sha256": "AB" * 32}
     assert validate(content, "my.yaml").models["edsr_xs"].weights.sha256 == "ab" * 32
 
 
-HEAD = 'datasets: {mine: {label: Mine, images: img, split: {test: "*"}}}\n'
-NET = HEAD + "models: {net: {label: Net, arch: 'a:B', train: r, args: {%s}}}\n"
-NET += "training: {r: {epochs: 1, optimiser: {lr: 5e-4}}}"
-
-
-@pytest.mark.parametrize(
-    ("written", "read_as"),
-    [
-        *(("1e-3", 0.001), ("-2E6", -2e6), ("1.e+3", 1000.0), (".5", 0.5), ("1_000", 1000), ("010", 10), ("0x1F", 31)),
-        *(
-            ("1:30", "1:30"),
-            ("1e", "1e"),
-            ("-", "-"),
-            ("e-3", "e-3"),
-            ("yes", True),
-            ("null", None),
-            ("-.inf", -math.inf),
-        ),
-        *(("1.4.2", "1.4.2"), ("0b11", 3), ("'1e-3'", "1e-3"), ("[1e-3, 08]", [0.001, 8])),
-    ],
-)
-def test_numbers_are_numbers(tmp_path, written, read_as):
-    (tmp_path / "c.yaml").write_text(NET % f"eps: {written}")
-    config = load(tmp_path / "c.yaml")
-    found = config.models["net"].args["eps"]
-    assert (found, type(found)) == (read_as, type(read_as)) and config.training["r"].optimiser.lr == 5e-4
-
-
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
-def test_encodings_with_a_mark_are_read(tmp_path, encoding):
-    text = HEAD + "models: {bicubic: {label: Modèle 双, arch: bicubic}}"
-    mark = {"utf-16-le": b"\xff\xfe", "utf-16-be": b"\xfe\xff"}.get(encoding, b"")
-    (tmp_path / "c.yaml").write_bytes(mark + text.encode(encoding))
-    assert load(tmp_path / "c.yaml").models["bicubic"].label == "Modèle 双"
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("é: 1".encode("latin-1"), "is not UTF-8 (byte 0xe9 in line 1): save it as UTF-8"),
-        (b"models:\n  a: {}\n  a: {}", "the key 'a' is given twice, in lines 2 and 3: keep one of them"),
-        (b"{a: 1, b: {c: 1, 'c': 2}}", "the key 'c' is given twice, in lines 1 and 1"),
-        (b"", "'datasets' is required: add it, or give the file that this one changes before it, as in config/config"),
-        (b"- a", "a mapping of keys to values is expected"),
-        (b"a: !!python/object/apply:os.system [ls]", "could not determine a constructor for the tag"),
-        (b"a: [1", "expected ',' or ']'"),
-        (b"a: &a [*a]", "aliases stand for more than"),
-        (
-            b"x: &0 [1]\n"
-            + b"".join(b"x%d: &%d [%s]\n" % (i, i, b",".join([b"*%d" % (i - 1)] * 9)) for i in range(1, 9)),
-            "alias",
-        ),
-        (f"{HEAD}models:".encode(), "'models' is left empty: give it a value, or remove it"),
-        (f"{HEAD}models:\n  bicubic:".encode(), "'models.bicubic' is left empty"),
-        (f"{HEAD}models: {{b: {{label: , arch: bicubic}}}}".encode(), "'models.b.label' is left empty"),
-        (
-            f"{HEAD}models: {{b: {{label: 12, arch: bicubic}}}}".encode(),
-            "'models.b.label' is a text, but YAML reads 12: put",
-        ),
-        (f"{HEAD}models: {{on: {{label: x, arch: bicubic}}}}".encode(), " is a text, but YAML reads True"),
-        (f"{HEAD}models: {{B-x: {{label: x, arch: bicubic}}}}".encode(), "'models.B-x': a name has lower-case letters"),
-    ],
-)
-def test_what_cannot_be_read_is_one_sentence(tmp_path, content, message):
-    (tmp_path / "c.yaml").write_bytes(content)
-    with pytest.raises(UserError) as error:
-        load(tmp_path / "c.yaml")
-    assert str(error.value).startswith(f"{tmp_path}/c.yaml") and message in str(error.value)
-    assert "\n" not in str(error.value)
-
-
-def test_later_files_over_earlier_ones_and_null_removes(tmp_path):
-    (tmp_path / "a.yaml").write_text(
-        HEAD + "models: {x: {label: X, arch: bicubic}, y: &y {label: Y, arch: nearest}, z: {<<: *y, label: Z}}"
+def test_the_home_folder_may_be_written_as_in_a_shell(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    weights = {"label": "A", "arch": "basicsr:EDSR", "weights": {"path": "~/net.pth"}}
+    own = {"label": "B", "images": "~/pictures", "split": {"test": "*"}, "lr": "~/lr"}
+    config = validate(
+        {"datasets": {"b": own, "r": {"label": "R", "module": "rsscn7", "root": "~/r"}}, "models": {"a": weights}}, "c"
     )
-    (tmp_path / "b.yaml").write_text("models: {x: null, y: {note: N}, z: {note: null}}\nmetrics: {psnr_y: , ssim_y: }")
-    (tmp_path / "c.yaml").write_text("# nothing\n")
-    config = load(*(tmp_path / f"{name}.yaml" for name in "abc"))
-    assert list(config.models) == ["y", "z"] and config.models["y"].note == "N" and config.models["z"].label == "Z"
-    assert list(config.metrics) == ["psnr_y", "ssim_y"]
-    over = read(tmp_path / "a.yaml", over={"scale": 2, "models": {"z": None}})
-    assert list(over["models"]) == ["x", "y"] and over["scale"] == 2
-
-
-def test_missing_and_unparsable_files(tmp_path):
-    with pytest.raises(UserError, match="none.yaml cannot be read"):
-        load(tmp_path / "none.yaml")
-    (tmp_path / "bad.yaml").write_text("models: [")
-    with pytest.raises(UserError, match="bad.yaml is not YAML"):
-        load(tmp_path / "bad.yaml")
-
-
-def test_snakemake_reads_a_configfile_before_any_file_of_ours(tmp_path):
-    """Its own traceback therefore comes first, even without a Snakefile; `plan` says it in a sentence."""
-    (tmp_path / "c.yaml").write_bytes("models: é".encode("latin-1"))
-    command = [sys.executable, "-m", "snakemake", "-n", "-s", "no/such/Snakefile", "--configfile", tmp_path / "c.yaml"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    said = done.stdout + done.stderr
-    assert done.returncode and "UnicodeDecodeError" in said and "Snakefile" not in said
-    planned = rssr("plan", "--configfile", tmp_path / "c.yaml")
-    assert planned.returncode == 1 and "c.yaml is not UTF-8 (byte 0xe9 in line 1): save it as UTF-8" in planned.stderr
+    assert config.models["a"].weights.path == "/home/me/net.pth"
+    assert (config.datasets["b"].images, config.datasets["b"].lr.images) == ("/home/me/pictures", "/home/me/lr")
+    assert config.datasets["r"].root == "/home/me/r"
 
 
 def test_a_configuration_cannot_be_changed_after_it_was_validated():

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import unicodedata
 import zipfile
 from functools import partial
 
@@ -212,7 +213,39 @@ def test_links_to_folders_are_followed_but_not_in_circles_and_broken_ones_are_na
         data_set(str(tmp_path / "lost"), {"test": "*"})
 
 
-@pytest.mark.parametrize("name", ["x" * 201, "tab\t.png", "line\n.png", os.fsdecode(b"latin\xe9.png"), "é" * 101])
+def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    write_image(tmp_path / "a/1.png", np.zeros((8, 8, 3), np.uint8))
+    monkeypatch.setattr(os, "access", lambda path, _: path.name != "a")  # root may read all
+    for pattern in ("*/*", "**/*", "a/*.png"):
+        with pytest.raises(UserError, match="the folder .*/a cannot be read: correct its permissions"):
+            data_set(str(tmp_path), {"test": pattern})
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_pattern_matches_both_ways_to_write_an_accent(tmp_path, form):
+    write_image(tmp_path / unicodedata.normalize(form, "é/ü.png"), np.zeros((8, 8, 3), np.uint8))
+    for pattern in ("\u00e9/*", "e\u0301/\u00fc.png"):
+        assert len(data_set(str(tmp_path), {"test": pattern}).splits["test"]) == 1
+
+
+@pytest.mark.parametrize("name", ["scene.dib", "scene.NTF", "scene.j2c"])
+def test_no_format_that_is_read_is_skipped(tmp_path, name):
+    (tmp_path / name).touch()
+    assert data_set(str(tmp_path), {"test": "*"}).splits["test"] == ("scene",)
+    (tmp_path / "other.fits").touch()
+    with pytest.raises(UserError, match="other.fits is of a format that is not read: convert it"):
+        data_set(str(tmp_path), {"test": "*"})
+
+
+def test_a_screenshot_of_macos_keeps_its_name(tmp_path):
+    (tmp_path / "Bild 9.41\u202fAM.png").touch()
+    assert data_set(str(tmp_path), {"test": "*"}).splits["test"] == ("Bild 9.41\u202fAM",)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["x" * 201, "tab\t.png", "line\n.png", os.fsdecode(b"latin\xe9.png"), "é" * 101, "a\u202eb.png", "a\u2028b.png"],
+)
 def test_a_name_that_results_cannot_have_is_refused_with_the_rule(tmp_path, name):
     (tmp_path / name.removesuffix(".png")).with_suffix(".png").touch()
     with pytest.raises(UserError, match="names are printable UTF-8 of at most 200 bytes: rename it"):

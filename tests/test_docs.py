@@ -21,7 +21,7 @@ from snakemake.cli import parse_args
 
 from rssr.base import ROOT
 from rssr.base.tensors import read_weights
-from rssr.config import load, validate
+from rssr.config import load, read, validate
 from rssr.config.document import markdown
 from rssr.plan.artifacts import artifact_at
 from rssr.plan.plan import Plan
@@ -129,7 +129,6 @@ CHECKED = {
     "make test": made,
     "make verify": made,
     "snakemake --cores all -n": planned,
-    "snakemake --cores all -n --quiet": planned,
     "snakemake --cores all": planned,
     "snakemake -np": planned,
     "source .venv/bin/activate": lambda command, folder: None,  # by the Makefile's own rule
@@ -157,6 +156,7 @@ CHECKED = {
     "python -m rssr compare results/reference/default results --tolerance 0.01 --html compared.html": compared,
     "python -m rssr models": run_by("test_commands.py"),
     "python -m rssr plan --configfile config/paper.yaml": run_by("test_prospect.py"),
+    "python -m rssr plan --configfile config/config.yaml": run_by("test_prospect.py"),
     "PYTHONPATH=. python workflow/scripts/score_images.py --help": run,
 }
 DIAGRAM = next(command for page, command in commands() if page == "docs/architecture.md" and "--rulegraph" in command)
@@ -229,10 +229,7 @@ def test_configuration_reference_is_in_step():
 @pytest.mark.parametrize("page", [page for page in PAGES if page not in ("CONTRIBUTING.md", "CHANGELOG.md")])
 def test_examples_validate(page):
     for block in blocks(page, "yaml"):
-        config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
-        for key, value in yaml.safe_load(block).items():
-            config[key] = config[key] | value if isinstance(config.get(key), dict) else value
-        validate(config, page)
+        validate(read(ROOT / "config/config.yaml", over=yaml.safe_load(block)), page)
 
 
 def _links(page, reference):

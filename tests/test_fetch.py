@@ -135,6 +135,11 @@ def server(monkeypatch):
         yield running
 
 
+def test_an_address_may_have_spaces_and_any_letters(server, tmp_path):
+    download(f"{server.url}/file?name=ü b%20c", tmp_path / "a", "")
+    assert (tmp_path / "a").read_bytes() == CONTENT and server.asked == [("/file?name=%C3%BC%20b%20c", 0)]
+
+
 @pytest.mark.parametrize("page", ["file", "breaks", "no_ranges", "no_length", "redirect", "busy", "slow", "too_long"])
 def test_a_whole_file_arrives(server, tmp_path, page):
     for number, digest in enumerate((SHA256, SHA256[:8], f"md5:{hashlib.md5(CONTENT).hexdigest()}", "")):

@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import json
 import os
 import subprocess
 import sys
@@ -21,13 +22,21 @@ from rssr.base.files import (
     link_tree,
     read_csv,
     read_image,
+    read_json,
     replacing,
     sha256,
+    size_in_words,
     write_csv,
     write_image,
+    write_json,
 )
 
 PIXELS = np.zeros((8, 8, 3), np.uint8)
+
+
+def test_sizes_have_a_unit_in_which_they_are_not_zero():
+    sizes = {1.25e9: "1.2 GB", 1e8: "0.1 GB", 99e6: "99.0 MB", 1e5: "0.1 MB", 99e3: "99.0 kB", 120: "0.1 kB"}
+    assert {size: size_in_words(size) for size in sizes} == sizes
 
 
 def test_a_failed_write_leaves_nothing(tmp_path):
@@ -45,17 +54,41 @@ def test_a_failed_write_keeps_what_was_there(tmp_path):
     assert (tmp_path / "a.txt").read_text() == "old"
 
 
+def test_names_may_be_as_long_as_names_can_be(tmp_path):
+    path = tmp_path / ("x" * 251 + ".png")
+    write_image(path, PIXELS)
+    np.testing.assert_array_equal(read_image(path), PIXELS)
+    with replacing(tmp_path / "a.png") as one, replacing(tmp_path / "b.png") as other:
+        assert one != other and one.suffix == ".png"  # threads write beside each other
+        one.write_text("a")
+        other.write_text("b")
+
+
+def test_what_cannot_be_written_is_called_as_the_user_calls_it(tmp_path):
+    (tmp_path / "folder").mkdir()
+    for path in (tmp_path / "folder", tmp_path / ("x" * 256)):
+        with pytest.raises(OSError) as error, replacing(path) as temporary:
+            temporary.write_text("content")
+        assert str(error.value.filename) == str(path)
+    with pytest.raises(OSError) as error, replacing(tmp_path / "out"):
+        (tmp_path / "input").read_text()
+    assert Path(error.value.filename) == tmp_path / "input", "what the block reads keeps its name"
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no /dev/full")  # noqa: PTH110
 def test_full_disk_is_one_sentence_and_leaves_nothing(tmp_path):
     """The temporary file is a link to /dev/full, which answers every write as a full disk does."""
     script = f"""
-import os, sys
 from pathlib import Path
 import numpy as np
 from rssr.base.process import run
-from rssr.base.files import write_image
+from rssr.base.files import replacing, write_image
 path = Path({str(tmp_path)!r}) / "a.png"
-path.with_name(f".a.png.{{os.getpid()}}.part.png").symlink_to("/dev/full")
+with replacing(path) as temporary:
+    temporary.touch()
+temporary.symlink_to("/dev/full")
+path.unlink()
 run(lambda: write_image(path, np.zeros((300, 300, 3), np.uint8)))
 """
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
@@ -143,3 +176,52 @@ def test_a_linked_tree_is_whole_and_its_own(tmp_path, monkeypatch, linked):
         temporary.write_text("mine")
     assert (source / "neon/scene.tif").read_text() == "theirs"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "source"]
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("[1, 2]", r"it holds list, and not an object"),
+        ("3", "it holds int"),
+        ("null", "it holds NoneType"),
+        ('{"a": ', "Expecting value"),
+        ('{"a": ' * 100_000, "recursion"),
+    ],
+)
+def test_a_record_that_is_no_object_is_damaged(tmp_path, content, why):
+    (tmp_path / "a.json").write_text(content)
+    with pytest.raises(UserError, match=rf"a\.json is damaged \(.*{why}.*\): delete it and run again"):
+        read_json(tmp_path / "a.json")
+
+
+def test_what_a_record_lacks_is_asked_for_in_vain(tmp_path):
+    record = {"absent": {"lpips": "no network"}, "images": [{"name": "a"}]}
+    write_json(tmp_path / "a.json", record)
+    found = read_json(tmp_path / "a.json")
+    assert found == record and found.get("profile") is None and json.loads(json.dumps(found)) == record
+    for ask in (lambda: found["profile"], lambda: found["absent"]["psnr"], lambda: found["images"][0]["side"]):
+        with pytest.raises(UserError, match=r"a\.json is damaged \(it has no '(profile|psnr|side)'\)"):
+            ask()
+    write_csv(tmp_path / "a.csv", [{"image": "a"}])
+    with pytest.raises(UserError, match=r"a\.csv is damaged \(it has no 'source'\)"):
+        read_csv(tmp_path / "a.csv")[0]["source"]
+
+
+@pytest.mark.parametrize(
+    ("free", "log", "said"),
+    [
+        (2**10, "all is lost\n", "error: no space left on the disk of .: free some and run again\n"),
+        (2**40, "all is lost\n", ""),
+        (2**10, "error: a\nb\nerror: c\nerror: a\n", "error: a\nerror: c\n"),
+    ],
+)
+def test_what_a_full_disk_has_no_room_to_log_is_said_at_the_end(tmp_path, free, log, said):
+    (tmp_path / "a.log").write_text(log)
+    code = (
+        "import shutil, collections; from rssr.base.process import repeat_errors\n"
+        f"shutil.disk_usage = lambda _: collections.namedtuple('Usage', 'free')({free})\n"
+        "repeat_errors(['a.log'], '.')"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, said)

@@ -12,8 +12,8 @@ from test_raster import raster
 
 from rssr.base import ROOT
 from rssr.base.errors import UserError
-from rssr.base.files import read_csv, read_image
-from rssr.datasets.folder import _listed
+from rssr.base.files import read_csv, read_image, write_image
+from rssr.datasets.folder import _listed, data_set
 from rssr.datasets.prepare import prepare_given, prepare_hr
 from rssr.datasets.registry import build
 from rssr.plan import jobs, targets
@@ -96,6 +96,22 @@ def test_lr_images_are_found_whatever_results_call_the_pair(tmp_path, name):
     np.testing.assert_array_equal(read_image(tmp_path / f"lr/{rows[0]['image']}.png"), LR)
 
 
+@pytest.mark.parametrize(
+    ("hr", "lr"),
+    [
+        *(("1", "1x4"), ("1", "1X4"), ("1", "1_x4"), ("1", "1x4m"), ("1", "1x4d")),
+        *(("Canon_HR", "Canon_LR4"), ("a_HR", "a_LR"), ("a-hr", "a-lr"), ("a_HR", "a_LRx4"), ("a_HR", "a_HRx4")),
+        ("caf\u00e9", "cafe\u0301"),
+    ],
+)
+def test_lr_images_are_found_under_the_names_of_known_pairs(tmp_path, hr, lr):
+    for folder, name in (("HR", hr), ("LR", lr)):
+        write_image(tmp_path / folder / f"{name}.png", np.zeros((8, 8, 3), np.uint8))
+        write_image(tmp_path / folder / f"another_{name}.png", np.zeros((8, 8, 3), np.uint8))
+    mine = data_set(str(tmp_path / "HR"), {"test": "*"}, lr={"images": str(tmp_path / "LR")})
+    assert mine.given.find(hr, 4) == tmp_path / f"LR/{lr}.png"
+
+
 def test_a_plan_of_given_pairs(tmp_path):
     entry = {"label": "Mine"} | pairs(tmp_path)
     datasets = {"synthetic": {"label": "S", "module": "synthetic"}, "mine": entry}
@@ -114,6 +130,10 @@ def test_a_plan_of_given_pairs(tmp_path):
     (tmp_path / "LR_x4/b/c.png").unlink()
     _listed.cache_clear()
     with pytest.raises(UserError, match="datasets.mine: there is no LR image called c in the folder .*LR_x4/b"):
+        a_plan(datasets=datasets)
+    folder = str(tmp_path / "none_x{scale}")
+    datasets["mine"] |= {"lr": folder}
+    with pytest.raises(UserError, match="datasets.mine: there is no folder .*/none_x4: correct `lr`, or put the im"):
         a_plan(datasets=datasets)
     with pytest.raises(UserError, match="'given' is what LR images are called"):
         a_plan(degradations={"given": [{"reduce": "bicubic"}]})

@@ -11,7 +11,10 @@ import zipfile
 import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
+import rasterio
+import rasterio.shutil
 import torch
 from field_trees import potsdam_files, refused, small, zipped
 from torch import nn
@@ -156,6 +159,17 @@ def test_pictures_that_declare_too_much_are_refused_before_memory_is_taken(tmp_p
     assert peak() - before < 300 and "\n" not in str(error.value)
 
 
+def test_a_window_of_a_picture_takes_no_block_beyond_memory(tmp_path):
+    (tmp_path / "a.tif").write_bytes(tiff(2**30, 24))  # one strip, which GDAL would read whole
+    before = peak()
+    with (
+        pytest.raises(UserError, match="blocks of 1073741824 pixels.*: write it in tiles"),
+        open_raster(tmp_path / "a.tif") as image,
+    ):
+        image.rgb((0, 0, 100, 20))
+    assert peak() - before < 300
+
+
 def peak():
     """The most memory that this process has had, in MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -226,3 +240,56 @@ def test_names_that_become_paths_are_letters_digits_and_underscores(block, name)
     content[block] = content.get(block, {}) | {name: new[block]}
     with pytest.raises(UserError, match="a name has lower-case letters, digits and underscores"):
         validate(content, "c.yaml")
+
+
+def test_an_image_takes_no_pixels_from_another_folder(tmp_path):
+    inside = tmp_path / "images"
+    inside.mkdir()
+    (tmp_path / "secret").write_bytes(b"secret" * 300)
+    (inside / "ers.png").write_text(
+        'DatasetHeader Begin\n Version = "6.0"\n DataFile = "../secret"\n DataSetType = ERStorage\n DataType = Raster\n'
+        " ByteOrder = LSBFirst\n RasterInfo Begin\n  CellType = Unsigned8BitInteger\n  NrOfLines = 30\n"
+        "  NrOfCellsPerLine = 20\n  NrOfBands = 3\n RasterInfo End\nDatasetHeader End\n"
+    )
+    shape = {"count": 3, "height": 30, "width": 20, "dtype": "uint8"}
+    pixels = np.full((3, 30, 20), 7, np.uint8)
+    for name, part, options in (
+        ("a.img", "a.ige", {"driver": "HFA", "USE_SPILL": "YES"}),
+        ("b.pix", "b.002", {"driver": "PCIDSK", "INTERLEAVING": "FILE"}),
+    ):
+        with rasterio.open(inside / name, "w", **shape | options) as file:
+            file.write(pixels)
+        (tmp_path / name).symlink_to(inside / name)
+        with open_raster(inside / name, (1, 2, 3)) as image, open_raster(tmp_path / name, (1, 2, 3)) as link:
+            assert (image.read((0, 0, 20, 30))[0] == 7).all() and link.size == image.size
+        (inside / part).rename(tmp_path / "z")
+        old, new = part.encode(), b"../z"
+        content = (inside / name).read_bytes()
+        (inside / name).write_bytes(content.replace(old, new + (b"\0" if name == "a.img" else b" ")))
+    with rasterio.open(inside / "c.tif", "w", driver="GTiff", **shape | {"count": 1}) as file:
+        file.write(pixels[:1])
+    rasterio.shutil.copy(inside / "c.tif", inside / "c.nc", driver="netCDF")
+    with open_raster(inside / "c.nc") as image:
+        assert (image.rgb((0, 0, 20, 30))[0] == 7).all()
+    (inside / "c.nc").rename(inside / "c.png")  # its HDF5 could name other files
+    for name in ("ers.png", "a.img", "b.pix", "c.png"):
+        with pytest.raises(UserError, match=f"{name} (cannot be read as an image|has its pixels in .*/z, outside)"):
+            open_raster(inside / name, (1, 2, 3))
+
+
+def test_a_mask_or_overviews_beside_an_image_name_no_address(tmp_path):
+    path, shape = tmp_path / "a.png", {"count": 1, "height": 30, "width": 20, "dtype": "uint8"}
+    for name, driver, value in (("a.png", "PNG", 7), ("a.png.msk", "GTiff", 0), ("a.png.ovr", "GTiff", 8)):
+        with rasterio.open(tmp_path / name, "w", driver=driver, **shape) as file:
+            file.write(np.full((1, 30, 20), value, np.uint8))
+            file.update_tags(INTERNAL_MASK_FLAGS_1="2")
+    with open_raster(path) as raster:
+        assert not raster.read((0, 0, 20, 30))[1].any()
+    (tmp_path / "a.png.msk").unlink()
+    for end in ("ovr.msk", "ovr", "msk", "Msk", "OVR"):
+        (part := tmp_path / f"a.png.{end}").write_text(
+            "<GDAL_WMTS><GetCapabilitiesUrl>x</GetCapabilitiesUrl></GDAL_WMTS>"
+        )
+        with pytest.raises(UserError, match=f"a.png.{end} is no TIFF file.*: remove it"):
+            open_raster(path)
+        part.unlink()

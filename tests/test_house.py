@@ -36,6 +36,7 @@ NAMES_ONLY = {
         "rssr.datasets.card",
         "rssr.datasets.degradations",
         "rssr.datasets.registry",
+        "rssr.models.entry",
         "rssr.models.names",
         "rssr.metrics.registry",
     },

@@ -2,10 +2,11 @@
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from rssr.metrics.complexity import count_macs
 from rssr.models.mambairv2 import MambaIRv2
-from rssr.models.mambairv2.layers import route_tokens
+from rssr.models.mambairv2.layers import WindowAttention, route_tokens
 from rssr.models.mambairv2.selective_scan import backend
 from rssr.models.registry import build
 
@@ -187,3 +188,31 @@ def test_registry_and_wrong_choices():
             tiny(**{name: value})
     with pytest.raises(ValueError, match="no multiple of 5 heads"):
         tiny(heads=5)
+
+
+def test_logits_stay_in_bf16_and_train_the_bias_as_fp32_does():
+    """Their bias is rounded to bf16 too, or the sum over all windows that is its gradient would read fp32."""
+    torch.manual_seed(0)
+    attention, x, grads = WindowAttention(12, 2, 8, 4), torch.randn(2, 16, 16, 12), []
+    for enabled in (False, True):
+        attention.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled), _Added() as added:
+            out = attention(x).float()
+        assert added.dtypes == {torch.bfloat16 if enabled else torch.float32}
+        out.square().sum().backward()
+        grads.append(attention.bias_table.grad.clone())
+    assert (grads[0] - grads[1]).norm() < 0.03 * grads[0].norm()
+
+
+class _Added(TorchDispatchMode):
+    """The types of sums of the size of the logits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dtypes = set()
+
+    def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
+        out = function(*arguments, **keywords or {})
+        if function is torch.ops.aten.add.Tensor and out.dim() == 6:
+            self.dtypes.add(out.dtype)
+        return out

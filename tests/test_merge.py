@@ -1,11 +1,13 @@
 """Results of several machines merged into one folder."""
 
+import shutil
+
 import pytest
 from measured_runs import a_run, every, other, worse
 
 from rssr.base.errors import UserError
-from rssr.base.files import read_csv
-from rssr.render.comparison.folder import Folder
+from rssr.base.files import read_csv, read_json, sha256
+from rssr.render.comparison.folder import Folder, read_as_results
 from rssr.render.comparison.report import Report
 from rssr.render.merging import merge
 
@@ -78,3 +80,70 @@ def test_what_was_measured_otherwise_is_not_merged(tmp_path, change, message):
     with pytest.raises(UserError) as error:
         list(merge([Folder(a), Folder(b)], tmp_path / "out"))
     assert message in str(error.value) and not (tmp_path / "out").exists()
+
+
+def put(path, content):
+    assert path.exists()
+    path.write_text(content)
+
+
+SCORES = "scores/tiny/x4-bicubic/bicubic"
+DAMAGE = {
+    "profile": (lambda b: put(b / "profile/x4/net.json", "{}"), "profile/x4/net.json is damaged (it has no 'l"),
+    "provenance": (lambda b: put(b / "provenance.json", "[]"), "b/provenance.json is damaged (it holds list"),
+    "configuration": (
+        lambda b: every(b, "provenance.json", lambda record: record.update(configuration=5)),
+        "b/provenance.json is damaged (its configuration is no mapping)",
+    ),
+    "latency": (
+        lambda b: every(b, "profile/x4/net.json", lambda record: record.update(latency=5)),
+        "b cannot be read as results of this suite (TypeError: ",
+    ),
+    "score": (
+        lambda b: every(b, f"{SCORES}.csv", lambda rows: rows[1].update(ssim_y="abc")),
+        f"b/{SCORES}.csv is damaged (ssim_y of image_1 is 'abc', and no number)",
+    ),
+    "empty": (lambda b: put(b / f"{SCORES}.csv", ""), f"b/{SCORES}.csv is damaged (it has no rows"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("command", ["compare", "merge"])
+def test_damaged_folders_are_one_sentence_that_names_them(tmp_path, damage, command):
+    a, b = a_run(tmp_path / "a"), a_run(tmp_path / "b")
+    change, message = DAMAGE[damage]
+    change(b)
+    for path in a.glob(f"{SCORES}.*"):
+        path.unlink()  # so that those of B are kept
+    with pytest.raises(UserError) as error, read_as_results(a, b):
+        if command == "merge":
+            list(merge([Folder(a), Folder(b)], tmp_path / "out"))
+        else:
+            list(Report(Folder(a), Folder(b), 0.005).lines())
+    assert message in str(error.value)
+    assert not (tmp_path / "out").exists(), "nothing is left that the next try would refuse"
+
+
+def test_a_merge_that_could_not_be_written_leaves_an_empty_folder(tmp_path, monkeypatch):
+    folder = Folder(a_run(tmp_path / "a"))
+    with monkeypatch.context() as full:
+        full.setattr(shutil, "copyfile", lambda source, target: (_ for _ in ()).throw(OSError(28, "full", target)))
+        with pytest.raises(OSError, match="full"):
+            list(merge([folder], tmp_path / "out"))
+    assert list((tmp_path / "out").iterdir()) == []
+    (tmp_path / "out/.DS_Store").touch()
+    assert list(merge([folder], tmp_path / "out"))[-1] == f"open {tmp_path}/out/report/index.html"
+
+
+def test_a_record_stays_with_its_table(tmp_path):
+    """A has lost the record of its scores; that of B has the checksum of the scores of B."""
+    a, b = a_run(tmp_path / "a"), a_run(tmp_path / "b")
+    worse(b, "bicubic")
+    (a / f"{SCORES}.json").unlink()
+    every(b, f"{SCORES}.json", lambda record: record.update(scores_sha256=sha256(b / f"{SCORES}.csv")))
+    said = list(merge([Folder(a), Folder(b)], tmp_path / "out"))
+    assert said[0] == f"results/{SCORES}.csv: kept the file of {a}"
+    assert not (tmp_path / f"out/{SCORES}.json").exists()
+    rows = read_csv(tmp_path / "out/tables/tiny/x4-bicubic/quality.csv")
+    assert [row["measured_on"].split(",")[0] for row in rows] == ["machine unknown", "CPU"]
+    assert f"results/{SCORES}.csv" in read_json(tmp_path / "out/provenance.json")["files"]

@@ -48,6 +48,11 @@ def test_wrong_scale_is_named():
         build({"arch": "torch.nn:Upsample", "args": {"scale_factor": 2}})(torch.rand(1, 3, 8, 8))
 
 
+def test_a_module_that_does_not_exist_is_named_without_a_place_in_python():
+    with pytest.raises(UserError, match=r"'no_such:Net' cannot be imported \(ModuleNotFoundError: [^;]*'no_such'\)"):
+        build({"arch": "no_such:Net"})
+
+
 def test_a_checkpoint_is_recognised(shared):
     path = shared / "weights/DITN_Real_x4.pth"
     entry = {

@@ -40,6 +40,7 @@ LABELS = [
         "a/b\\c",
     ),
     *("=cmd|' /C calc'!A0", "+1+1", "-net", "@SUM(A1)", "![i](x)", "#", "--", "{label}", "{}", "%s", "x" * 300),
+    *("# Ours", "> Ours", "1. Ours", "2) Ours", "+ Ours", "- Ours", "[ ] Ours", "[Ours]: x", "*Ours*", "_EDSR_ ~~x~~"),
 ]
 
 
@@ -59,6 +60,8 @@ def test_a_label_is_shown_as_it_is_in_every_form(label, tmp_path):
         assert [len(row) for row in rows] == [3, 3, 3]
         assert html.unescape(re.sub(r"<[^>]+>", "", rows[1][0])) == label
         assert label in html.unescape(re.sub(r"<br\s*/?>|<button[^>]*>|</button>", " ", rows[0][1])).replace("\n", " ")
+        shown = [html.unescape(re.sub("<[^>]+>", "", line)) for line in re.findall("<(?:p|li)>(.*?)</(?:p|li)>", page)]
+        assert shown == [f"{label}, x4.", f"{label}: a note"]
         assert "<script" not in page and "<b>" not in page and "<img" not in page and "href" not in page
     latex = (tmp_path / "quality.tex").read_text()
     assert latex.count("{") - latex.count(r"\{") - latex.count(r"\textbackslash{}") >= 0
@@ -69,6 +72,30 @@ def test_a_label_is_shown_as_it_is_in_every_form(label, tmp_path):
     assert cell.removeprefix("'") == label and (cell[0] not in "=+-@" or cell == "-")
     numbers = read_numbers(tmp_path / "quality.csv")
     assert numbers["model"].tolist() == ["nan", "007"] and numbers["psnr_y"].tolist() == [30.123, 29.0]
+
+
+def test_two_data_sets_cannot_share_a_label():
+    content = models("Net")
+    content["datasets"]["other"] = content["datasets"]["mine"]
+    with pytest.raises(UserError, match="datasets.mine and datasets.other have one label, 'Mine': change one of them"):
+        validate(content, "c.yaml")
+
+
+@pytest.mark.parametrize(
+    "url", ["net.pth", "file:///etc/hostname", [], "https://", "https://[::1/x", ["https://a.example/x", "ftp://b/x"]]
+)
+def test_an_address_is_on_the_web(url):
+    content = models("Net")
+    content["models"]["m0"] = {"label": "N", "arch": "basicsr:EDSR", "weights": {"url": url, "sha256": "0" * 64}}
+    with pytest.raises(UserError, match="`url` is an address such as https://.*; a file on this machine is a `path`"):
+        validate(content, "c.yaml")
+
+
+def test_an_error_names_the_key_and_no_branch_of_its_type():
+    content = models("Net")
+    content["models"]["m0"] = {"label": "N", "arch": "basicsr:EDSR", "weights": {"url": 3, "sha256": "0" * 64}}
+    with pytest.raises(UserError, match="'models.m0.weights.url' is a text, but YAML reads 3: put it in quotes"):
+        validate(content, "c.yaml")
 
 
 def models(*labels):

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from objects import a_plan
 from torch import nn
 from torch.nn.functional import interpolate
 
@@ -13,8 +14,9 @@ from rssr.base.files import write_csv, write_image
 from rssr.metrics.complexity import count_macs
 from rssr.models.registry import build
 from rssr.models.upscaler import Upscaler
+from rssr.plan.replicate import SINGLE
 from rssr.render.tables.cost import complexity
-from rssr.steps.upscaling import upscale_folder
+from rssr.steps.upscaling import networks, upscale_folder
 
 X = torch.rand(1, 3, 24, 24, generator=torch.Generator().manual_seed(0))
 
@@ -108,6 +110,25 @@ def test_an_output_that_is_not_finite_is_never_an_image(value, around, lr_dir):
     assert not list((lr_dir.parent / "net").rglob("*.png"))
 
 
+def test_a_class_without_parameters_needs_no_weights():
+    entry = {"arch": "torch.nn:Upsample", "args": {"scale_factor": "{scale}"}, "weightless": True}
+    others = {"audit": None, "analysis": None}
+    plan = a_plan(models={"net": {"label": "Net"} | entry}, **others)
+    (model,) = plan.models
+    assert model.is_interpolation and model.replicates == [SINGLE] and plan.all_weights == []
+    made = networks(model.entry, {})[SINGLE]
+    torch.testing.assert_close(made(X), interpolate(X, scale_factor=4))
+    for changes, message in (
+        ({"weightless": False}, "a network needs weights: .*, or `weightless: true` where its class has none$"),
+        ({"weights": {"path": "a"}}, "`weightless` is for a class without parameters: leave `weights`, "),
+        ({"arch": "bicubic", "args": {}}, "`weightless` has no effect on an interpolation"),
+    ):
+        with pytest.raises(UserError, match=message):
+            a_plan(models={"net": {"label": "Net"} | entry | changes}, **others)
+    with pytest.raises(UserError, match="has parameters, such as 'conv_first.weight': give `weights` or `train` in"):
+        build({"arch": "basicsr:EDSR", "args": {"num_in_ch": 3, "num_out_ch": 3}, "weightless": True})
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_other_floating_point_is_read(dtype, lr_dir):
     upscaled(Upscaler(Net(lambda sr: sr.to(dtype))), lr_dir)
@@ -150,6 +171,16 @@ def test_whatever_a_constructor_raises_is_one_sentence(init, said):
         ("basicsr:EDSR", {"num_feats": 16}, "does not take the argument 'num_feats', did you mean 'num_feat'\\?$"),
         ("basicsr:EDSR", {"num_feat": 8}, "does not take the arguments {'num_feat': 8}: TypeError: .*'num_in_ch'"),
         ("nets/mynet.py:Net", {}, "'nets/mynet.py:Net' names a file, .*: write nets.mynet:Net$"),
+        ("./nets/mynet:Net", {}, "'./nets/mynet:Net' names a file, .*: write nets.mynet:Net$"),
+        ("/tmp/x.py:Net", {}, "names a file, .*: put its folder in PYTHONPATH and write x:Net$"),
+        ("~/x.py:Net", {}, "names a file, .*: put its folder in PYTHONPATH and write x:Net$"),
+        ("../nets/x.py:Net", {}, "names a file, .*: put its folder in PYTHONPATH and write x:Net$"),
+        ("nets\\x.py:Net", {}, "names a file, .*: put its folder in PYTHONPATH and write x:Net$"),
+        ("C:\\nets\\x.py:Net", {}, "names a file, .*: put its folder in PYTHONPATH and write x:Net$"),
+        (":Net", {}, "':Net' names no class: write it as package.module:Class$"),
+        ("..nets:Net", {}, "'..nets:Net' names no class: write it as package.module:Class$"),
+        ("nets:", {}, "'nets:' names no class"),
+        ("nets:Net-2", {}, "'nets:Net-2' names no class"),
     ],
 )
 def test_names_that_do_not_exist_get_the_nearest(arch, args, said):

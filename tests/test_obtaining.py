@@ -83,10 +83,11 @@ def test_a_dry_run_changes_nothing_and_the_next_run_tries_again(server, tmp_path
 
 def test_an_unknown_checksum_is_in_the_notes(server):
     file = {"url": f"{server}/there.pth", "sha256": None}
-    assert plan_of(False, required=True, new=file).model_at("new", 4).notes == []
+    origin = "weights loaded from there.pth"
+    assert plan_of(False, required=True, new=file).model_at("new", 4).notes == [origin]
     for fetch in (True, False):
         model = plan_of(fetch, required=True, new=file).model_at("new", 4)
-        assert model.notes == [f"checksum of its weights recorded at first use: sha256 {DIGEST}"]
+        assert model.notes == [origin, f"checksum of its weights recorded at first use: sha256 {DIGEST}"]
     assert model.weights_file == file  # the null is no default
     with pytest.raises(UserError, match=r"models.new: .*gone.pth cannot be downloaded"):
         plan_of(True, required=True, new={"url": f"{server}/gone.pth", "sha256": None})

@@ -55,7 +55,7 @@ def test_names_with_underscores_never_meet():
     synthetic = {"label": "Synthetic", "module": "synthetic"}
     steps = {name: [{"reduce": "bicubic"}] for name in ("hard_bicubic", "bicubic")}
     plan = a_plan(
-        datasets={"neon": synthetic, "neon_hard": synthetic},
+        datasets={"neon": synthetic, "neon_hard": synthetic | {"label": "Hard"}},
         degradations=steps,
         scale=[2, 4],
         audit=None,
@@ -104,13 +104,36 @@ def test_the_scale_of_weights_is_known_before_anything_is_loaded(tmp_path, monke
     assert [model.name for model in plan.models_at(4)] == ["bicubic", "edsr"]
     assert plan.notes_at(2) == ["EDSR: no row at x2, since x4.safetensors has weights for x4"]
     assert plan.notes_at(4) == []
-    audit = {"datasets": ["synthetic"], "models": ["edsr"]}
+    assert {m.label: m.notes for m in plan.models_at(4) if m.notes} == {"EDSR": ["weights loaded from x4.safetensors"]}
+    looked_into = {
+        "audit": {"datasets": ["synthetic"], "models": ["edsr"]},
+        "analysis": {"dataset": "synthetic", "models": ["edsr", "bicubic"]},
+    }
+    plan = a_plan(models=models, scale=[2, 4], **looked_into)
+    assert targets.everything(plan) and plan.audited == []
+    assert [model.name for _, model in plan.analysed] == ["bicubic"]
     with pytest.raises(UserError, match="models.edsr has no weights for x2"):
-        targets.everything(a_plan(models=models, scale=[2, 4], audit=audit, analysis=None))
+        plan.model_at("edsr", 2)
     with pytest.raises(
         UserError, match="models.edsr: x4.safetensors has weights for x4, not for the configuration's x2"
     ):
         a_plan(models=models, scale=2, audit=None, analysis=None)
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ({"path": "my#1?x.pth"}, "my#1?x.pth"),
+        ({"url": "https://a.example/w/x.pth?download=1#top", "sha256": "0" * 64}, "x.pth"),
+        ({"url": ["https://b.example/y.pth", "https://c.example/z.pth"], "sha256": "0" * 64}, "y.pth"),
+    ],
+)
+def test_a_note_names_the_file_that_weights_are_loaded_from(tmp_path, monkeypatch, file, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my#1?x.pth").touch()
+    entry = {"label": "EDSR", "arch": "basicsr:EDSR", "args": {}, "weights": file}
+    plan = a_plan(models={"bicubic": {"label": "Bicubic", "arch": "bicubic"}, "edsr": entry}, audit=None, analysis=None)
+    assert plan.model_at("edsr", 4).notes == [f"weights loaded from {name}"]
 
 
 def test_replicates_have_names():
@@ -160,7 +183,7 @@ def test_lost_images_are_found_in_every_replicate(tmp_path):
     manifest.write_bytes(manifest.read_bytes()[:-9])
     assert "manifest.csv is damaged (it has no rows, its last" in incomplete(manifest)
     manifest.write_text("a\n1\n")
-    assert incomplete(manifest).endswith("manifest.csv is damaged (it has no column 'image')")
+    assert incomplete(manifest).endswith("manifest.csv is damaged (it has no 'image')")
 
 
 def test_a_file_replaced_by_an_older_one_is_another_file(tmp_path):
@@ -196,3 +219,30 @@ def test_a_users_module_is_tracked_wherever_python_finds_it(tmp_path, monkeypatc
     (tmp_path / "nets/parts.py").touch()
     assert [Path(path).name for path in own_code("nets.net")] == ["net.py", "parts.py"]
     assert own_code("rssr.models.hsenet") == own_code("basicsr") == own_code("") == own_code("torch.nn") == []
+
+
+SOUND = {
+    "a byte order mark": b"\xef\xbb\xbffrom nets import parts\n",
+    "Latin-1": "# coding: latin-1\nfrom nets import parts  # für\n".encode("latin-1"),
+}
+BROKEN = {
+    "line 2: invalid syntax": b"import torch\ndef (:\n",
+    "source code string cannot contain null bytes": b"x = 1\0\n",
+    "line 1: too many nested parentheses": b"(" * 300,
+    "it is nested too deeply": b"-" * 200000 + b"1",
+    "line 1: .unicode error. 'utf-8' codec can't decode": b"x = '\xe9'\n",
+}
+
+
+@pytest.mark.parametrize("content", [*SOUND.values(), *BROKEN.values()], ids=[*SOUND, *BROKEN])
+def test_a_users_module_is_read_as_python_reads_it(tmp_path, monkeypatch, content):
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (tmp_path / "nets").mkdir()
+    (tmp_path / "nets/parts.py").touch()
+    (tmp_path / "nets/net.py").write_bytes(content)
+    if content in SOUND.values():
+        assert [Path(path).name for path in own_code("nets.net")] == ["net.py", "parts.py"]
+        return
+    (said,) = (said for said, other in BROKEN.items() if other == content)
+    with pytest.raises(UserError, match=f"net.py.*{said}.*: correct the module$"):
+        own_code("nets.net")

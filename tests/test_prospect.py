@@ -1,13 +1,17 @@
 """python -m rssr plan: what is there, what is missing, and hours that somebody has measured or given."""
 
 import json
+import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from runs import rssr
 
 from rssr.base import ROOT
 from rssr.base.errors import UserError
+from rssr.base.files import write_image
 from rssr.steps import prospect
 from rssr.steps.gpu_report import NETWORKS
 
@@ -58,13 +62,84 @@ def test_what_is_there_and_what_is_missing(monkeypatch, tmp_path):
     rows, tables = networks(monkeypatch, {})
     assert len(rows) == 11 * 3
     assert rows["EDSR", "UAVid x4"]["weights"] == "there"
-    assert rows["EDSR", "Potsdam x4"] == rows["HAT", "Potsdam x4"] | {"network": "EDSR"}
+    assert rows["EDSR", "Potsdam x4"] == rows["HAT", "Potsdam x4"] | {
+        "network": "EDSR",
+        "parameters (M)": "1.518",
+    }
     assert rows["EDSR", "Potsdam x4"]["iterations"] == "27,000"
     (potsdam, _, rsscn7) = tables["Disk and transfers"]
     assert "13.32 GB from" in potsdam["transfer"]
     assert rsscn7["prepared images"] == f"{2800 * 400 * 400 * 3 * (1 + 1 / 16) / 1e9:.1f} GB"
     assert rsscn7["SR images"] == f"at most {1400 * 400 * 400 * 3 * 11 / 1e9:.1f} GB"
     assert [row["data set"] for row in tables["Data sets"]] == ["Potsdam", "UAVid", "RSSCN7"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        (
+            {"arch": "basicsr:EDSRR"},
+            "models.mine: arch 'basicsr:EDSRR': module .* has no class 'EDSRR', did you mean 'EDSR'",
+        ),
+        ({"arch": "basicsr:EDSR", "args": {"num_fea": 8}}, "models.mine: .*'num_fea', did you mean 'num_feat'"),
+    ],
+)
+def test_a_network_that_cannot_be_built_is_known_before_the_run(tmp_path, monkeypatch, entry, message):
+    monkeypatch.setattr(prospect, "_jobs", lambda files: [])
+    path = tmp_path / "mine.yaml"
+    path.write_text(json.dumps({"models": {"mine": {"label": "Mine", "train": "paper"} | entry}}))
+    with pytest.raises(UserError, match=message):
+        list(prospect.prospect([*PAPER, path], {}))
+    said = rssr("models", "--config", *PAPER, path)
+    assert said.returncode == 1 and "LSTMConvSR-S" in said.stdout
+    assert re.search(f"^error: {message}", said.stderr.splitlines()[-1])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty: write keys, or leave it out"),
+        (
+            "datasets: {potsdam: null, uavid: null, rsscn7: null}",
+            "not {}: add one, or do not remove all of them",
+        ),
+        (
+            "datasets: {mine: {label: M, images: ., split: {test: a.png}}}\n"
+            "models: {edsr: {train: paper, train_on: mine}}",
+            "models.edsr.train: the data set 'mine' has no train split: add one",
+        ),
+        ("datasets: {mine: {label: M, images: none, split: {test: '*'}}}", "datasets.mine: there is no folder none: "),
+        (
+            "models: {edsr: {train: null, weights: {path: a.pth}}}",
+            "models.edsr.weights.path: there is no file a.pth: correct the path",
+        ),
+    ],
+)
+def test_what_no_run_can_be_planned_by_is_known_first_with_its_file(tmp_path, text, message):
+    write_image(tmp_path / "a.png", np.zeros((8, 8, 3), np.uint8))
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(UserError) as error:
+        next(prospect.prospect([*PAPER, tmp_path / "mine.yaml"], {}))
+    assert str(error.value).startswith(str(tmp_path / "mine.yaml")) and message in str(error.value)
+
+
+def test_a_folder_of_ones_own_is_used_where_it_is(monkeypatch, tmp_path):
+    monkeypatch.setattr(prospect, "_jobs", lambda files: [])
+    write_image(tmp_path / "a.png", np.zeros((64, 64, 3), np.uint8))
+    entries = 'datasets: {mine: {label: Mine, images: ".", split: {test: "*.png"}, tile: 32}}\n'
+    (tmp_path / "mine.yaml").write_text(entries + "models: {bicubic: {label: Bicubic, arch: bicubic}}")
+    tables = dict(prospect.prospect([tmp_path / "mine.yaml"], {}))
+    assert tables["Data sets"][0]["what to do"] == "nothing"
+    assert tables["Disk and transfers"][0]["transfer"] == "Mine: none, used from ."
+
+
+def test_networks_are_described_before_an_entry_is_added_to_the_default(tmp_path):
+    # In a folder without results: in the checkout the network may be trained already.
+    (tmp_path / "config").symlink_to(ROOT / "config")
+    said = rssr(*["plan", "--configfile", "config/config.yaml"], cwd=tmp_path)
+    assert said.returncode == 0, said.stderr
+    row = next(line for line in said.stdout.splitlines() if line.startswith("MambaIRv2-XS (one minute)"))
+    assert "0.383" in row and "to be trained on NEON" in row
 
 
 def test_the_command_counts_the_jobs():

@@ -153,7 +153,7 @@ def test_a_file_that_only_points_elsewhere_is_no_image(tmp_path):
 @pytest.mark.parametrize("suffix", ["png", "tif"])
 def test_more_pixels_than_memory_holds_are_refused_before_they_are_read(tmp_path, suffix, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    path = raster(tmp_path / f"a.{suffix}", PLANES)
+    path = raster(tmp_path / f"a.{suffix}", PLANES, **({"blockysize": 12} if suffix == "tif" else {}))
     with open_raster(path) as image, pytest.raises(UserError, match="50x36 pixels of .* are too many to hold: cut"):
         image.rgb((0, 0, 50, 36))
     if suffix == "tif":
@@ -225,6 +225,30 @@ def test_hidden_pixels_are_not_valid_and_their_tiles_are_left_out_and_counted(tm
     ]
     with pytest.raises(UserError, match="hides pixels of 1 of 1 HR images: set a smaller `tile`"):
         prepare_hr(data_set, tmp_path, "test", None, tmp_path / "whole", 1)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_colours_that_are_multiplied_by_their_opacity_are_read_without_it(tmp_path, dtype):
+    top, white = (1, 3000.0) if dtype == "float32" else 2 * (np.iinfo(dtype).max,)  # of alpha, of colours
+    colours = PLANES * (white / 255)
+    opacity = np.full((36, 50), float(top))
+    opacity[:, :10], opacity[:, 10:30] = 0, top * 2 / 3
+    stored = {"YES": colours, "PREMULTIPLIED": colours * opacity / top}
+    for alpha, values in stored.items():
+        pixels = np.concatenate([values, opacity[None]]).astype(dtype)
+        path = raster(tmp_path / f"{alpha}.tif", pixels, alpha=alpha, photometric="RGB")
+        rasterio.shutil.copy(path, tmp_path / f"{alpha}.vrt", driver="VRT")
+        for file in (path, tmp_path / f"{alpha}.vrt"):
+            found, valid = rgb(file, **({} if dtype == "uint8" else {"stretch": (0, white)}))
+            np.testing.assert_array_equal(valid, opacity > 0)
+            # Whole numbers were cut off by less than one before opacity is divided out of them.
+            assert np.abs(found.astype(int) - PICTURE)[valid].max() <= (0 if alpha == "YES" else 2)
+    mosaic = (tmp_path / "YES.vrt").read_text().replace("YES.tif", "PREMULTIPLIED.tif", 1)
+    (tmp_path / "mosaic.vrt").write_text(mosaic)
+    with pytest.raises(
+        UserError, match="PREMULTIPLIED.tif are multiplied by their alpha and those of .*YES.tif are not"
+    ):
+        rgb(tmp_path / "mosaic.vrt", stretch=(0, white))
 
 
 def test_no_data_in_one_band_of_measured_values_is_no_data(tmp_path):

@@ -139,6 +139,7 @@ NO_KEYS = {  # in backticks, and neither a command nor a key
         "{}",
         "{}: {path: {}}",
         "{}: {{}: {}}",
+        "{}: {name: value}",
         "{scale}",
         "{recipe}",
         "models: {hsenet: null}",
@@ -217,6 +218,12 @@ TRIED = [  # a command that fails, a remedy in what it says, the command with th
         lambda folder: image(folder, 16, 16, dtype="float32", name="a.tif").rename(folder / "a.png"),
     ),
     ((*EXPORT, "a.ckpt"), "ends in .pth", (*EXPORT, "a.pth"), None),
+    (
+        (*EXPORT, "a.pth"),
+        "a.pth exists: name another file, or add --overwrite",
+        (*EXPORT, "a.pth", "--overwrite"),
+        lambda folder: (folder / "a.pth").write_text("mine"),
+    ),
     (("upscale", "a.png", "--model", "bicubik", "-o", "out.tif"), "did you mean 'bicubic'", UPSCALE, None),
 ]
 

@@ -66,7 +66,7 @@ def test_titles_and_captions_name_what_a_figure_is_of(fake):
     run = read_run(fake)
     (figure,) = run.figures("win_rate")
     assert figure.artifact == Artifact("win_rate", "png", "tiny", scale=4, degradation="hard")
-    assert figure.title == "Win rate: Tiny & small, x4, hard" and run.caption(figure) == "Wins on tiny."
+    assert figure.title == "Win rate: Tiny & small, x4, hard" and run.caption(figure) == "Wins on Tiny & small."
     assert figure.file("pdf") == "files/figures/tiny/x4-hard/win_rate.pdf"
     (complexity,) = run.tables("complexity")
     assert (complexity.title, complexity.rows) == ("Complexity: x4", 3)

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import torch
 from pydantic import ValidationError
-from small_training import CPU, Dropping, patches_of, recipe, trainer
+from small_training import CPU, Drawing, Dropping, patches_of, recipe, trainer
 
 from rssr.base import ROOT
 from rssr.base.errors import UserError
@@ -23,7 +23,7 @@ from rssr.steps.distributed import Team
 from rssr.steps.training import Trainer
 
 
-@pytest.mark.parametrize("network", [lambda: None, Dropping], ids=["lstmconvsr", "dropout"])
+@pytest.mark.parametrize("network", [lambda: None, Dropping, Drawing], ids=["lstmconvsr", "dropout", "numpy"])
 def test_a_broken_run_resumes_exactly(images, tmp_path, network):
     whole = trainer(images, tmp_path / "whole", recipe(), network())
     expected = whole.run()

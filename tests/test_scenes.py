@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 import torch
 from rasterio.enums import ColorInterp
 from rasterio.rpc import RPC
@@ -175,12 +176,28 @@ def test_a_photograph_stands_upright_and_its_tag_does_not_turn_it_again(tmp_path
 def test_nothing_is_overwritten_unasked(tmp_path):
     raster(tmp_path / "a.tif", PLANES)
     before = (tmp_path / "a.tif").read_bytes()
+    raster(tmp_path / "b.tif", PLANES[:, ::-1])
     with pytest.raises(UserError, match="a.tif exists: name another file, or add --overwrite"):
-        upscaled(tmp_path / "a.tif", tmp_path / "a.tif")
+        upscaled(tmp_path / "b.tif", tmp_path / "a.tif")
     assert (tmp_path / "a.tif").read_bytes() == before
-    upscaled(tmp_path / "a.tif", tmp_path / "a.tif", overwrite=True)
+    upscaled(tmp_path / "b.tif", tmp_path / "a.tif", overwrite=True)
     with rasterio.open(tmp_path / "a.tif") as file:
         assert file.shape == (144, 200)
+
+
+def test_what_is_read_is_never_overwritten(tmp_path):
+    """Neither under its own name nor by a link, nor a tile of a mosaic that is read."""
+    tile = raster(tmp_path / "a.tif", PLANES)
+    before = tile.read_bytes()
+    (tmp_path / "link.tif").symlink_to(tile)
+    (tmp_path / "hard.tif").hardlink_to(tile)
+    rasterio.shutil.copy(tile, tmp_path / "mosaic.vrt", driver="VRT")
+    for source, out in (("a", "a"), ("a", "link"), ("link", "a"), ("a", "hard"), ("mosaic", "a")):
+        source = tmp_path / f"{source}{'.vrt' if source == 'mosaic' else '.tif'}"
+        for overwrite in (False, True):
+            with pytest.raises(UserError, match=f"{out}.tif is what is upscaled, or a part of it: name another file"):
+                upscaled(source, tmp_path / f"{out}.tif", overwrite=overwrite)
+    assert tile.read_bytes() == before and (tmp_path / "link.tif").is_symlink()
 
 
 def test_pixels_that_are_all_valid_are_what_the_network_makes(tmp_path):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rssr.models.mambairv2 import selective_scan
-from rssr.models.mambairv2.selective_scan import CHUNK, _scan, backend
+from rssr.models.mambairv2.selective_scan import CHUNK, _scan, _scan_backward, backend
 
 
 def relative(out, expected):
@@ -58,7 +58,7 @@ def outcome(inputs, name):
 @settings(max_examples=30)
 @given(
     batch=st.integers(1, 3),
-    per_group=st.integers(1, 19),
+    per_group=st.one_of(st.integers(1, 19), st.sampled_from([32, 33, 69])),  # Numba's tasks are 32 channels
     groups=st.integers(1, 2),
     states=st.integers(1, 17),
     tokens=st.one_of(st.integers(1, 20), st.integers(CHUNK - 1, 2 * CHUNK + 2)),
@@ -87,7 +87,30 @@ def test_scan_gradients_by_finite_differences(name):
 def test_scan_is_a_well_formed_operator():
     if backend("cpu") == "sequential":
         pytest.skip("the operator needs numba, which is not installed")
-    torch.library.opcheck(_scan, (*scan_inputs(1, 4, 1, 2, 5, dtype=torch.float32), backend("cpu"), True))
+    inputs = scan_inputs(1, 4, 1, 2, 5, dtype=torch.float32)
+    torch.library.opcheck(_scan, (*inputs, backend("cpu"), True))
+    out, states = _scan(*(tensor.detach() for tensor in inputs), backend("cpu"), True)
+    torch.library.opcheck(_scan_backward, (out, *(tensor.detach() for tensor in inputs), states, backend("cpu")))
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("name", runnable())
+def test_what_is_not_finite_stays_where_it_is(name, threads, monkeypatch):
+    """A gradient of one channel at one token reaches no other token's B and C but those before it."""
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    inputs = scan_inputs(2, 40, 1, 3, 70, dtype=torch.float32)
+    grad = torch.ones(2, 40, 70)
+    grad[0, 20, 0] = torch.nan
+    *_, dB, dC, _, _ = torch.autograd.grad(selective_scan(*inputs, backend=name), inputs, grad)
+    for found in (dB, dC):
+        assert found[0, 0, :, 0].isnan().all() and found.isnan().sum() == 3
+
+
+@pytest.mark.parametrize("name", runnable())
+def test_a_scan_of_nothing_is_nothing(name):
+    for images, tokens in ((0, 5), (2, 0)):
+        inputs = [tensor.detach() for tensor in scan_inputs(images, 4, 1, 3, tokens)]
+        assert selective_scan(*inputs, backend=name).shape == (images, 4, tokens)
 
 
 @pytest.mark.parametrize("name", runnable())

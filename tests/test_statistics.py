@@ -21,6 +21,7 @@ from rssr.metrics.statistics import (
     smallest_p,
     win_rates,
 )
+from rssr.render.tables.aggregation import aggregation
 from rssr.render.tables.comparison import significance, standing
 from rssr.render.tables.quality import quality
 from rssr.render.tables.scored import by_seed
@@ -123,12 +124,31 @@ def test_methods_that_cannot_be_told_apart_share_a_rank():
     for rows, weights in ((interpolations, False), (interpolations | {"c": models["c"]}, True)):
         for text in (standing(frames, rows, SETTINGS)[2], significance(frames, rows, a_test_set(), SETTINGS).caption):
             assert ("these weights." in text) == weights and "  " not in text and ".." not in text
+    assert "1 source, with which no p" in standing({n: f.head(1) for n, f in frames.items()}, models, SETTINGS)[2]
     two = {name: frames[name] for name in "ab"}
     assert "correction over 1 pair tells" in standing(two, models, SETTINGS)[2]
     assert standing({"a": frames["a"]}, models, SETTINGS)[2] == ""
     rows = significance(frames, models, a_test_set(), SETTINGS | {"reference": "b"}).numbers
     assert rows[["label", "against"]].values.tolist() == [["A", "B"], ["C", "B"]]
     assert rows["p_holm"][1] == pytest.approx(2 * 2 / 2**10)  # two comparisons
+
+
+def test_equal_methods_are_not_ahead_of_each_other():
+    psnr = np.random.default_rng(0).normal(30, 3, 10)
+    frames = {
+        name: pd.DataFrame({"image": range(10), "unit": range(10), "psnr_y": psnr - (name == "d")}) for name in "abcd"
+    }
+    models = {name: {"label": name.upper(), "notes": []} for name in frames}
+    said = standing(frames, models, SETTINGS)[2]
+    assert "A, B and C share the first rank; A, B and C have the best mean; p below" in said
+    few = {name: frame.head(5) for name, frame in frames.items()}
+    said = standing(few, models, SETTINGS)[2]
+    assert said.startswith("By PSNR-Y, A, B and C have the best mean; methods cannot be ranked with 5 sources, with")
+    assert "ahead" not in said and "interval" not in said and "cannot be resolved" not in said
+    note = next(note for note in aggregation(frames, models, a_test_set()).notes if "PSNR-Y" in note)
+    assert note == "PSNR-Y (dB): A and B and C are best by mean; no choice changes the winner"
+    for count, words in ((1, "1 image,"), (2, "2 images,")):
+        assert f"Mean over {words}" in quality({"a": frames["a"].head(count)}, models, a_test_set(), SETTINGS).caption
 
 
 def seeded_scores(rng, seeds, sources):

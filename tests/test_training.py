@@ -28,7 +28,7 @@ class Overwriting(torch.nn.Conv2d):
 
 
 def test_what_cannot_be_trained_is_one_sentence(images, tmp_path):
-    with pytest.raises(UserError, match="the network has no parameters to train: leave `train` out"):
+    with pytest.raises(UserError, match="the network has no parameters to train: write `weightless: true` for `train`"):
         trainer(images, tmp_path / "w", recipe(), torch.nn.Upsample(scale_factor=4))
     network = Overwriting(3, 3, 1)
     with pytest.raises(

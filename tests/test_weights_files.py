@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import lzma
 import pickle
+import struct
 import warnings
 import zipfile
 
@@ -153,3 +154,22 @@ def test_weights_for_another_scale_are_refused_in_one_sentence(tmp_path):
     ):
         with pytest.raises(UserError, match="has weights for x4, but its entry's scale is x2: name another file"):
             build(kind | {"scale": 2})
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        '{"__metadata__": {"scale": 4}}',
+        '{"__metadata__": null}',
+        '{"__metadata__": ["scale"]}',
+        '{"__metadata__": {"scale": "' + "9" * 5000 + '"}}',
+        '{"__metadata__": {"scale": "٤"}}',
+        '{"a": ' + "[" * 100_000 + "]" * 100_000 + "}",
+        '{"__metadata__"',
+    ],
+    ids=lambda header: header[:30],
+)
+def test_a_header_with_something_else_records_no_scale(tmp_path, header):
+    content = header.encode()
+    (tmp_path / "w.safetensors").write_bytes(struct.pack("<Q", len(content)) + content)
+    assert scale_of(tmp_path / "w.safetensors") is None

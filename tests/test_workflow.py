@@ -70,6 +70,16 @@ def test_a_run_beside_a_finished_one_leaves_it_alone(project):
     assert default.returncode == 0 and "load_weights" in default.stdout, default.stdout + default.stderr
 
 
+def test_a_default_configuration_that_is_no_yaml_is_named_with_its_line(project):
+    path = project.folder / "config/config.yaml"
+    path.write_text("scale: 4\n\tcrop: 4\n")
+    result = subprocess.run(
+        [sys.executable, "-m", "snakemake", "-n"], cwd=project.folder, capture_output=True, text=True, timeout=300
+    )
+    said = result.stderr.splitlines()[-1]
+    assert said.startswith("error: config/config.yaml is not YAML: ") and "in line 2: correct that place" in said
+
+
 @pytest.mark.parametrize("target", ["results/scores/synthetic/x4-bicubic/edsr_test.csv", "results/tables/quality.csv"])
 def test_a_copied_command_makes_the_same_bytes_again(project, target):
     before = sha256(project.folder / target)

@@ -65,10 +65,11 @@ class WindowAttention(nn.Module):
     def _attend(self, windows: Tensor, bias: Tensor) -> Tensor:
         """(B, rows, columns, pixels, 3 C) and (heads, pixels, pixels) -> (B, rows, columns, pixels, C).
 
-        Two matrix products, because fvcore counts those and not PyTorch's attention.
+        Two matrix products, because fvcore counts those and not PyTorch's attention. The bias is added in the type of
+        the logits: in bf16 its gradient, a sum over all windows, then reads half the bytes.
         """
         q, k, v = windows.unflatten(-1, (3, self.heads, -1)).permute(4, 0, 1, 2, 5, 3, 6)
-        weights = torch.softmax(q * q.shape[-1] ** -0.5 @ k.mT + bias, -1)
+        weights = torch.softmax(q * q.shape[-1] ** -0.5 @ k.mT + bias.to(q.dtype), -1)
         return (weights @ v).transpose(3, 4).flatten(4)
 
 

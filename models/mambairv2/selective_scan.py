@@ -77,7 +77,7 @@ def selective_scan(
         B, C = B[:, None], C[:, None]
     inputs = u, delta, A, B, C, D, delta_bias
     _check_shapes(*inputs)
-    if u.shape[2] == 0:
+    if u.numel() == 0:
         return torch.empty_like(u)
     if chosen == "mamba-ssm":
         return _mamba_ssm(*inputs)

@@ -7,10 +7,17 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import torch
 
 from rssr.base.errors import UserError
+from rssr.base.parallel import usable_cores
 
 # Precision -> what autocast computes products and convolutions in. On a GPU tf32 is fp32 with products in TF32.
 PRECISIONS = {"fp32": None, "tf32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 _BACKENDS = torch.backends.cuda.matmul, torch.backends.cudnn
+# Where code of others may set it as well; while these differ from each other, allow_tf32 cannot be read.
+_FINER = (
+    torch.backends,
+    *(torch.backends.mkldnn, torch.backends.mkldnn.matmul, torch.backends.mkldnn.conv),
+    *(torch.backends.cudnn, torch.backends.cudnn.conv, torch.backends.cudnn.rnn),
+)
 
 
 def add_options(parser: argparse.ArgumentParser, gpu: bool = True, threads: int = 1) -> None:
@@ -18,13 +25,14 @@ def add_options(parser: argparse.ArgumentParser, gpu: bool = True, threads: int 
     parser.set_defaults(device="cpu")
     if gpu:
         parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cuda or cpu")
-    parser.add_argument("--threads", type=_positive, default=threads, help="of PyTorch on the CPU")
+    parser.add_argument("--threads", type=_threads, default=threads, help="of PyTorch on the CPU, not above its cores")
 
 
-def _positive(text: str) -> int:
+def _threads(text: str) -> int:
+    """A number of threads; more than there are cores would wait for each other in every operation."""
     if (number := int(text)) < 1:
         raise argparse.ArgumentTypeError(f"{number} is below 1")
-    return number
+    return min(number, usable_cores())
 
 
 def prepare(arguments: argparse.Namespace) -> torch.device:
@@ -61,11 +69,20 @@ def products(precision: str, device: torch.device) -> Iterator[None]:
     """
     if precision == "tf32" and device.type != "cuda":
         raise UserError("precision: tf32 is a precision of NVIDIA's GPUs", "set fp32 to compute on the CPU")
-    before = [backend.allow_tf32 for backend in _BACKENDS]
-    try:
+    with backends_kept():
         _allow_tf32(precision == "tf32")
         yield
+
+
+@contextmanager
+def backends_kept() -> Iterator[None]:
+    """After the block, products and convolutions are computed as before it."""
+    before, finer = [backend.allow_tf32 for backend in _BACKENDS], [part.fp32_precision for part in _FINER]
+    try:
+        yield
     finally:
+        for part, value in zip(_FINER, finer, strict=True):
+            part.fp32_precision = value
         for backend, value in zip(_BACKENDS, before, strict=True):
             backend.allow_tf32 = value
 

@@ -3,7 +3,7 @@
 import difflib
 import sysconfig
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 _INSTALLED = (
@@ -23,7 +23,8 @@ class UserError(Exception):
     """
 
     def __init__(self, problem: str, remedy: str = "") -> None:
-        super().__init__(f"{problem}: {remedy}" if remedy else problem)
+        said = f"{problem}: {remedy}" if remedy else problem
+        super().__init__(said.replace("\n", "\\n"))  # as of a name with a line break: one line, whatever it names
         self.problem = problem
         self.remedy = remedy
 
@@ -31,17 +32,20 @@ class UserError(Exception):
 def nearest(name: str, valid: Iterable[str]) -> str:
     """The end of an error about an unknown name: the nearest valid one, or all of them."""
     valid = sorted(valid)
+    if not valid:
+        return ", but there is none"
     close = difflib.get_close_matches(name, valid, 1)
     return f", did you mean '{close[0]}'?" if close else f"; valid are: {', '.join(valid)}"
 
 
 @contextmanager
-def about(where: str) -> Iterator[None]:
-    """Put where it happened before a UserError of the block: the entry of the configuration, the image."""
+def about(where: str | Callable[[], str]) -> Iterator[None]:
+    """Put where it happened before a UserError of the block: the entry, the image, or what a function says then."""
     try:
         yield
     except UserError as error:
-        raise UserError(f"{where}: {error.problem}", error.remedy) from error.__cause__
+        place = where() if callable(where) else where
+        raise UserError(f"{place}: {error.problem}", error.remedy) from error.__cause__
 
 
 def is_own(file: str) -> bool:
@@ -53,10 +57,11 @@ def in_words(error: BaseException) -> str:
     """An exception of a user's code on one line: type, message, and the file and line that it comes from.
 
     The line is the last one outside of installed packages, or inside one if the class itself is installed; none if the
-    class was not even entered, as with a wrong argument.
+    class was not even entered, as with a wrong argument, or Python did not find it.
     """
     frames = traceback.extract_tb(error.__traceback__)[1:]  # the first is the caller
-    own = [frame for frame in frames if is_own(frame.filename)] or frames
+    not_found = frames and frames[-1].filename.startswith("<frozen")  # what imports modules
+    own = [frame for frame in frames if is_own(frame.filename)] or ([] if not_found else frames)
     said = " ".join(str(error).split())
     said = f"{type(error).__name__}: {said[:300]}" if said else type(error).__name__
     return f"{said}; {own[-1].filename}, line {own[-1].lineno}" if own else said

@@ -145,6 +145,7 @@ def _by_hand(url: str) -> str:
 
 def _open(url: str, start: int, password: str | None) -> http.client.HTTPResponse:
     """Ask for a file from byte `start` on; redirections are followed."""
+    url = urllib.parse.quote(url, safe="%/:?#[]@!$&'()*+,;=~")  # a space or a letter such as ü as browsers send it
     opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
     headers = {"Range": f"bytes={start}-"} if start else {}
     if password is None:

@@ -11,17 +11,19 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from rssr.base import ROOT
 from rssr.base.errors import UserError
 
 # The project's largest inputs are aerial scenes; PIL's guard against decompression bombs starts at 89 megapixels.
 Image.MAX_IMAGE_PIXELS = 1_000_000_000
+PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY  # profiles of colours and notes are of megabytes
 
 _MAKE = "correct its name, or run again to make it"
 
@@ -32,12 +34,13 @@ _MANIFEST = "manifest_sha256"
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path next to `path`, renamed to it when the block ends without an error and deleted otherwise."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part{path.suffix}")
+    digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]  # the name itself may be as long as names can be
+    temporary = path.with_name(f".{digest}.{os.getpid()}.part{path.suffix}")
     try:
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT) or str(error.filename) == str(temporary):
             error.filename = str(path)  # the name that the user knows
         raise
     finally:
@@ -49,6 +52,22 @@ def missing(path: str | Path, kind: str = "file", remedy: str = "correct its nam
     if Path(path).is_symlink() and not Path(path).exists():
         return UserError(f"{path} is a broken link, to {Path(path).readlink()}", "put that back, or correct the link")
     return UserError(f"there is no {kind} {path}", remedy)
+
+
+def size_in_words(count: float) -> str:
+    """A number of bytes in GB, or in MB or kB where it would be 0.0 GB."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6)):
+        if count >= factor / 10:
+            return f"{count / factor:.1f} {unit}"
+    return f"{count / 1e3:.1f} kB"
+
+
+def check_name(path: Path) -> None:
+    """UserError for a name whose bytes are not UTF-8, which libraries for images do not open."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise UserError(f"the name {ascii(str(path))} is no UTF-8", "rename it") from None
 
 
 def from_here(path: str) -> str:
@@ -105,7 +124,7 @@ def _digest(path: Path, algorithm: str) -> str:
 def read_image(path: Path, digest: str | None = None) -> np.ndarray:
     """An image as (H, W, 3) uint8, RGB, 0 to 255; UserError unless its file has the sha256, if one is given."""
     if digest and (found := sha256(path)) != digest:
-        raise _damaged(path, f"its sha256 is {found}, and not {digest} as in the manifest")
+        raise damaged(path, f"its sha256 is {found}, and not {digest} as in the manifest")
     try:
         with Image.open(path) as image:
             if image.mode.startswith(("I", "F")):
@@ -167,12 +186,26 @@ def write_json(path: Path, value: Any) -> None:
         temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file that an earlier step wrote; UserError for a damaged one."""
+class _Record(dict):
+    """An object of a JSON file or a row of a CSV file: one that lacks a key is of a damaged file."""
+
+    def __init__(self, path: Path, content: Mapping[str, Any]) -> None:
+        super().__init__(content)
+        self._path = path
+
+    def __missing__(self, key: str) -> NoReturn:
+        raise damaged(self._path, f"it has no {key!r}")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON file that an earlier step wrote; UserError for a damaged one, and at a key that it lacks."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise _damaged(path, str(error)) from None
+        found = json.loads(path.read_text(encoding="utf-8"), object_hook=partial(_Record, path))
+    except (ValueError, RecursionError) as error:
+        raise damaged(path, str(error)) from None
+    if not isinstance(found, dict):
+        raise damaged(path, f"it holds {type(found).__name__}, and not an object")
+    return found
 
 
 def write_csv(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -192,24 +225,24 @@ def write_csv(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
-    """Read the rows of a CSV file that an earlier step wrote, see write_csv(); UserError for a damaged one.
+    """Read the rows of a CSV file that an earlier step wrote, see write_csv(); UserError as read_json().
 
     If the record beside it has its sha256, it is the file that was written with that record.
     """
     try:
         content = path.read_bytes()
         text = content.decode()
-        rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+        rows = [_Record(path, row) for row in csv.DictReader(io.StringIO(text, newline=""), strict=True)]
     except (ValueError, csv.Error) as error:
-        raise _damaged(path, str(error)) from None
+        raise damaged(path, str(error)) from None
     if text != "\n" and (  # written without rows
         not rows or not text.endswith("\n") or any(None in row or None in row.values() for row in rows)
     ):
-        raise _damaged(path, "it has no rows, its last one is cut off, or one has other columns than the first line")
+        raise damaged(path, "it has no rows, its last one is cut off, or one has other columns than the first line")
     record, key = _record(path)
     digest = read_json(record).get(key) if record.exists() else None  # older records have none
     if digest and digest != (found := hashlib.sha256(content).hexdigest()):
-        raise _damaged(path, f"its sha256 is {found}, and not {digest} as when it was written")
+        raise damaged(path, f"its sha256 is {found}, and not {digest} as when it was written")
     return rows
 
 
@@ -220,5 +253,6 @@ def _record(table: Path) -> tuple[Path, str]:
     return table.with_suffix(".json"), "scores_sha256"
 
 
-def _damaged(path: Path, why: str) -> UserError:
+def damaged(path: Path, why: str) -> UserError:
+    """The error for a file of a run whose content is not what was written."""
     return UserError(f"{path} is damaged ({' '.join(why.split())})", "delete it and run again")

@@ -1,9 +1,15 @@
 """Work on many images at a time, over threads: reading and writing PNG and most of PyTorch run beside each other."""
 
+import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from tqdm import tqdm
+
+
+def usable_cores() -> int:
+    """The number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def in_order(function: Callable, items: Iterable, jobs: int, title: str) -> list:

@@ -2,7 +2,9 @@
 
 import atexit
 import errno
+import io
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -17,11 +19,14 @@ from rssr.base import slurm
 from rssr.base.errors import UserError
 
 _TIME_LIMIT = "Slurm's time limit"
+_FULL = 2**20  # bytes that are left of a full disk, at most
 PARENT = "RSSR_SNAKEMAKE_PID"  # the Snakemake process that a script works for; unset where a script runs by hand
 
 
 def run(main: Callable[[], None]) -> None:
     """Run a script's main(); a UserError becomes one line on stderr and exit code 1, as does what a file refuses."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # letters that an output which is no UTF-8 lacks; stderr has this
+        sys.stdout.reconfigure(errors="backslashreplace")
     if PARENT in os.environ:
         threading.Thread(target=_end_with, args=(int(os.environ[PARENT]),), daemon=True).start()
     try:
@@ -32,14 +37,19 @@ def run(main: Callable[[], None]) -> None:
     except BrokenPipeError:  # whoever reads the output has enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            sys.exit(f"error: no space left on the disk while writing {error.filename}: free some and run again")
-        if error.filename is None:
-            raise
-        why = f"cannot be read or written ({error.strerror})"
-        sys.exit(f"error: {error.filename} {why}: correct its name, or the permissions of its folder")
+        sys.exit(f"error: {refused(error)}")
     except KeyboardInterrupt:
         sys.exit("interrupted: run the same command again to resume")
+
+
+def refused(error: OSError) -> UserError:
+    """What the system refused as an error for users; the error itself is raised again if it names no file."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return UserError(f"no space left on the disk while writing {error.filename}", "free some and run again")
+    if error.filename is None:
+        raise error
+    why = f"cannot be read or written ({error.strerror})"
+    return UserError(f"{error.filename} {why}", "correct its name, or the permissions of its folder")
 
 
 @contextmanager
@@ -52,12 +62,19 @@ def _bars_closed() -> Iterator[None]:
             bar.close()
 
 
-def repeat_errors(logs: Iterable[str | Path]) -> None:
-    """Repeat the errors of scripts from Snakemake's logs, each once, as the last lines that this process prints."""
+def repeat_errors(logs: Iterable[str | Path], folder: str = "results") -> None:
+    """Repeat the errors of scripts from Snakemake's logs, each once, as the last lines that this process prints.
+
+    A script whose own log lies on a full disk, as the folder, could not write its error: that is said in its place.
+    """
+    full = Path(folder).exists() and shutil.disk_usage(folder).free < _FULL
 
     def repeat() -> None:
         lines = [line for log in logs for line in Path(log).read_text("utf-8", "replace").splitlines()]
-        for line in dict.fromkeys(line for line in lines if line.startswith("error: ")):
+        errors = list(dict.fromkeys(line for line in lines if line.startswith("error: ")))
+        if full and not errors:
+            errors = [f"error: no space left on the disk of {folder}: free some and run again"]
+        for line in errors:
             sys.stderr.write(f"{line}\n")
 
     atexit.register(repeat)  # Snakemake goes on printing, and its log is written by a thread

@@ -1,7 +1,6 @@
 """How a result was made: code, libraries, machine."""
 
 import importlib.metadata
-import os
 import platform
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from typing import Any
 from rssr import __version__
 from rssr.base import ROOT
 from rssr.base.files import sha256
+from rssr.base.parallel import usable_cores
 
 # The libraries that can change a result.
 LIBRARIES = [
@@ -54,8 +54,7 @@ def processor() -> str:
     if cpuinfo.exists():
         models = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
         name = models[0] if models else name
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{name}, {cores} cores"
+    return f"{name}, {usable_cores()} cores"
 
 
 def gpu() -> str | None:

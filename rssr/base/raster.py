@@ -14,29 +14,23 @@ import rasterio
 from PIL import Image
 from rasterio._err import CPLE_BaseError
 from rasterio.enums import ColorInterp, MaskFlags
-from rasterio.env import env_ctx_if_needed
 from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 from rasterio.transform import Affine
 from rasterio.windows import Window
 
-from rssr.base import netpbm
+from rssr.base.alpha import are_premultiplied, uncovered
 from rssr.base.errors import UserError
-from rssr.base.files import missing, read_image
+from rssr.base.files import check_name, missing, read_image
+from rssr.base.headers import by_pillow, header, rpcs
+from rssr.base.opening import opened
 
 # For all threads, because warnings.catch_warnings() is not thread-safe.
 warnings.simplefilter("ignore", NotGeoreferencedWarning)
 warnings.filterwarnings("ignore", module="PIL")
 logging.getLogger("PIL.TiffImagePlugin").setLevel(logging.CRITICAL)  # GDAL reads what Pillow complains of
 
-# No others are tried: GDAL has some that follow addresses which a file names. VRT is one, and has to be asked for.
-DRIVERS = [
-    *("GTiff", "PNG", "JPEG", "JP2OpenJPEG", "JP2KAK", "JP2ECW", "BMP", "WEBP", "GIF", "BIGGIF", "PNM"),
-    *("HFA", "ENVI", "EHdr", "ERS", "NITF", "PCIDSK", "RMF", "SGI", "AAIGrid", "netCDF"),
-]
 BY_WINDOWS = {"GTiff", "VRT", "JP2OpenJPEG"}  # formats of which a part costs less than the whole
 _RGB = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
-_NOT_RGB = ("CMYK", "LAB", "HSV")  # Pillow's modes
-_PILLOWS = {("PNG", "L"), ("JPEG", "L"), ("JPEG", "RGB"), ("PNM", "L"), ("PNM", "RGB"), ("JP2OpenJPEG", "YCbCr")}
 _UNNAMED = {ColorInterp.gray, ColorInterp.undefined}
 # EXIF's orientation -> whether rows and columns change places, and then which of the axes (y, x) are reversed.
 _TURNS = {2: (0, 0, 1), 3: (0, 1, 1), 4: (0, 1, 0), 5: (1, 0, 0), 6: (1, 0, 1), 7: (1, 1, 1), 8: (1, 1, 0)}
@@ -57,7 +51,7 @@ class Raster:
         levels: the values that are black and white.
         stretched: whether these were asked for; otherwise values are 0 to 255.
         pillow: the channels that Pillow decodes, 0 where GDAL does: JPEG, whose colours GDAL does not interpolate; PPM
-            and PNG of 2 or 4 bits, whose greatest value it overlooks; and what is not RGB, such as CMYK.
+            of 8 bits, whose greatest value it overlooks; and what is not RGB, such as CMYK.
         turn: how to put it upright, see _TURNS.
     """
 
@@ -112,6 +106,10 @@ class Raster:
         return None if found in self.bands else found
 
     @cached_property
+    def _premultiplied(self) -> bool:
+        return self.file.driver in ("GTiff", "VRT") and are_premultiplied(map(Path, self.file.files))
+
+    @cached_property
     def _decoded(self) -> np.ndarray:
         return read_image(self.path).transpose(2, 0, 1)[: self.pillow]
 
@@ -123,7 +121,7 @@ class Raster:
     @cached_property
     def validity(self) -> str:
         """How the file says which pixels are valid: alpha, mask, nodata, finite (of floats), or nothing (all are)."""
-        if self.alpha or (self.palette is not None and (self.palette[:, 3] == 0).any()):
+        if self.alpha or (self.palette is not None and (self.palette[:, 3] < 255).any()):
             return "alpha"
         if MaskFlags.nodata in self.flags:
             return "nodata"
@@ -141,6 +139,9 @@ class Raster:
         if (right - left) * (bottom - top) > Image.MAX_IMAGE_PIXELS:
             what = f"{right - left}x{bottom - top} pixels of {self.path} are too many to hold"
             raise UserError(what, "cut the image, or write it as TIFF and set `tile`")
+        if (block := max(height * width for height, width in self.file.block_shapes)) > Image.MAX_IMAGE_PIXELS:
+            what = f"{self.path} is stored in blocks of {block} pixels, which are too many to hold"
+            raise UserError(what, "write it in tiles")
         left, top, right, bottom = box
         swap, *flips = self.turn
         spans = [
@@ -180,9 +181,7 @@ class Raster:
             values = self.file.read(self.bands, window=window)
         opacity = np.full(values.shape, 255, np.uint8)
         if self.alpha:
-            kind = np.dtype(self.file.dtypes[self.alpha - 1])
-            top = 1 if kind.kind == "f" else np.iinfo(kind).max
-            opacity[:] = np.ceil(self.file.read(self.alpha, window=window) * (255 / top))
+            values, opacity[:] = uncovered(values, self.file.read(self.alpha, window=window), self._premultiplied)
         if not {MaskFlags.all_valid, MaskFlags.alpha} & self.flags:
             masks = self.file.read_masks([1] if self.pillow else self.bands, window=window) > 0
             opacity[np.broadcast_to(~(masks.any(0) if self.dtype == np.uint8 else masks), opacity.shape)] = 0
@@ -203,7 +202,7 @@ def open_raster(path: Path, bands: Sequence[int] | None = None, stretch: Sequenc
     """Open an image file and settle how it is read.
 
     Args:
-        path: an image in a format of DRIVERS. Turned upright as its EXIF data says, unless it is georeferenced.
+        path: an image in a format of opening.DRIVERS. Turned upright as its EXIF data says, unless it is georeferenced.
         bands: those to read, counted from 1. By default the one or three that are there beside alpha, blue, green and
             red in the right order.
         stretch: the values that become black and white; needed where they are not 8 bits.
@@ -214,14 +213,13 @@ def open_raster(path: Path, bands: Sequence[int] | None = None, stretch: Sequenc
     """
     if stretch is not None and not (stretch[0] < stretch[1] and math.isfinite(stretch[1] - stretch[0])):
         raise UserError(f"stretch {stretch[0]:g} {stretch[1]:g}: a finite value and a greater one are expected")
+    check_name(path)
     if path.is_dir():
         raise UserError(f"{path} is a folder", "name an image file")
     if not path.is_file():
         raise missing(path)
     try:
-        with env_ctx_if_needed():  # as rasterio.open(), which takes one driver alone
-            drivers = [*DRIVERS, *(["VRT"] if path.suffix.lower() == ".vrt" else [])]
-            file = netpbm.opened(path) or rasterio.DatasetReader(path, driver=drivers)
+        file = opened(path)
         try:
             return _settled(path, file, bands, stretch)
         except BaseException:
@@ -234,11 +232,13 @@ def open_raster(path: Path, bands: Sequence[int] | None = None, stretch: Sequenc
 def _settled(
     path: Path, file: rasterio.DatasetReader, bands: Sequence[int] | None, stretch: Sequence[float] | None
 ) -> Raster:
-    mode, frames, orientation = _pillow(path, file.driver == "PNG")
-    if (pages := max(frames, len(file.subdatasets))) > 1:
+    head = header(path, file.driver)
+    if head.thumbnail:
+        raise UserError(f"{path} begins with a thumbnail", "save the image itself as a file of its own")
+    if (pages := max(head.pages, len(file.subdatasets))) > 1:
         raise UserError(f"{path} has {pages} pages, where one image is expected", "save each page as a file of its own")
     kinds, dtypes, pillow = file.colorinterp, file.dtypes, 0
-    if (file.driver, mode) in _PILLOWS or mode in _NOT_RGB or {ColorInterp.cyan, ColorInterp.Y} & set(kinds):
+    if by_pillow(path, file, head):
         pillow = min(file.count, 3)
         kinds, dtypes = ((ColorInterp.gray,) if pillow == 1 else _RGB), ("uint8",) * pillow
     bands = _bands(path, kinds, bands)
@@ -252,11 +252,11 @@ def _settled(
         raise UserError(f"{path} has {dtype} pixels{range_}, where 8 bits per channel are expected", _SAY_STRETCH)
     tags = file.tags(bands[0], ns="IMAGE_STRUCTURE") | file.tags(ns="IMAGE_STRUCTURE")
     white = 2 ** int(tags.get("NBITS", 8)) - 1 if not pillow and ColorInterp.palette not in kinds else 255
-    levels = tuple(stretch or ((white, 0) if tags.get("MINISWHITE") == "YES" else (0, white)))
-    georeferenced = file.crs or file.transform != Affine.identity() or file.gcps[0] or file.rpcs
-    turn = _TURNS.get(1 if georeferenced else orientation, (0, 0, 0))
-    if pillow and file.driver == "GTiff" and orientation != 1:
-        raise UserError(f"{path} is a turned TIFF of {mode} colours", "save it upright, or as RGB")
+    levels = tuple(stretch or (0, white))[:: -1 if tags.get("MINISWHITE") == "YES" else 1]
+    georeferenced = file.crs or file.transform != Affine.identity() or file.gcps[0] or rpcs(file)
+    turn = _TURNS.get(1 if georeferenced else head.orientation, (0, 0, 0))
+    if pillow and file.driver == "GTiff" and head.orientation != 1:
+        raise UserError(f"{path} is a turned TIFF of {head.mode} colours", "save it upright, or as RGB")
     return Raster(path, file, bands, levels, stretch is not None, pillow, turn)
 
 
@@ -275,19 +275,3 @@ def _bands(path: Path, kinds: Sequence[ColorInterp], asked: Sequence[int] | None
         return tuple(colours)
     named = ", ".join(kind.name for kind in kinds)
     raise UserError(f"{path} has {len(kinds)} bands ({named}), not gray or red, green and blue", _SAY_BANDS)
-
-
-def _pillow(path: Path, png: bool) -> tuple[str, int, int]:
-    """What GDAL does not say: colour mode, frames of an animation, EXIF's orientation; and whether a PNG is whole."""
-    try:
-        with Image.open(path) as image:
-            frames = image.n_frames if image.format in ("GIF", "PNG", "WEBP") else 1
-            found = image.mode, frames, image.getexif().get(0x0112, 1)
-        if png:  # GDAL gives black for what is missing
-            with Image.open(path) as image:
-                image.verify()
-        return found
-    except Exception as error:  # Pillow's plug-ins fail in many ways, and know fewer formats than GDAL
-        if png:
-            raise UserError(f"{path} cannot be read as an image ({error})", "replace or remove it") from None
-        return "", 1, 1

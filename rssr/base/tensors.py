@@ -11,24 +11,17 @@ import re
 import struct
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rssr.base.errors import UserError, nearest
 from rssr.base.files import missing
+from rssr.base.state_dicts import state_dicts, take_averaged, without_counters
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-# Where training codes put the weights inside their files, in the order in which they are looked for.
-_WRAPPERS = (
-    *("params", "state_dict", "model_state_dict", "model", "generator", "net_g", "netg", "g", "net", "network"),
-    *("weights", "module"),
-)
-_AVERAGED = re.compile(r"(?:^|(?<=[^a-z]))(ema|swa|averaged?)(?=[^a-z]|$)", re.IGNORECASE)
-_SCALE = re.compile(r"(?:params_|scale_)?x?([2-9])", re.IGNORECASE)
-_COUNTERS = ("total_ops", "total_params", "n_averaged")  # of thop, and of torch.optim.swa_utils: no weights
 _OTHER_FILES = {  # by their first bytes
     b"version https://git-lfs": "a Git LFS pointer: run `git lfs pull` in its repository, or download the file itself",
     b"<": "a page in HTML or XML, as a server sends instead of a file: download it in a browser",
@@ -69,33 +62,38 @@ def choose_weights(path: Path, scale: int | None = None, key: str | None = None)
 
     Raises:
         UserError: for a missing or damaged file, a pickle that would run code, a file without a state dict or with
-            several that nothing tells apart.
+            several that nothing tells apart, or with averaged weights whose names are not known.
     """
-    found = dict(_state_dicts(_content(path), scale, ()))
+    content = _content(path)
+    try:
+        found, unnamed = state_dicts(content, scale)
+    except RecursionError:
+        raise UserError(f"{path} has a part inside of itself", "save `network.state_dict()` alone") from None
     if not found:
-        content = _content(path)
         said = f", but {', '.join(map(repr, list(content)[:5])) or 'nothing'}" if isinstance(content, Mapping) else ""
         raise UserError(f"{path} holds no state dict: names with tensors were expected{said}")
-    order = sorted(found, key=_preference)
+    at = {".".join(each.place): each for each in found}
     if key is None:
-        if several := [place for place in order[1:] if _preference(place) == _preference(order[0])]:
-            names = ", ".join(".".join(place) for place in (order[0], *several))
+        if [each.rank for each in found].count(found[0].rank) > 1:
+            names = ", ".join(name for name, each in at.items() if each.rank == found[0].rank)
             raise UserError(f"{path} holds several networks: {names}", "name one of them with `key`")
-        wanted = order[0]
+        wanted = found[0]
+        if unnamed and not wanted.averaged:
+            key = ".".join(wanted.place)
+            remedy = f"choose the raw ones with `key: {key}`" if key else "save the raw ones alone"
+            what = f"averaged weights without names ({unnamed}), whose shapes are not those of the raw ones in order"
+            raise UserError(f"{path} holds {what}", f"{remedy}, or save the averaged ones with their names")
     else:
-        wanted = next((place for place in order if ".".join(place) == key), None)
-        wanted = wanted or next((place for place in order if key in place), None)
+        wanted = at.get(key) or next((each for each in found if key in each.place), None)
     if wanted is not None:
-        tensors, prefix = _averaged(found[wanted])
-        return _without_counters(tensors), ".".join((*wanted, *prefix))
-    for place in order:
-        below = key.removeprefix(".".join((*place, ""))).removesuffix(".") + "."
-        named = found[place].items()
+        tensors, prefix = take_averaged(wanted.tensors)
+        return without_counters(tensors), ".".join((*wanted.place, *prefix))
+    for each in found:
+        below = key.removeprefix(".".join((*each.place, ""))).removesuffix(".") + "."
+        named = each.tensors.items()
         if inside := {name.removeprefix(below): value for name, value in named if name.startswith(below)}:
-            return _without_counters(inside), key
-    known = {".".join(place) for place in found} | {
-        name.partition(".")[0] for place in found.values() for name in place
-    }
+            return without_counters(inside), key
+    known = at.keys() | {name.partition(".")[0] for each in found for name in each.tensors}
     raise UserError(f"{path} holds no weights under the key '{key}'{nearest(key, filter(None, known))}")
 
 
@@ -161,64 +159,6 @@ def _another_kind(path: Path, start: bytes) -> str:
     return "" if "data.pkl" in names else "a ZIP archive: unpack it"
 
 
-def _state_dicts(content: Any, scale: int | None, place: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """The state dicts inside of a file, each with the keys that lead to it; those of other scales are left out."""
-    if not isinstance(content, Mapping):
-        return
-    if scale is not None and any(isinstance(value, Mapping) and _scale_of_key(key) for key, value in content.items()):
-        content = {key: value for key, value in content.items() if _scale_of_key(key) == scale}
-    inner = [
-        found
-        for key, value in content.items()
-        if isinstance(key, str) or key == scale  # an optimiser numbers its states
-        for found in _state_dicts(value, scale, (*place, str(key)))
-    ]
-    tensors = {name: value for name, value in content.items() if isinstance(name, str) and _is_tensor(value)}
-    yield from inner or ([(place, tensors)] if tensors else [])
-
-
-def _scale_of_key(key: Any) -> int | None:
-    found = _SCALE.fullmatch(str(key))
-    return int(found[1]) if found else None
-
-
-def _is_tensor(value: Any) -> bool:
-    from torch import Tensor
-
-    return isinstance(value, Tensor)
-
-
-def _preference(place: tuple[str, ...]) -> tuple:
-    """The order in which state dicts are taken: averaged ones first, then by the names of their wrappers."""
-    bare = [_AVERAGED.sub("", part).strip("_-. ").lower() for part in place]
-    bare = [part for part in bare if part and not _SCALE.fullmatch(part)]
-    ranks = [_WRAPPERS.index(part) if part in _WRAPPERS else len(_WRAPPERS) for part in bare]
-    return not any(map(_AVERAGED.search, place)), ranks
-
-
-def _averaged(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """The averaged ones of tensors that are told apart by a prefix of their names, such as "generator_ema."."""
-    parts = (name.split(".")[:-1] for name in tensors)
-    found = (tuple(p[:depth]) for p in parts for depth in (1, 2) if len(p) >= depth and _AVERAGED.search(p[depth - 1]))
-    for prefix in dict.fromkeys(found):
-        depth = len(prefix)
-        start = ".".join((*prefix, ""))
-        # Without dots, which some codes leave out of the averaged names.
-        mean = {name.removeprefix(start).replace(".", ""): t for name, t in tensors.items() if name.startswith(start)}
-        raw: dict[str, list[str]] = {}
-        for name in (name for name in tensors if not name.startswith(start)):
-            raw.setdefault(".".join(name.split(".")[:depth]), []).append(".".join(name.split(".")[depth:]))
-        whole = {"": [name for name in tensors if not name.startswith(start)], **raw}
-        for names in sorted(whole.values(), key=len, reverse=True):
-            if names and all(name and name.replace(".", "") in mean for name in names):
-                return {name: mean[name.replace(".", "")] for name in names}, prefix
-    return dict(tensors), ()
-
-
-def _without_counters(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value for name, value in tensors.items() if name.rpartition(".")[2] not in _COUNTERS}
-
-
 def scale_of(path: Path) -> int | None:
     """The upscaling factor that a safetensors file records, read from its header alone; None if it records none."""
     if not path.is_file():
@@ -228,8 +168,9 @@ def scale_of(path: Path) -> int | None:
         if start[8:] != b"{" or (length := struct.unpack("<Q", start[:8])[0]) > 100_000_000:
             return None  # not a safetensors file; loading it raises the error
         try:
-            header = json.loads(b"{" + file.read(length - 1))
-        except ValueError:
+            noted = json.loads(b"{" + file.read(length - 1)).get("__metadata__")
+        except (ValueError, RecursionError):
             return None
-    scale = header.get("__metadata__", {}).get("scale", "")
-    return int(scale) if scale.isdecimal() else None  # other codes may write something else there
+    scale = noted.get("scale") if isinstance(noted, dict) else None
+    # Other codes may write something else there.
+    return int(scale) if isinstance(scale, str) and re.fullmatch("[0-9]{1,3}", scale) else None

@@ -5,9 +5,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from rssr.base.block import NAME, Block
+from rssr.base.block import NAME, Block, OwnPath
 
-__all__ = ["Block", "Label", "Name"]
+__all__ = ["Block", "Label", "Name", "OwnPath"]
 
 Name = Annotated[str, Field(pattern=NAME)]
 

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from rssr.config.block import Block, Label
+from rssr.config.block import Block, Label, OwnPath
 from rssr.datasets.degradations import STEPS
 from rssr.datasets.registry import EXTERNAL, MODULES
 
@@ -16,7 +16,7 @@ Stretch = tuple[float, float] | None
 class Given(Block):
     """LR images that are given beside the HR images, as those of another sensor are."""
 
-    images: str = Field(
+    images: OwnPath = Field(
         description="a folder with an LR image for each HR image, of the same name or with x{scale} behind it, and of "
         "its size divided by the scale; `{scale}` in it stands for the scale"
     )
@@ -29,12 +29,12 @@ class Dataset(Block):
 
     label: Label = Field(description="name in tables and figures")
     module: Literal[MODULES] | None = Field(None, description="a module of datasets/")
-    images: str | None = Field(
+    images: OwnPath | None = Field(
         None,
         description="a folder of your own images, instead of `module`; a relative path is meant from the folder that "
         "snakemake runs in and, if it is not there, from the checkout",
     )
-    root: str | None = Field(
+    root: OwnPath | None = Field(
         None,
         description="folder with the images of an external data set, in any known layout; they are downloaded "
         "if neither this nor the environment variable RSSR_ROOT_{MODULE} names one",
@@ -105,13 +105,19 @@ class Dataset(Block):
 class Step(Block):
     """A step of a degradation: one of blur, reduce, noise and jpeg."""
 
-    blur: float | None = Field(None, gt=0, description="sigma of a Gaussian, in pixels of the image at that step")
-    size: int | None = Field(None, ge=3, description="side of the blur's window, odd; by default it ends at 3 sigma")
+    blur: float | None = Field(
+        None, ge=0.01, le=100, description="sigma of a Gaussian, in pixels of the image at that step"
+    )
+    size: int | None = Field(
+        None, ge=3, le=1001, description="side of the blur's window, odd; by default it ends at 3 sigma"
+    )
     reduce: Literal["nearest", "bilinear", "bicubic", "lanczos"] | None = Field(
         None, description="kernel of MATLAB's imresize; once in each degradation"
     )
     antialias: bool = Field(True, description="whether the reduction stretches its kernel; OpenCV's does not")
-    noise: float | None = Field(None, gt=0, description="sigma of Gaussian noise in 8-bit levels, seeded per image")
+    noise: float | None = Field(
+        None, gt=0, le=255, description="sigma of Gaussian noise in 8-bit levels, seeded per image"
+    )
     jpeg: int | None = Field(None, ge=1, le=100, description="quality of a JPEG file that the image goes through")
 
     @model_validator(mode="after")

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from rssr.base.block import DECIMAL
 from rssr.config.block import Block, Label
 from rssr.models.entry import Entry, Network
 from rssr.models.names import INTERPOLATIONS, NETWORKS
@@ -13,7 +14,7 @@ from rssr.models.names import INTERPOLATIONS, NETWORKS
 class Literature(Block):
     """What a paper states about a network, for comparison."""
 
-    parameters_m: Annotated[str, Field(pattern=r"^\d+(\.\d+)?$")] = Field(
+    parameters_m: Annotated[str, Field(pattern=DECIMAL)] = Field(
         description="millions of parameters at x4, with the digits that are printed, as a string"
     )
     citation: str = Field(description="publication that states it")
@@ -53,8 +54,9 @@ class Model(Network):
             raise ValueError("`train_on` needs `train`")
         if self.weights is not None and self.train is not None:
             raise ValueError("`weights` and `train` are both given: weights are loaded or trained, so remove one")
-        if self.arch not in (None, *INTERPOLATIONS) and not self._has_weights():
-            raise ValueError("a network needs weights: give `weights` or `train`")
+        if self.arch not in (None, *INTERPOLATIONS) and not (self._has_weights() or self.weightless):
+            remedy = "give `weights` or `train`, or `weightless: true` where its class has none"
+            raise ValueError(f"a network needs weights: {remedy}")
         return self
 
 
@@ -80,6 +82,15 @@ class Schedule(Block):
         (), description="multistep: fractions of the run at which the rate is multiplied"
     )
     gamma: float = Field(0.5, gt=0, description="multistep: the factor")
+
+    @model_validator(mode="after")
+    def _all_followed(self) -> "Schedule":
+        if self.name == "multistep" and not self.milestones:
+            raise ValueError("`name: multistep` needs `milestones`, such as [0.5]")
+        for key in ("milestones", "gamma"):
+            if self.name != "multistep" and key in self.model_dump(exclude_defaults=True):
+                raise ValueError(f"`{key}` is for `name: multistep`, not for {self.name}")
+        return self
 
 
 class Recipe(Block):
@@ -118,6 +129,8 @@ class Recipe(Block):
     def _one_length(self) -> "Recipe":
         if (self.iterations is None) == (self.epochs is None):
             raise ValueError("give either `iterations` or `epochs`")
+        if self.iterations is not None and self.schedule.warmup >= self.iterations:
+            raise ValueError(f"the `warmup` of `schedule` has to end before the {self.iterations} `iterations`")
         return self
 
     @model_validator(mode="after")

@@ -1,6 +1,7 @@
 """The whole configuration: its blocks, and that their names fit together."""
 
 import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -8,10 +9,11 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from rssr.base import ROOT
 from rssr.base.errors import nearest
-from rssr.config.block import Block, Name
+from rssr.config.block import Block, Name, OwnPath
 from rssr.config.data import Dataset, Step
 from rssr.config.measuring import Analysis, Audit, Figures, Metric, Profile, Report, Shards, Statistics
 from rssr.config.models import Model, Recipe
+from rssr.config.reader import origin_of
 from rssr.datasets.degradations import DEGRADATIONS, GIVEN
 from rssr.metrics.registry import METRICS
 
@@ -35,7 +37,7 @@ class Config(Block):
     metrics: dict[Literal[tuple(METRICS)], Metric] = Field(
         {"psnr_y": Metric()}, min_length=1, description="metrics by name"
     )
-    weights_dir: str = Field(
+    weights_dir: OwnPath = Field(
         "downloads/metrics",
         description="folder of the weights of perceptual metrics, fetched into it where they are missing; a machine "
         "without a network takes one that was filled elsewhere",
@@ -52,6 +54,7 @@ class Config(Block):
     figures: Figures = Field(Figures(), description="what the figures show")
     report: Report = Field(Report(), description="what results/report shows in addition to tables and figures")
     _files: tuple[Path, ...] = PrivateAttr(())
+    _origin: str | Sequence[str | Path | Mapping[str, Any]] = PrivateAttr(())  # see config.validate()
 
     @field_validator("degradations", mode="before")
     @classmethod
@@ -86,6 +89,17 @@ class Config(Block):
                 raise ValueError(f"'{name}' has to `reduce` once")
         return given
 
+    @field_validator("models")
+    @classmethod
+    def _no_manifest(cls, given: dict[str, Model]) -> dict[str, Model]:
+        if "manifest" in given:
+            raise ValueError("'manifest' is what lists of images are called beside scores: rename that model")
+        return given
+
+    def where(self, key: str) -> str:
+        """A key, after the file that gives it, for errors."""
+        return ": ".join(filter(None, (origin_of(key.split("."), self._origin), key)))
+
     def how_to_make(self, target: str | Path) -> str:
         """The command that makes a file of a run of this configuration, with the files that it was read from."""
         files = [path.relative_to(ROOT) if path.is_relative_to(ROOT) else path for path in self._files]
@@ -104,18 +118,22 @@ class Config(Block):
     def _names_exist(self) -> "Config":
         if len(set(self.scales)) != len(self.scales) or not self.scales:
             raise ValueError("`scale` needs one or more different factors")
-        labels: dict[str, str] = {}
+        for kind, entries in (("models", self.models), ("datasets", self.datasets)):
+            labels: dict[str, str] = {}
+            for name, entry in entries.items():
+                if (other := labels.setdefault(entry.label, name)) != name:
+                    raise ValueError(
+                        f"{kind}.{other} and {kind}.{name} have one label, '{entry.label}': change one of them"
+                    )
         for name, model in self.models.items():
-            if (other := labels.setdefault(model.label, name)) != name:
-                raise ValueError(
-                    f"models.{other} and models.{name} have one label, '{model.label}': change one of them"
-                )
             others = [other for other in self.models if other != name]
             named = {"train_on": self.datasets, "train": self.training, "ablates": others}
             for (key, known), kind in zip(named.items(), ("data set", "recipe", "model"), strict=True):
                 given = getattr(model, key)
                 if given is not None and given not in known:
                     raise ValueError(f"models.{name}.{key} names the {kind} '{given}'{nearest(given, known)}")
+            if model.ablates is not None and self.models[model.ablates].ablates is not None:
+                raise ValueError(f"models.{name}.ablates names '{model.ablates}', an ablation: name its full model")
         return self
 
     @model_validator(mode="after")

@@ -157,9 +157,9 @@ def artifacts_at(paths: Iterable[str | Path]) -> list[Artifact]:
     return found
 
 
-def model_of(folder: Path) -> str:
-    """The model that a folder has the SR images of; for a folder outside of results/, its name."""
-    return next((artifact.model for artifact in artifacts_at([folder / "manifest.csv"])), folder.name)
+def model_of(path: Path) -> str:
+    """The model that a file of a run is of; for a file outside of results/, the name of its folder."""
+    return next((artifact.model for artifact in artifacts_at([path])), path.parent.name)
 
 
 def shard_name(number: int, count: int) -> str:

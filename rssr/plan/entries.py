@@ -2,13 +2,13 @@
 
 import itertools
 import os
-from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel
 
 from rssr.base.errors import about
 from rssr.base.files import from_here
+from rssr.config import Config
 from rssr.config.data import Dataset
 from rssr.datasets.card import DataSet
 from rssr.datasets.registry import EXTERNAL
@@ -27,11 +27,11 @@ def rooted(entry: Dataset) -> dict[str, Any]:
     return found | {key: from_here(found[key]) for key in ("root", "images") if key in found}
 
 
-def data_set(name: str, entry: Dataset, scales: Sequence[int]) -> DataSet:
-    """The data set of an entry; UserError names the entry, also where an LR image that is given is missing."""
-    with about(f"datasets.{name}"):
-        found = build_data_set(rooted(entry))
-        for scale, source in itertools.product(scales, found.sources) if found.given else ():
+def data_set(name: str, config: Config) -> DataSet:
+    """The data set of an entry; UserError names file and entry, also where an LR image that is given is missing."""
+    with about(lambda: config.where(f"datasets.{name}")):
+        found = build_data_set(rooted(config.datasets[name]))
+        for scale, source in itertools.product(config.scales, found.sources) if found.given else ():
             found.given.find(source, scale)
         return found
 

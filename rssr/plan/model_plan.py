@@ -1,15 +1,18 @@
 """A model at one scale: what it is called, where its weights come from, and which code it runs."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from rssr.base.errors import about
 from rssr.base.files import from_here, missing
 from rssr.base.targets import parts
 from rssr.base.tensors import scale_of
 from rssr.config.models import Model, entry_at
+from rssr.models.entry import mirrors
 from rssr.models.names import INTERPOLATIONS, NETWORKS
 from rssr.plan.artifacts import Artifact
 from rssr.plan.entries import plain
@@ -45,6 +48,10 @@ class ModelPlan:
     def notes(self) -> list[str]:
         """Notes shown below tables in which it has a row."""
         notes = [self.config.note] if self.config.note else []
+        if self.is_loaded and not notes:
+            file = self.weights_file
+            place = file.get("path") or urlsplit(mirrors(file)[0]).path
+            notes = [f"weights loaded from {Path(place).name}"]
         if self.config.self_ensemble:
             notes.append("self-ensemble over the 8 flips and turns of the image")
         if tile := self.config.tile:
@@ -69,7 +76,7 @@ class ModelPlan:
     @property
     def is_interpolation(self) -> bool:
         """Whether it has no weights at all."""
-        return self.config.arch in INTERPOLATIONS
+        return self.config.arch in INTERPOLATIONS or self.config.weightless
 
     @property
     def gpus(self) -> int:
@@ -140,9 +147,13 @@ class ModelPlan:
         found = scale_of(Path(self.file)) if self.is_loaded and self.file else None
         return f"{self.file} has weights for x{found}" if found not in (None, self.scale) else ""
 
-    def check_file(self) -> None:
-        """UserError if the file of its weights does not exist: Snakemake would use the weights of an earlier run."""
+    def check_file(self, where: Callable[[str], str]) -> None:
+        """UserError if the file of its weights does not exist: Snakemake would use the weights of an earlier run.
+
+        Args:
+            where: see Config.where().
+        """
         if self.config.required and self.file and not Path(self.file).is_file():
             key = "weights" if "weights" in self.entry else "checkpoint"
-            with about(f"models.{self.name}.{key}.path"):
+            with about(where(f"models.{self.name}.{key}.path")):
                 raise missing(self.file, remedy="correct the path")

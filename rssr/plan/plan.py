@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rssr.base.errors import UserError
+from rssr.base.sidecars import with_parts
 from rssr.config import validate
 from rssr.config.literature import load as load_literature
 from rssr.datasets.degradations import DEGRADATIONS, describe
@@ -23,7 +24,7 @@ class Plan:
 
     Args:
         config: Snakemake's merged configuration.
-        origin: the files that it came from, for errors.
+        origin: where it came from, for errors, see config.validate().
         obtain: looks for the weights of models and returns the models with what it found, see steps.obtaining; by
             default nothing is looked for.
 
@@ -38,13 +39,11 @@ class Plan:
     def __init__(
         self,
         config: Mapping[str, Any],
-        origin: str,
+        origin: str | Sequence[str | Path | Mapping[str, Any]],
         obtain: Callable[[Sequence[ModelPlan]], Sequence[ModelPlan]] = list,
     ) -> None:
         self.config = validate(config, origin)
-        self.data_sets = {
-            name: data_set(name, entry, self.config.scales) for name, entry in self.config.datasets.items()
-        }
+        self.data_sets = {name: data_set(name, self.config) for name in self.config.datasets}
         planned = obtain([self._model(name, scale) for scale in self.config.scales for name in self.config.models])
         self.left_out = [model for model in planned if model.left_out]
         self.models = [model for model in planned if not model.left_out]
@@ -55,8 +54,9 @@ class Plan:
         wrong = [model for model in self.left_out if not model.unavailable]
         if len(self.config.scales) == 1 and wrong:
             raise UserError(
-                f"models.{wrong[0].name}: {wrong[0].left_out}, not for the configuration's x{wrong[0].scale}",
-                "change `scale`, name another file, or leave the model out",
+                f"{self.config.where(f'models.{wrong[0].name}')}: {wrong[0].left_out}, not for the configuration's "
+                f"x{wrong[0].scale}",
+                f"change `scale`, name another file, or remove the model by `models: {{{wrong[0].name}: null}}`",
             )
         self.test_sets = [
             self._test_set(name, scale, degradation)
@@ -161,8 +161,8 @@ class Plan:
             for split, key in needed.items():
                 if split not in self.data_sets[dataset].splits:
                     raise UserError(
-                        f"{key}: the data set '{dataset}' has no {split} split: add one to its `split`, or name "
-                        f"another data set in models.{name}.train_on"
+                        f"{self.config.where(key)}: the data set '{dataset}' has no {split} split: add one to its "
+                        f"`split`, or name another data set in models.{name}.train_on"
                     )
             found[self._training_set(dataset, artifact.scale)] = None
         return list(found)
@@ -176,11 +176,11 @@ class Plan:
         return [] if self.config.datasets[dataset].images else [f"downloads/{dataset}/fetched.json"]
 
     def own_images(self, dataset: str, split: str, scale: int) -> list[Path]:
-        """The files of a split of a local folder, LR images that are given too; empty for any other data set."""
+        """The files of a split of a local folder, LR images that are given too, with_parts(); else none."""
         data_set = self.data_sets[dataset]
         sources = data_set.splits[split] if self.config.datasets[dataset].images else ()
         given = [data_set.given.find(source, scale) for source in sources] if data_set.given else []
-        return [*(data_set.find(Path(), source) for source in sources), *given]
+        return list(with_parts([*(data_set.find(Path(), source) for source in sources), *given]))
 
     def shards(self, dataset: str, most: int | None = None) -> list[Shard]:
         """The shards of a data set's test images, or of at most `most` of them; none if they are not split."""
@@ -248,7 +248,7 @@ class Plan:
     def _model(self, name: str, scale: int) -> ModelPlan:
         entry = self.config.models[name]
         model = ModelPlan(name, scale, entry, self.config.training[entry.train].seeds if entry.train else ())
-        model.check_file()
+        model.check_file(self.config.where)
         return model
 
     def _training_set(self, dataset: str, scale: int) -> TrainingSet:
@@ -286,8 +286,8 @@ class Plan:
         )
 
     def _present(self, names: Sequence[str], scale: int) -> list[str]:
-        """Models that a block of the configuration names, without those whose weights cannot be obtained."""
-        absent = {model.name for model in self.left_out if model.unavailable and model.scale == scale}
+        """Models that a block of the configuration names, without those that are left out at a scale."""
+        absent = {model.name for model in self.left_out if model.scale == scale}
         return [name for name in names if name not in absent]
 
     def _asked(self, dataset: str, key: str) -> TestSet:
@@ -295,4 +295,4 @@ class Plan:
         for test in self.test_sets:
             if test.identity == (dataset, self.config.scales[0], self.config.degradations_of(dataset)[0]):
                 return test
-        raise UserError(f"{key}: '{dataset}' has no test split", "name another data set")
+        raise UserError(f"{self.config.where(key)}: '{dataset}' has no test split", "name another data set")

@@ -1,9 +1,11 @@
 """Merges results of several machines, such as a GPU's costs or a colleague's scores, if protocol and images agree."""
 
+import itertools
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from markupsafe import Markup
@@ -26,7 +28,8 @@ from rssr.render.tables.quality import quality
 from rssr.render.tables.table import Column, Table
 from rssr.render.titles import title
 
-_RECORDS = ("csv", "json")  # what is merged: no images, no tensors
+_RECORDS = ("csv", "json")  # what is merged: no images, no tensors; tables first
+_SCORES = ("scores", "csv")
 
 
 def merge(folders: Sequence[Folder], out: Path) -> Iterator[str]:
@@ -44,33 +47,40 @@ def merge(folders: Sequence[Folder], out: Path) -> Iterator[str]:
     Raises:
         UserError: if protocols or images differ, or if `out` is not empty.
     """
-    if out.exists() and any(out.iterdir()):
+    if out.exists() and any(not path.name.startswith(".") for path in out.iterdir()):
         raise UserError(f"{out} is not empty", "name a new folder")
     tests = _test_sets(folders)
     for other in folders[1:]:
         for test in tests:
             _check(folders[0], other, test)
+    kept, said = _kept(folders)
+    yield from said
+    configuration = _configuration(folders)
+    tables = list(_tables(kept, folders, tests, configuration))
+    out.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".merge-", dir=out) as name:  # so that a full disk leaves `out` empty
+        _write(Path(name), kept, folders, configuration, tables)
+        for path in Path(name).iterdir():
+            path.rename(out / path.name)
+    yield f"open {out / 'report' / 'index.html'}"
+
+
+def _kept(folders: Sequence[Folder]) -> tuple[dict[Artifact, Folder], list[str]]:
+    """Whose file is kept of each artifact, and a line for each that differs between folders."""
     kept: dict[Artifact, Folder] = {}
-    for folder in folders:
-        for artifact in (a for a in folder.artifacts if a.kind in MEASURED and a.suffix in _RECORDS):
+    said = []
+    for suffix, folder in itertools.product(_RECORDS, folders):
+        for artifact in (a for a in folder.artifacts if a.kind in MEASURED and a.suffix == suffix):
+            table = artifact.beside(artifact.kind.removesuffix("_record"), "csv")
+            if artifact not in kept and kept.get(table, folder) is not folder:
+                continue  # a record stays with its table, whose checksum it has
             first = kept.setdefault(artifact, folder)
             if first is not folder and sha256(first.file(artifact)) != sha256(folder.file(artifact)):
                 if artifact.kind == "profile" and not _on_gpu(first, artifact) and _on_gpu(folder, artifact):
                     kept[artifact], first = folder, folder
                 if artifact.kind in ("scores", "profile"):
-                    yield f"{artifact.path}: kept the file of {first.path}"
-    for artifact, folder in kept.items():
-        target = out / Path(artifact.path).relative_to("results")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(folder.file(artifact), target)
-    merged = Folder(out)
-    files = {artifact.path: sha256(merged.file(artifact)) for artifact in kept}
-    parts = [{k: v for k, v in folder.record.items() if k not in ("files", "test_sets")} for folder in folders]
-    sets = [entry for folder in folders for entry in folder.record["test_sets"]]
-    sets = [entry for number, entry in enumerate(sets) if entry not in sets[:number]]
-    configuration = _configuration(folders)
-    write_json(out / "provenance.json", made_by(configuration=configuration, files=files, test_sets=sets, merged=parts))
-    yield from _render(merged, folders, tests, configuration)
+                    said.append(f"{artifact.path}: kept the file of {first.path}")
+    return kept, said
 
 
 def _test_sets(folders: Sequence[Folder]) -> list[TestSet]:
@@ -92,7 +102,7 @@ def _check(a: Folder, b: Folder, test: TestSet) -> None:
     records = [_of_test(folder, test) for folder in (a, b)]
     if not all(records):
         return
-    entries = [next(e for e in f.record["test_sets"] if _names(e, test)) for f in (a, b)]
+    entries = [_entry(folder, test) for folder in (a, b)]
     left, right = ({"steps": e["steps"], "crop": r["crop"]} for e, r in zip(entries, records, strict=True))
     metrics = [record["metrics"] for record in records]
     left |= {name: metrics[0][name] for name in metrics[0] if name in metrics[1]}
@@ -115,8 +125,12 @@ def _check(a: Folder, b: Folder, test: TestSet) -> None:
             )
 
 
-def _names(entry: Mapping[str, Any], test: TestSet) -> bool:
-    return (entry["dataset"], entry["scale"], entry["degradation"]) == test.identity
+def _entry(folder: Folder, test: TestSet) -> Mapping[str, Any]:
+    """What a folder's provenance.json says of a test set that it has scores of."""
+    for entry in folder.record["test_sets"]:
+        if (entry["dataset"], entry["scale"], entry["degradation"]) == test.identity:
+            return entry
+    raise UserError(f"{folder.path}/provenance.json does not name the test set {test.key}", "run it again")
 
 
 def _of_test(folder: Folder, test: TestSet) -> dict[str, Any]:
@@ -138,22 +152,24 @@ def _configuration(folders: Sequence[Folder]) -> dict[str, Any]:
     return whole
 
 
-def _render(
-    merged: Folder, folders: Sequence[Folder], tests: Sequence[TestSet], configuration: Mapping[str, Any]
-) -> Iterator[str]:
-    """Write the tables and the page."""
+def _tables(
+    kept: Mapping[Artifact, Folder],
+    folders: Sequence[Folder],
+    tests: Sequence[TestSet],
+    configuration: Mapping[str, Any],
+) -> Iterator[tuple[Artifact | None, Table]]:
+    """The tables of each test set, and one of the costs on each machine, which is on the page alone."""
     config = validate(configuration, "the merged configuration")
-    settings, tables = config.statistics.model_dump(), []
+    settings = config.statistics.model_dump()
 
     def rows(scale: int) -> dict[str, dict[str, Any]]:
         return {name: ModelPlan(name, scale, model, ()).row for name, model in config.models.items()}
 
     for test in tests:
-        files = [artifact for artifact in merged.of_kind("scores", "csv") if test.holds(artifact)]
-        if files:
-            for kind, table in _tables(merged, test, {a.model: a for a in files}, rows(test.scale), settings).items():
-                table.write(merged.file(test.artifact(kind)).with_suffix(""))
-                tables.append(table)
+        scored = {a.model: folder for a, folder in kept.items() if (a.kind, a.suffix) == _SCORES and test.holds(a)}
+        if scored:
+            for kind, table in _of_scores(kept, test, scored, rows(test.scale), settings).items():
+                yield test.artifact(kind), table
     costs: dict[tuple, dict[str, Any]] = {}
     for folder in folders:
         for artifact in folder.of_kind("profile", "json"):
@@ -163,39 +179,64 @@ def _render(
         named = {name: row for name, row in rows(scale).items() if name in profiles}
         table = complexity(profiles, named, next(iter(profiles)))
         table.title = title("complexity", f"x{scale}", f"measured on {machine}")
-        tables.append(_with_place(table, dict.fromkeys(profiles, machine)))
-    page = merged.path / "report" / "index.html"
-    shown = [(table.title, Markup(table.html())) for table in tables]
-    write_page(page, "merged.html", tables=shown, folders=[folder.path for folder in folders])
-    yield f"open {page}"
+        yield None, _with_place(table, dict.fromkeys(profiles, machine))
 
 
-def _tables(
-    merged: Folder,
+def _of_scores(
+    kept: Mapping[Artifact, Folder],
     test: TestSet,
-    files: Mapping[str, Artifact],
+    folders: Mapping[str, Folder],
     rows: Mapping[str, Mapping],
     settings: Mapping[str, Any],
 ) -> dict[str, Table]:
     """Kind -> table of a test set, in the order of the configuration; each row of quality names its machine."""
-    files = {name: merged.file(files[name]) for name in rows if name in files}
+    folders = {name: folders[name] for name in rows if name in folders}
+    files = {name: folder.file(test.artifact("scores", "csv", name)) for name, folder in folders.items()}
     scores = {name: read_scores(path, test.unit) for name, path in files.items()}
     columns = list(dict.fromkeys(column for frame in scores.values() for column in frame))
     scores = {name: frame.reindex(columns=columns) for name, frame in scores.items()}
     replicates = {name: found for name, path in files.items() if (found := read_replicates(path))}
-    manifest = test.artifact("hr")
-    shares = repeated(merged.file(manifest)) if manifest in merged else {}
+    images = test.artifact("hr")
+    manifest = kept[images].file(images) if images in kept else None
+    shares = repeated(manifest) if manifest else {}
     mean = sum(shares.values()) / max(1, len(shares))
     named = {name: rows[name] for name in scores}
     table = quality(scores, named, test, settings, replicates, repeated=mean)
-    table.notes += left_out(merged.file(manifest)) if manifest in merged else []
-    records = {name: merged.json(test.artifact("scores", "json", name)) for name in scores}
-    places = {name: f"{record['machine']['processor']}, code {record['code']}" for name, record in records.items()}
+    table.notes += left_out(manifest) if manifest else []
+    records = {name: folder.json(test.artifact("scores", "json", name)) for name, folder in folders.items()}
+    places = {
+        name: f"{record['machine']['processor']}, code {record['code']}" if record else "machine unknown"
+        for name, record in records.items()
+    }
     return {
         "quality": _with_place(table, places),
         "significance": significance(scores, named, test, settings, replicates),
         "aggregation": aggregation(scores, named, test, shares),
     }
+
+
+def _write(
+    out: Path,
+    kept: Mapping[Artifact, Folder],
+    folders: Sequence[Folder],
+    configuration: Mapping[str, Any],
+    tables: Sequence[tuple[Artifact | None, Table]],
+) -> None:
+    """Write what is kept, the tables, the page and the record of a merge into a folder."""
+    for artifact, folder in kept.items():
+        target = out / Path(artifact.path).relative_to("results")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(folder.file(artifact), target)
+    for artifact, table in tables:
+        if artifact:
+            table.write((out / Path(artifact.path).relative_to("results")).with_suffix(""))
+    shown = [(table.title, Markup(table.html())) for _, table in tables]
+    write_page(out / "report" / "index.html", "merged.html", tables=shown, folders=[folder.path for folder in folders])
+    files = {artifact.path: sha256(folder.file(artifact)) for artifact, folder in kept.items()}
+    parts = [{k: v for k, v in folder.record.items() if k not in ("files", "test_sets")} for folder in folders]
+    sets = [entry for folder in folders for entry in folder.record["test_sets"]]
+    sets = [entry for number, entry in enumerate(sets) if entry not in sets[:number]]
+    write_json(out / "provenance.json", made_by(configuration=configuration, files=files, test_sets=sets, merged=parts))
 
 
 def _with_place(table: Table, places: Mapping[str, str]) -> Table:

@@ -1,11 +1,13 @@
 """Reads scores for tables and figures: one row per image, and the scores of each replicate."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
 
-from rssr.base.files import read_csv, read_json
+from rssr.base.files import damaged, read_csv, read_json
+from rssr.metrics.registry import METRICS
+from rssr.render.words import counted
 
 
 def read_scores(path: Path, unit: str = "") -> pd.DataFrame:
@@ -63,8 +65,9 @@ def left_out(manifest: Path) -> list[str]:
     if not (lost := int(rows[0].get("left_out", 0))):
         return []
     total = lost + len(rows)
+    verb = "is" if lost == 1 else "are"
     return [
-        f"{lost} of {total} images ({100 * lost / total:.2g} %) are left out: alpha, a mask or no-data hides pixels"
+        f"{lost} of {total} images ({100 * lost / total:.2g} %) {verb} left out: alpha, a mask or no-data hides pixels"
     ]
 
 
@@ -77,13 +80,24 @@ def tiled(record: Path) -> list[str]:
     """A note if memory had no room for some images as a whole; from results/scores/.../{model}.json."""
     if not (found := read_json(record).get("tiled_for_memory")):
         return []
-    counts = f"{found['images']} of {found['of']} images"
+    counts = f"{found['images']} of {counted(found['of'], 'image')}"
     return [f"{counts} in tiles of {found['side']} LR pixels, because memory was insufficient"]
+
+
+def check_scores(path: Path, rows: Iterable[Mapping[str, str]]) -> None:
+    """UserError if a score of a file is no number."""
+    for row in rows:
+        for metric in METRICS.keys() & row.keys():
+            try:
+                float(row[metric] or "nan")
+            except ValueError:
+                raise damaged(path, f"{metric} of {row['image']} is {row[metric]!r}, and no number") from None
 
 
 def _read(path: Path) -> pd.DataFrame:
     """The scores with all names kept as text: an image may be called "007" or "nan"."""
     rows = read_csv(path)
+    check_scores(path, rows)
     names = {key: [row[key] for row in rows] for key in ("image", "source")}
     return pd.read_csv(path, dtype={"replicate": str}).assign(**names)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from rssr.plan.artifacts import Artifact
 from rssr.plan.test_set import TestSet
+from rssr.render.words import counted
 
 _KINDS = {
     "quality": "Quality",
@@ -42,7 +43,7 @@ def title(kind: str, *subjects: str) -> str:
 
 def audited(label: str, test: TestSet, images: int) -> str:
     """The heading inside of a model's audit map."""
-    return f"{label} on {test.label}, x{test.scale}, {images} images"
+    return f"{label} on {test.label}, x{test.scale}, {counted(images, 'image')}"
 
 
 def title_of(artifact: Artifact, tests: Iterable[TestSet], labels: Mapping[str, str]) -> str:

@@ -12,6 +12,7 @@ from rssr.base.targets import parts
 from rssr.config import Config
 from rssr.config.models import Model, entry_at
 from rssr.metrics.complexity import count_parameters
+from rssr.models.entry import mirrors
 from rssr.models.files import local_file, remote_path
 from rssr.models.names import INTERPOLATIONS, NETWORKS
 from rssr.models.registry import build
@@ -34,27 +35,45 @@ def load_model(config: Config, name: str, scale: int) -> nn.Module:
     """
     entry = entry_of(config, name, scale)
     with about(f"models.{name}"):
-        return build(entry | _weights(config, name, scale))
+        return build(entry | weights_of(config, name, scale))
 
 
-def describe(config: Config) -> Iterator[dict[str, Any]]:
-    """One row per model: name, label, millions of parameters (None before its file is fetched), licence, origin."""
+def describe(config: Config) -> Iterator[tuple[dict[str, Any], str | None]]:
+    """A row per model, and what is wrong with its network.
+
+    Its name, label, millions of parameters (None before its file is fetched, or where it cannot be built), licence and
+    origin.
+    """
     for name, model in config.models.items():
-        scale = config.scales[0]
-        entry = entry_of(config, name, scale)
+        parameters, wrong = None, None
         try:
-            if model.checkpoint:
-                entry |= _weights(config, name, scale, download=False)
-            parameters = count_parameters(build(entry)) / 1e6
-        except UserError:
-            parameters = None
-        yield {
+            parameters = parameters_of(config, name, config.scales[0])
+        except UserError as error:
+            wrong = str(error)
+        row = {
             "name": name,
             "label": model.label,
             "parameters_m": parameters,
             "licence": model.licence or _licence(model),
             "origin": model.citation or _origin(model),
         }
+        yield row, wrong
+
+
+def parameters_of(config: Config, name: str, scale: int) -> float | None:
+    """Millions of parameters of a model, whose network is built once; None if a file that has them is not fetched.
+
+    Raises:
+        UserError: for a class that is not there or refuses its arguments, and a checkpoint that cannot be read.
+    """
+    model, entry = config.models[name], entry_of(config, name, scale)
+    with about(f"models.{name}"):
+        if model.checkpoint:
+            file = entry_at(plain(model), scale)["checkpoint"]
+            if "path" not in file and not remote_path(file, here(DOWNLOADS)).exists():
+                return None
+            entry |= weights_of(config, name, scale)
+        return count_parameters(build(entry)) / 1e6
 
 
 def entry_of(config: Config, name: str, scale: int) -> dict[str, Any]:
@@ -65,9 +84,14 @@ def entry_of(config: Config, name: str, scale: int) -> dict[str, Any]:
     return entry_at({k: v for k, v in entry.items() if k not in ("weights", "checkpoint", "tile")}, scale)
 
 
-def _weights(config: Config, name: str, scale: int, download: bool = True) -> dict[str, Any]:
+def weights_of(config: Config, name: str, scale: int) -> dict[str, Any]:
+    """The key of an entry that names its file, `weights` or `checkpoint`, with the file's path here; empty if none.
+
+    Raises:
+        UserError: if it is not there, cannot be downloaded, or has another checksum.
+    """
     model = config.models[name]
-    if model.arch in INTERPOLATIONS:
+    if model.arch in INTERPOLATIONS or model.weightless:
         return {}
     if model.train:
         planned = ModelPlan(name, scale, model, config.training[model.train].seeds)
@@ -79,8 +103,6 @@ def _weights(config: Config, name: str, scale: int, download: bool = True) -> di
     file = entry_at(plain(model), scale)[kind]
     if "path" in file:
         file["path"] = str(here(file["path"]))
-    elif not download and not remote_path(file, here(DOWNLOADS)).exists():
-        raise UserError(f"models.{name}.{kind} is not downloaded", "upscale an image with it, which downloads it")
     return {kind: {"path": str(local_file(file, here(DOWNLOADS))), "key": file.get("key")}}
 
 
@@ -101,6 +123,5 @@ def _origin(model: Model) -> str:
     if model.literature:
         return model.literature.citation
     if model.checkpoint:
-        url = model.checkpoint.url
-        return model.checkpoint.path or (url if isinstance(url, str) else url[0])
+        return model.checkpoint.path or mirrors({"url": model.checkpoint.url})[0]
     return "this repository" if model.arch in (*INTERPOLATIONS, *NETWORKS) else model.arch

@@ -36,7 +36,7 @@ def _row(name: str, entry: dict, folder: Path) -> dict[str, str]:
     return row | {
         "there": f"{len(data_set.sources) - len(missing)} of {len(data_set.sources)} source images ({splits})",
         "missing": names or "–",
-        "what to do": _advice(data_set, folder, bool(missing)),
+        "what to do": "nothing" if entry.get("images") else _advice(data_set, folder, bool(missing)),
     }
 
 

@@ -15,13 +15,15 @@ from rasterio.transform import Affine
 from torch import Tensor
 
 from rssr.base.errors import UserError
+from rssr.base.headers import rpcs
 from rssr.base.raster import Raster
 from rssr.base.resampling import to_uint8
 
 FORMATS = {".tif": "GTiff", ".tiff": "GTiff", ".png": "PNG"}
 _LOSSLESS = ("deflate", "lzw", "zstd", "lzma", "packbits")
 _STALE = ("EXIF_Orientation", "EXIF_PixelXDimension", "EXIF_PixelYDimension")  # tags that upscaling makes wrong
-_DENSITY = ("TIFFTAG_XRESOLUTION", "TIFFTAG_YRESOLUTION")
+_UNWRITABLE = {"bidx", "ns"}  # tags that rasterio takes for its own arguments
+_DENSITY = {"TIFFTAG_XRESOLUTION", "TIFFTAG_YRESOLUTION"}
 _RGB = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 
 
@@ -52,19 +54,35 @@ class Enlarged:
     @cached_property
     def nodata(self) -> float | None:
         """What the file calls no-data; None if it says in another way which pixels are valid, or all are."""
-        values = set(self.raster.file.nodatavals)
+        values = {repr(value): value for value in self.raster.file.nodatavals}  # for NaN is not NaN
         if self.raster.validity != "nodata" or self.driver == "PNG" or self.raster.palette is not None:
             return None
-        return values.pop() if len(values) == 1 else None
+        return next(iter(values.values())) if len(values) == 1 else None
 
     @cached_property
     def cover(self) -> str:
         """What else says which pixels are valid: alpha, mask or nothing."""
         if self.raster.validity in ("", "finite") or self.nodata is not None:
             return ""
-        return (
-            "mask" if self.raster.validity == "mask" and self.driver == "GTiff" or self.dtype.kind != "u" else "alpha"
-        )
+        opaque = "uf" if self.raster.validity == "alpha" else "u"  # kinds of numbers whose opacity others understand
+        kept = self.raster.validity != "mask" or self.driver == "PNG"
+        return "alpha" if kept and self.dtype.kind in opaque else "mask"
+
+    @property
+    def _white_is_least(self) -> bool:
+        """Whether small values are bright: as in the source, where values keep their units and the format says so."""
+        low, high = self.raster.levels
+        return low > high and self.raster.stretched and self.driver == "GTiff" and self.raster.channels < 3
+
+    @property
+    def _levels(self) -> tuple[float, float]:
+        """The values that are black and white."""
+        low, high = sorted(self.raster.levels) if self.raster.stretched else (0, 255)
+        return (high, low) if self._white_is_least else (low, high)
+
+    @property
+    def _photometric(self) -> str:
+        return "RGB" if self.raster.channels >= 3 else "MINISWHITE" if self._white_is_least else "MINISBLACK"
 
     def check(self) -> None:
         """UserError if the format cannot hold it."""
@@ -75,18 +93,20 @@ class Enlarged:
     def notes(self) -> list[str]:
         """What the file lacks of the source's."""
         file, found = self.raster.file, []
-        if self.driver == "PNG" and (file.crs or file.gcps[0] or file.rpcs or file.transform != Affine.identity()):
+        if self.driver == "PNG" and (file.crs or file.gcps[0] or rpcs(file) or file.transform != Affine.identity()):
             found.append("a PNG holds no georeference: write a .tif to keep it")
         if file.tags(ns="GEOLOCATION"):
             found.append("the source's geolocation arrays are left out")
-        low, high = self.raster.levels
+        if self.raster.validity == "alpha" and self.cover == "mask":
+            found.append(f"{self.dtype} has no alpha: what is half transparent in the source becomes opaque")
+        low, high = self._levels
         if self.driver == "PNG" and self.raster.stretched and high < (most := np.iinfo(self.dtype).max) / 2:
             found.append(f"values are those of the input, {low:g} to {high:g} of {most}: viewers show them dark")
         return found
 
     def values(self, region: Tensor, opacity: np.ndarray) -> np.ndarray:
         """(C, H, W) to store of a region (1, C, H, W) in [0, 1]; what has no opacity (C, H, W) is not painted."""
-        low, high = self.raster.levels if self.raster.stretched else (0, 255)
+        low, high = self._levels
         if (low, high) == (0, 255) and self.dtype == np.uint8:
             values = to_uint8(region)[0].cpu().numpy()
         else:
@@ -110,6 +130,8 @@ class Enlarged:
 
     def alpha(self, opacity: np.ndarray) -> np.ndarray:
         """(H, W) opacity of pixels, of (C, H, W) of their values, in the file's type."""
+        if self.dtype.kind == "f":
+            return (opacity.min(0) / 255).astype(self.dtype)
         return opacity.min(0).astype(self.dtype) * self.dtype.type(np.iinfo(self.dtype).max // 255)
 
     def profile(self) -> dict:
@@ -122,7 +144,7 @@ class Enlarged:
             "height": height * self.scale,
             "count": channels + (self.cover == "alpha"),
             "dtype": self.dtype,
-            "photometric": "RGB" if channels >= 3 else "MINISBLACK",
+            "photometric": self._photometric,
             "tiled": True,
             "bigtiff": "IF_SAFER",
             "crs": file.crs,
@@ -132,31 +154,59 @@ class Enlarged:
             profile["transform"] = file.transform @ Affine.scale(1 / self.scale)
         return profile
 
-    def describe(self, target: DatasetWriter) -> None:
-        """Copy ground control points, RPCs, tags and the meaning of bands, as they are after upscaling."""
-        file, scale = self.raster.file, self.scale
+    def describe(self, target: DatasetWriter) -> list[str]:
+        """Copy place, tags and the meaning of bands, as they are after upscaling; what cannot be copied, in words."""
         target.colorinterp = self._colours
+        self._place(target)
+        lost = self._copy_tags(target, 0)
+        if self.raster.palette is None and not self.raster.pillow:
+            for number in range(1, self.raster.channels + 1):
+                lost |= self._copy_tags(target, number)
+            lost |= self._name_bands(target)
+        return [f"of the source's tags, {', '.join(sorted(lost))} cannot be kept"] if lost else []
+
+    def _place(self, target: DatasetWriter) -> None:
+        """Copy ground control points and RPCs."""
+        file, scale = self.raster.file, self.scale
         points, crs = file.gcps
         if points:
             points = [GroundControlPoint(p.row * scale, p.col * scale, p.x, p.y, p.z, p.id, p.info) for p in points]
             target.gcps = points, crs
-        if file.rpcs:
-            facts = file.rpcs.to_dict()
+        if polynomials := rpcs(file):
+            facts = polynomials.to_dict()
             for axis in ("line", "samp"):  # RPCs count from the centre of the first pixel
                 facts[f"{axis}_off"] = (facts[f"{axis}_off"] + 0.5) * scale - 0.5
                 facts[f"{axis}_scale"] *= scale
             target.rpcs = RPC(**facts)
-        tags = {key: value for key, value in file.tags().items() if key not in _STALE}
-        target.update_tags(**tags | {key: str(float(tags[key]) * scale) for key in _DENSITY if key in tags})
-        if self.raster.palette is None and not self.raster.pillow:
-            for index, band in enumerate(self.raster.bands, 1):
-                kept = {key: value for key, value in file.tags(band).items() if not key.startswith("STATISTICS_")}
-                target.update_tags(index, **kept)
-                target.set_band_description(index, file.descriptions[band - 1] or "")
-            if self.raster.stretched:  # values have the source's units
-                extra = target.count - self.raster.channels
-                target.scales = [file.scales[band - 1] for band in self.raster.bands] + [1.0] * extra
-                target.offsets = [file.offsets[band - 1] for band in self.raster.bands] + [0.0] * extra
+
+    def _copy_tags(self, target: DatasetWriter, number: int) -> set[str]:
+        """Copy the tags of the file, 0, or of a band of the target; the names of those that cannot be copied."""
+        tags = self.raster.file.tags(self.raster.bands[number - 1] if number else 0)
+        lost = tags.keys() & _UNWRITABLE
+        for key in _DENSITY & tags.keys():
+            try:
+                tags[key] = str(float(tags[key]) * self.scale)
+            except ValueError:  # such as "72 dpi"
+                lost.add(key)
+        stale = {key for key in tags if key.startswith("STATISTICS_")}.union(_STALE, lost)
+        target.update_tags(number, **{key: value for key, value in tags.items() if key not in stale})
+        return lost
+
+    def _name_bands(self, target: DatasetWriter) -> set[str]:
+        """Copy what bands are called and how their values are measured; the names of what cannot be copied."""
+        lost, extra = set(), target.count - self.raster.channels
+        facts = {"descriptions": ""}
+        if self.raster.stretched or self.raster.levels == (0, 255):  # values mean what the source's do
+            facts |= {"units": "", "scales": 1.0, "offsets": 0.0}
+        for name, default in facts.items():
+            try:
+                given = getattr(self.raster.file, name)
+            except UnicodeDecodeError:  # a text of another encoding
+                lost.add(name)
+            else:
+                found = [given[band - 1] or default for band in self.raster.bands]
+                setattr(target, name, found + [default] * extra)
+        return lost
 
     @property
     def _colours(self) -> list[ColorInterp]:
@@ -172,6 +222,8 @@ class Enlarged:
         if self.driver == "GTiff":
             given = str(self.raster.file.profile.get("compress")).lower()
             options = {"tiled": True, "bigtiff": "IF_SAFER", "compress": given if given in _LOSSLESS else "deflate"}
+            if self._white_is_least:
+                options["photometric"] = self._photometric
             if options["compress"] in _LOSSLESS[:3]:
                 options["predictor"] = 3 if self.dtype.kind == "f" else 2
         try:

@@ -7,12 +7,12 @@ from rssr.config import Config
 from rssr.models.registry import network_of
 from rssr.models.weights import write_basicsr, write_weights
 from rssr.steps.basicsr import write_options
-from rssr.steps.catalogue import load_model
+from rssr.steps.catalogue import load_model, weights_of
 
 SUFFIXES = {"basicsr": ".pth", "basicsr-options": ".yml", "safetensors": ".safetensors"}
 
 
-def export(config: Config, name: str, scale: int, form: str, path: Path) -> str:
+def export(config: Config, name: str, scale: int, form: str, path: Path, overwrite: bool = False) -> str:
     """Write the weights of a model of the configuration, trained or loaded, or how BasicSR trains it.
 
     Args:
@@ -22,19 +22,26 @@ def export(config: Config, name: str, scale: int, form: str, path: Path) -> str:
         form: "basicsr", see write_basicsr(), "safetensors", under the names of the network here, or "basicsr-options",
             see write_options().
         path: the file, with the suffix of SUFFIXES.
+        overwrite: whether it may exist; never, if the entry's weights are read from it.
 
     Returns:
         How the output of the authors' code with this file differs; empty if it does not.
 
     Raises:
-        UserError: for another suffix, a model without weights, or one that the authors' code has no counterpart of.
+        UserError: for another suffix, a file that exists, a model without weights, or one that the authors' code has no
+            counterpart of.
     """
     if path.suffix != SUFFIXES[form]:
         raise UserError(f"-o {path}: a file for {form} ends in {SUFFIXES[form]}")
+    for made in [path, *([path.with_suffix(".txt")] if form == "basicsr-options" else [])]:
+        if made.exists() and not overwrite:
+            raise UserError(f"-o {path}: {made} exists", "name another file, or add --overwrite")
     if form == "basicsr-options":
         write_options(config, name, scale, path)
         return ""
     network = network_of(load_model(config, name, scale))
+    if path.exists() and any(path.samefile(file["path"]) for file in weights_of(config, name, scale).values()):
+        raise UserError(f"-o {path} is the file that models.{name} is loaded from", "name another file")
     if not network.state_dict():
         raise UserError(f"models.{name} has no weights to export", "name a network that is trained or loaded")
     if form == "safetensors":

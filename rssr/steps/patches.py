@@ -76,11 +76,8 @@ class Patches:
 
     def __call__(self, iteration: int) -> tuple[Tensor, Tensor]:
         """The batch of an iteration: LR (B, 3, p, p) and HR (B, 3, s * p, s * p), both in [0, 1]."""
-        pairs = [
-            (_cut(self.lr[draw.image], draw, self.patch, 1), _cut(self.hr[draw.image], draw, self.patch, self.scale))
-            for draw in self.own_draws(iteration)
-        ]
-        return tuple(torch.from_numpy(np.stack(side)).float() / 255 for side in zip(*pairs, strict=True))
+        draws = list(self.own_draws(iteration))
+        return _cut(self.lr, draws, self.patch, 1), _cut(self.hr, draws, self.patch, self.scale)
 
     def on(self, device: torch.device) -> Batches:
         """The same batches on a device; cut there if all images fit into half of a GPU's free memory."""
@@ -168,10 +165,14 @@ class Ahead:
         return tuple(side.to(self.device, non_blocking=True) for side in batch)
 
 
-def _cut(image: np.ndarray, draw: Draw, patch: int, scale: int) -> np.ndarray:
-    top, left, size = draw.top * scale, draw.left * scale, patch * scale
-    part = image[:, top : top + size, left : left + size]
-    return np.rot90(part[..., :: -1 if draw.flip else 1], draw.turns, (1, 2))
+def _cut(images: list[np.ndarray], draws: list[Draw], patch: int, scale: int) -> Tensor:
+    size = patch * scale
+    patches = np.empty((len(draws), 3, size, size), np.uint8)
+    for out, draw in zip(patches, draws, strict=True):
+        top, left = draw.top * scale, draw.left * scale
+        part = images[draw.image][:, top : top + size, left : left + size]
+        out[:] = np.rot90(part[..., :: -1 if draw.flip else 1], draw.turns, (1, 2))
+    return torch.from_numpy(patches).float().div_(255)
 
 
 def _channels_first(image: np.ndarray) -> np.ndarray:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from rssr.base import ROOT
 from rssr.base.errors import UserError, nearest
-from rssr.base.files import read_csv, read_json
-from rssr.config import load
+from rssr.base.files import read_csv, read_json, size_in_words
+from rssr.config import load, read
 from rssr.config.models import Recipe, entry_at
 from rssr.metrics.samples import percentiles
 from rssr.models.files import remote_path
@@ -18,7 +18,9 @@ from rssr.plan.artifacts import Artifact
 from rssr.plan.entries import plain, rooted, transfer
 from rssr.plan.model_plan import ModelPlan
 from rssr.plan.plan import Plan
+from rssr.plan.targets import everything
 from rssr.plan.test_set import TestSet
+from rssr.steps.catalogue import parameters_of
 from rssr.steps.data_status import data_status
 from rssr.steps.gpu_report import NETWORKS
 from rssr.steps.obtaining import DOWNLOADS, obtain
@@ -37,16 +39,22 @@ def prospect(files: Sequence[Path], speeds: Mapping[str, float]) -> Iterator[tup
         speeds: training steps per second by model, and under "" of every other; without it measured ones are used.
 
     Raises:
-        UserError: for a configuration that makes no plan, and a speed of an unknown model.
+        UserError: for an empty file, a configuration that makes no plan, a network that cannot be built, and a speed of
+            an unknown model.
     """
-    plan = Plan(
-        plain(load(*files)),
-        ", ".join(map(str, files)),
-        partial(obtain, fetch=False),
-    )
+    for path in (path for path in files if not read(path)):  # Snakemake refuses it
+        raise UserError(f"{path} is empty", "write keys, or leave it out")
+    plan = Plan(plain(load(*files)), files, partial(obtain, fetch=False))
     for name in speeds.keys() - plan.config.models.keys() - {""}:
         raise UserError(f"--steps-per-second: there is no model '{name}'{nearest(name, plan.config.models)}")
-    rows = [_network(plan, model, test, speeds) for test in _tests(plan) for model in plan.models_at(test.scale)]
+    everything(plan)  # finds what a run is refused for
+    # Every network is built, so that a class or an argument that does not exist is known before a run reaches it.
+    sizes = {(model.name, model.scale): parameters_of(plan.config, model.name, model.scale) for model in plan.models}
+    rows = [
+        _network(plan, model, test, sizes[model.name, model.scale], speeds)
+        for test in _tests(plan)
+        for model in plan.models_at(test.scale)
+    ]
     left_out = [{"network": note} for scale in plan.config.scales for note in plan.notes_at(scale)]
     yield "Networks", rows + left_out
     there = data_status({name: rooted(entry) for name, entry in plan.config.datasets.items()}, Path("downloads"))
@@ -60,10 +68,13 @@ def _tests(plan: Plan) -> list[TestSet]:
     return list({(test.dataset, test.scale): test for test in plan.test_sets}.values())
 
 
-def _network(plan: Plan, model: ModelPlan, test: TestSet, speeds: Mapping[str, float]) -> dict[str, str]:
+def _network(
+    plan: Plan, model: ModelPlan, test: TestSet, size: float | None, speeds: Mapping[str, float]
+) -> dict[str, str]:
     row = {"network": model.label, "data set": f"{plan.config.datasets[test.dataset].label} x{test.scale}"}
     if model.is_interpolation:
         return row | {"weights": "none needed"}
+    row["parameters (M)"] = UNKNOWN if size is None else f"{size:.3f}"
     weights = model.weights(test.dataset)
     missing = [artifact for artifact in weights if not Path(artifact.path).exists()]
     if not missing:
@@ -128,6 +139,7 @@ def _room(plan: Plan, name: str) -> dict[str, str]:
     data_set, entry = plan.data_sets[name], plan.config.datasets[name]
     fetched = Path(f"downloads/{name}/fetched.json").exists()
     words = f"{entry.label}: fetched" if fetched else transfer(name, entry.label, data_set)
+    words = f"{entry.label}: none, used from {entry.images}" if entry.images else words
     sizes = data_set.card.sizes
     side = entry.tile or data_set.card.tile
     pixels = side**2 if side else sizes[0][0] * sizes[0][1] if len(sizes) == 1 else None
@@ -140,8 +152,8 @@ def _room(plan: Plan, name: str) -> dict[str, str]:
         hr += sum(counts.values()) * pixels * 3 * (1 + degradations / scale**2)
         upscaled = sum(len(model.replicates) for model in plan.models_at(scale))
         sr += counts.get("test", 0) * pixels * 3 * degradations * upscaled
-    sizes_gb = {"prepared images": f"{hr / 1e9:.1f} GB", "SR images": f"at most {sr / 1e9:.1f} GB"}
-    return {"data set": entry.label, "transfer": words} | sizes_gb
+    needed = {"prepared images": size_in_words(hr), "SR images": f"at most {size_in_words(sr)}"}
+    return {"data set": entry.label, "transfer": words} | needed
 
 
 def _jobs(files: Sequence[Path]) -> Rows:

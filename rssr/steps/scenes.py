@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from rssr.base.errors import UserError, about
-from rssr.base.files import replacing
+from rssr.base.files import check_name, replacing
 from rssr.base.raster import Raster, open_raster
+from rssr.base.sidecars import sidecars, with_parts
 from rssr.models.tiling import blended, tiles, within_memory
 from rssr.steps.enlarged import FORMATS, Enlarged
 
@@ -54,7 +55,7 @@ def upscale_scene(
             what is left over is seen as gray, each alone. By default gray or RGB, if that is what the file has.
         stretch: the values that the network sees as black and white; the output has the source's type and units.
         device: the device that the model runs on.
-        overwrite: whether `out` may exist.
+        overwrite: whether `out` may exist, unless it is read itself; what described the old file is removed.
         called: what an error of the model names.
 
     Returns:
@@ -63,10 +64,7 @@ def upscale_scene(
     Raises:
         UserError: for a source that is not as described, an output of another format, and a failed read or write.
     """
-    if out.suffix.lower() not in FORMATS:
-        raise UserError(f"{out}: the format '{out.suffix}' is unknown: use one of {', '.join(FORMATS)}")
-    if out.exists() and not overwrite:
-        raise UserError(f"{out} exists", "name another file, or add --overwrite")
+    _check_out(out, source, overwrite)
     model, sides = model.to(device), set()
     with (
         rasterio.Env(GDAL_CACHEMAX=CACHE_MIB, GDAL_TIFF_INTERNAL_MASK=True),
@@ -74,6 +72,7 @@ def upscale_scene(
     ):
         target = Enlarged(raster, scale, out)
         target.check()
+        notes = target.notes()
         with replacing(out) as temporary, tempfile.TemporaryDirectory(dir=out.parent, prefix=".scene-") as name:
             regions = _regions(_named(model, called, sides), raster, scale, size, overlap, device, Path(name))
             try:
@@ -82,8 +81,24 @@ def upscale_scene(
                 raise UserError(
                     f"{out} cannot be written ({error.__cause__ or error})", "check the space on its disk"
                 ) from None
+        for beside in sidecars(out, source):  # of the file that was replaced
+            beside.unlink()
         smaller = [f"tiles of {min(sides)} pixels were used, because memory was insufficient"] if sides else []
-        return target.notes() + beyond + smaller
+        return notes + beyond + smaller
+
+
+def _check_out(out: Path, source: Path, overwrite: bool) -> None:
+    """UserError for an unknown format, what is read itself, and unless asked to overwrite for a name that is taken."""
+    if out.suffix.lower() not in FORMATS:
+        raise UserError(f"{out}: the format '{out.suffix}' is unknown: use one of {', '.join(FORMATS)}")
+    check_name(out)
+    if out.exists() and source.exists() and any(out.samefile(part) for part in with_parts([source])):
+        raise UserError(f"{out} is what is upscaled, or a part of it", "name another file")
+    remedy = "name another file, or add --overwrite"
+    if out.exists() and not overwrite:
+        raise UserError(f"{out} exists", remedy)
+    if (beside := sidecars(out, source)) and not overwrite:
+        raise UserError(f"{beside[0]} exists and would be taken for a part of {out.name}", remedy)
 
 
 def _named(model: nn.Module, called: str, sides: set[int]) -> Callable[[Tensor], Tensor]:
@@ -146,11 +161,11 @@ def _filled(pixels: np.ndarray, valid: np.ndarray) -> np.ndarray:
 def _write(
     regions: Iterable[tuple[list[int], int, int, Tensor]], enlarged: Enlarged, out: Path, folder: Path
 ) -> list[str]:
-    """Write upscaled regions and check the file; what a stretch has clipped, in words."""
+    """Write upscaled regions and check the file; what was lost by tags and by a stretch, in words."""
     raster, scale, tiff = enlarged.raster, enlarged.scale, folder / "scene.tif"
     checksums, clipped, seen = {}, 0, 0
     with rasterio.open(tiff, "w", **enlarged.profile()) as target, torch.inference_mode():
-        enlarged.describe(target)
+        lost = enlarged.describe(target)
         for channels, top, left, region in regions:
             height, width = region.shape[2:]
             opacity = np.full((len(channels), height // scale, width // scale), 255, np.uint8)
@@ -175,12 +190,10 @@ def _write(
                 checksums[bands, window] = zlib.crc32(part.tobytes())
     enlarged.finish(tiff, out)
     _compare(out, checksums)
-    low, high = raster.levels
-    return (
-        [f"{100 * clipped / seen:.2g} % of the values lie beyond {low:g} to {high:g} and were clipped"]
-        if clipped
-        else []
-    )
+    low, high = sorted(raster.levels)
+    if clipped:
+        lost.append(f"{100 * clipped / seen:.2g} % of the values lie beyond {low:g} to {high:g} and were clipped")
+    return lost
 
 
 def _compare(path: Path, checksums: Mapping[tuple[tuple[int, ...], Window], int]) -> None:

@@ -76,16 +76,20 @@ def score_folder(
 
     def scored(row: Mapping[str, str]) -> dict[str, Any]:
         path = sr_dir / row["replicate"] / f"{row['image']}.png"
-        sr = read_tensor(path, row.get("sha256"))[None]
-        hr = read_tensor(images.hr_dir / path.name, of_hr[row["image"]].get("sha256"))[None]
-        lr = read_tensor(images.lr_dir / path.name, of_lr[row["image"]].get("sha256"))[None]
+        digests = row, of_hr[row["image"]], of_lr[row["image"]]
+        paths = path, images.hr_dir / path.name, images.lr_dir / path.name
+        # Plane after plane, once for all metrics.
+        sr, hr, lr = (
+            read_tensor(each, known.get("sha256"))[None].contiguous()
+            for each, known in zip(paths, digests, strict=True)
+        )
         given = (sr, hr, LowResolution(lr, images.degrade, images.scale, row["image"]))
         with about(str(path)):
             scores = {metric: functions[metric](*given).item() if metric in functions else "" for metric in metrics}
         origin = {"image": row["image"], "source": of_hr[row["image"]]["source"], "replicate": row["replicate"]}
         return origin | scores
 
-    return in_order(scored, listed, jobs, f"score {model_of(sr_dir)}")
+    return in_order(scored, listed, jobs, f"score {model_of(sr_dir / 'manifest.csv')}")
 
 
 def merge_scores(parts: Sequence[Path], images: TestImages, manifest: Path) -> list[dict[str, str]]:

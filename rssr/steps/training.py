@@ -17,6 +17,7 @@ from rssr.base.devices import autocast, products
 from rssr.base.errors import UserError, in_words
 from rssr.base.files import sha256, write_csv
 from rssr.base.process import stop_signals
+from rssr.base.shared_state import seed_generators
 from rssr.steps.checkpoints import Checkpoints
 from rssr.steps.distributed import Team
 from rssr.steps.patches import Patches
@@ -85,7 +86,7 @@ class Trainer:
         if team.size > 1 and has_batch_norms(network):
             raise UserError("batch norms see the share of a batch alone", "train this network with `devices: 1`")
         if not any(parameter.requires_grad for parameter in network.parameters()):
-            raise UserError("the network has no parameters to train", "leave `train` out")
+            raise UserError("the network has no parameters to train", "write `weightless: true` for `train`")
         self.validation, self.team = validation, team
         self.recipe, self.patches, self.checkpoints, self.device = recipe, patches, checkpoints, device
         self.order = torch.channels_last if recipe["channels_last"] else torch.contiguous_format
@@ -93,8 +94,11 @@ class Trainer:
         mode = recipe["compile"]
         self.forward = torch.compile(network, mode=None if mode == "default" else mode) if mode else network
         options = dict(recipe["optimiser"])
-        self.optimiser = _OPTIMISERS[options.pop("name")](network.parameters(), fused=True, **options)
+        fused = all(parameter.is_floating_point() for parameter in network.parameters())  # none for complex ones
+        self.optimiser = _OPTIMISERS[options.pop("name")](network.parameters(), fused=fused, **options)
         self.weights = network.state_dict()  # the network's own memory, not a copy
+        # A causal mask, for one, is of infinite numbers, which say nothing about the training.
+        self.finite = [name for name, value in self.weights.items() if value.isfinite().all()]
         self.average = {name: value.clone() for name, value in self.weights.items()} if recipe["ema"] else {}
         self.best: dict[str, Tensor] = {}
         self.best_psnr = -math.inf
@@ -143,7 +147,7 @@ class Trainer:
     def _step(self) -> Tensor:
         # Like the patches, the seed depends on the iteration alone, so that dropout is the same after a resume.
         seeds = np.random.SeedSequence([self.recipe["seed"], self.done, self.team.rank])
-        torch.manual_seed(seeds.generate_state(1)[0].item())
+        seed_generators(seeds.generate_state(1)[0].item())
         lr, hr = (side.contiguous(memory_format=self.order) for side in self.batches(self.done))
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.done, self.total, self.recipe)
@@ -153,27 +157,33 @@ class Trainer:
                 sr = self.forward(lr)
             loss = _LOSSES[self.recipe["loss"]](sr.float(), hr)
             loss.backward()
-        except UserError as error:
-            where = f"iteration {self.done + 1}, on images {self._images(self.done)}"
-            raise UserError(f"{where}: {error.problem}", error.remedy) from error
-        except torch._dynamo.exc.BackendCompilerFailed as error:
-            problem = f"the recipe's `compile: {self.recipe['compile']}`: {str(error).splitlines()[0]}"
-            remedy = "install a C++ compiler, such as g++, which torch.compile needs on a CPU, or set `compile: null`"
-            raise UserError(problem, remedy) from error
-        except RuntimeError as error:  # of a network that cannot be differentiated, or of memory
-            remedy = "correct its class, or set a smaller `batch` or `patch` if memory is insufficient"
-            raise UserError(f"the network cannot be trained ({in_words(error)})", remedy) from error
+        except Exception as error:  # a user's class may fail in any way
+            raise self._in_words(error) from error
         self.team.average_gradients(self.network)
-        if self.recipe["clip"] is not None:
-            nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe["clip"], foreach=True)
-        self.optimiser.step()
+        try:
+            if self.recipe["clip"] is not None:
+                nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe["clip"], foreach=True)
+            self.optimiser.step()
+        except Exception as error:  # for sparse gradients, for one
+            raise self._in_words(error) from error
         self._follow()
         return loss.detach()
 
+    def _in_words(self, error: Exception) -> UserError:
+        if isinstance(error, UserError):
+            where = f"iteration {self.done + 1}, on images {self._images(self.done)}"
+            return UserError(f"{where}: {error.problem}", error.remedy)
+        if isinstance(error, torch._dynamo.exc.BackendCompilerFailed):
+            problem = f"the recipe's `compile: {self.recipe['compile']}`: {str(error).splitlines()[0]}"
+            remedy = "install a C++ compiler, such as g++, which torch.compile needs on a CPU, or set `compile: null`"
+            return UserError(problem, remedy)
+        remedy = "correct its class, or set a smaller `batch` or `patch` if memory is insufficient"
+        return UserError(f"the network cannot be trained ({in_words(error)})", remedy)
+
     @torch.no_grad()
     def _follow(self) -> None:
-        """Move the averaged weights towards the weights; counters, such as a batch norm's, are copied."""
-        moved = [name for name, value in self.average.items() if value.is_floating_point()]
+        """Move the averaged weights towards the weights; counters, such as a batch norm's, and masks are copied."""
+        moved = [name for name in self.finite if self.average and _is_moved(self.average[name])]
         if moved:
             averages, weights = ([side[name] for name in moved] for side in (self.average, self.weights))
             torch._foreach_lerp_(averages, weights, 1 - self.recipe["ema"])
@@ -218,8 +228,8 @@ class Trainer:
     def _save(self) -> None:
         losses = self._read_losses()
         moments = [value for state in self.optimiser.state.values() for value in state.values()]
-        kept = [*self.weights.values(), *self.average.values(), *moments]
-        if not torch.stack([value.isfinite().all() for value in kept]).all():
+        kept = [side[name] for side in (self.weights, self.average) if side for name in self.finite] + moments
+        if not torch.stack([value.isfinite().all().to(self.device) for value in kept]).all():
             self._refuse("weights are not finite", self.done - 1)
         self.peak_memory_mib = _peak_memory_mib(self.device, self.peak_memory_mib)
         kept = {name: getattr(self, name) for name in _KEPT}
@@ -242,6 +252,10 @@ class Trainer:
     def write_curve(self, path: Path) -> None:
         """Write the loss curve: iteration, mean loss since the last row, learning rate; PSNR-Y if validated."""
         write_csv(path, self.curve)
+
+
+def _is_moved(value: Tensor) -> bool:
+    return value.is_floating_point() or value.is_complex()
 
 
 def _peak_memory_mib(device: torch.device, before: float | None) -> float | None:

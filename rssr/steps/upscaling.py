@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from rssr.base.devices import precision_in_use
-from rssr.base.errors import about
+from rssr.base.errors import UserError, about
 from rssr.base.files import read_csv, read_json, sha256, write_csv, write_json
 from rssr.base.images import read_tensor, write_tensor
 from rssr.base.parallel import in_order
@@ -27,8 +27,16 @@ from rssr.steps.shards import merged, merged_record
 
 
 def networks(entry: Mapping[str, Any], weights: Mapping[str, Path]) -> dict[str, nn.Module]:
-    """Replicate -> the model of an entry, see models.registry.build(), with the weights of the replicate."""
-    return {name: build(with_weights(entry, weights.get(name))) for name in weights or (SINGLE,)}
+    """Replicate -> the model of an entry, see models.registry.build(), with the weights of the replicate.
+
+    UserError for a function that returns one network for several, which all would have the weights of the last.
+    """
+    found = {name: build(with_weights(entry, weights.get(name))) for name in weights or (SINGLE,)}
+    places = [{value.data_ptr() for value in model.parameters() if value.numel()} for model in found.values()]
+    if len(set().union(*places)) < sum(map(len, places)):
+        problem = f"arch '{entry['arch']}' returned the same network twice, where each replicate has weights of its own"
+        raise UserError(problem, "let it make a new one in each call")
+    return found
 
 
 def images_at_a_time(entry: Mapping[str, Any], device: str, threads: int) -> int:
@@ -87,7 +95,7 @@ def upscale_folder(
     rows = shard.of(read_csv(lr_dir / "manifest.csv"))
     tiled = _keep_only(out_dir, identity, {f"{row['image']}.png" for row in rows}, shard)
     shared = {name: Batching(model.to(device)) for name, model in models.items()}
-    called = model_of(out_dir)
+    called = model_of(out_dir / "manifest.csv")
     sides = read_json(tiled) if tiled.exists() else {}
     noting = threading.Lock()
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from rssr.base.files import read_csv
 from rssr.base.images import read_tensor
@@ -32,11 +31,13 @@ class Validation:
     @torch.no_grad()
     def __call__(self, network: nn.Module, weights: Mapping[str, Tensor]) -> float:
         """The mean PSNR-Y over the images in dB, with the given weights instead of the network's."""
-        network.eval()
-        found = []
-        for lr_path, hr_path in self.pairs:
-            lr = read_tensor(lr_path)[None].to(self.device).float() / 255
-            sr = to_uint8(functional_call(network, dict(weights), (lr,)))
-            found.append(psnr(sr.cpu(), read_tensor(hr_path)[None], self.scale).item())
-        network.train()
-        return statistics.fmean(found)
+        own = {name: value.clone() for name, value in network.state_dict().items()}
+        try:
+            network.eval().load_state_dict(weights)
+            return statistics.fmean(self._psnr(network, *pair) for pair in self.pairs)
+        finally:
+            network.train().load_state_dict(own)
+
+    def _psnr(self, network: nn.Module, lr_path: Path, hr_path: Path) -> float:
+        lr = read_tensor(lr_path)[None].to(self.device).float() / 255
+        return psnr(to_uint8(network(lr)).cpu(), read_tensor(hr_path)[None], self.scale).item()

@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
+from rssr.base.errors import UserError
 from rssr.base.files import sha256, write_json
 from rssr.base.provenance import made_by
+from rssr.base.shared_state import seed_generators
 from rssr.base.tensors import choose_weights
 from rssr.models.files import local_file
 from rssr.models.registry import build, network_of
@@ -48,8 +51,7 @@ def train(
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # required for deterministic cuBLAS
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # it costs time, and nothing reads such memory
-    torch.manual_seed(recipe["seed"])
-    model, scale = build(entry).train(), entry["scale"]
+    model, scale = _initial(entry, recipe["seed"]), entry["scale"]
     entries = {"model": entry, "recipe": recipe, "images": manifest_checksums(*images)}
     if validate_on:
         entries["validation"] = manifest_checksums(*validate_on)
@@ -84,6 +86,16 @@ def train(
     write_json(path.with_suffix(".json"), facts)
 
 
+def _initial(entry: Mapping[str, Any], seed: int) -> nn.Module:
+    """The model of an entry in train mode, with the weights of a seed; UserError if its class sets another seed."""
+    seed_generators(seed)
+    model = build(entry).train()
+    if torch.initial_seed() != seed:
+        problem = f"arch '{entry['arch']}' sets PyTorch's seed itself, so all `seeds` would begin with the same weights"
+        raise UserError(problem, "remove torch.manual_seed from its class")
+    return model
+
+
 def load(entry: Mapping[str, Any], downloads: Path, path: Path) -> None:
     """Convert weights from a file or a URL to this project's format, with a provenance record beside them.
 
@@ -104,7 +116,6 @@ def load(entry: Mapping[str, Any], downloads: Path, path: Path) -> None:
     tensors, taken = choose_weights(file, entry["scale"], key)
     # A checkpoint keeps the names by which spandrel recognises it.
     write_weights(path, network.state_dict() if kind == "weights" else tensors, entry["scale"])
-    beside = file.with_suffix(".json")
     facts = made_by(
         loaded_from=entry[kind].get("url", str(file)),
         misfits=[str(warning.message) for warning in misfits if str(file) in str(warning.message)],
@@ -112,6 +123,16 @@ def load(entry: Mapping[str, Any], downloads: Path, path: Path) -> None:
         taken_from_key=taken,
         authors_names_translated=kind == "weights" and has_released_names(network, tensors),
         sha256=sha256(path),
-        training=json.loads(beside.read_text()) if beside.exists() else "not stated",
+        training=_record_at(file.with_suffix(".json")) or "not stated",
     )
     write_json(path.with_suffix(".json"), facts)
+
+
+def _record_at(path: Path) -> dict[str, Any] | None:
+    """The record of a training that lies beside a file of weights; None for anything else of its name."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        json.dumps(found, allow_nan=False)  # refuses what is no JSON, though Python reads it
+    except (OSError, ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) and "sha256" in found else None

@@ -8,11 +8,12 @@ from pathlib import Path
 from rssr.base.errors import UserError
 from rssr.base.files import link_tree, missing
 from rssr.base.process import PARENT, repeat_errors
-from rssr.config import read
+from rssr.config import read, unquoted
 from rssr.datasets.degradations import GIVEN
 from rssr.metrics.registry import METRICS, fetch_weights
 from rssr.plan import jobs, targets
 from rssr.plan.artifacts import Artifact, artifacts_at, paths, pattern, patterns
+from rssr.plan.clock import bring_back
 from rssr.plan.dependencies import ROOT, code, own_code, data_set_lists, data_set_module, page_files, script
 from rssr.plan.entries import transfer
 from rssr.plan.fingerprints import Fingerprints
@@ -37,17 +38,26 @@ REAL_RUN = workflow.is_main_process and not only_looking()
 for folder in ("results", "downloads"):  # on another disk, perhaps, which is not mounted
     if Path(folder).is_symlink() and not Path(folder).exists():
         sys.exit(f"error: {missing(folder, 'folder')}")
+    if REAL_RUN and Path(folder).exists() and not os.access(folder, os.W_OK):
+        sys.exit(
+            f"error: the folder {folder} cannot be written to: change its permissions or its disk, or run from another folder"
+        )
 # A run in a folder of its own starts with what the checkout has downloaded.
 if REAL_RUN and not Path("downloads").exists() and (ROOT / "downloads").exists():
     link_tree(ROOT / "downloads", Path("downloads"))
 
 fingerprints = Fingerprints(Path("downloads/fingerprints.json"), write=REAL_RUN)
 
+# Not by `configfile:`: Snakemake's own reading loses a key that is given twice, takes 1e-3 as a text, and says of a wrong
+# file neither its name nor the line.
+configuration_files = workflow.configfiles or [os.path.relpath(ROOT / "config" / "config.yaml")]
 try:
-    # Snakemake's own reading loses a key that is given twice and takes 1e-3 as a text.
-    content = read(*workflow.configfiles, over=workflow.config_settings.config)
-    plan = Plan(content, ", ".join(map(str, workflow.configfiles)), partial(obtain, fetch=REAL_RUN))
+    given = unquoted(workflow.config_settings.config)  # by --config
+    content = read(*configuration_files, over=given)
+    plan = Plan(content, [*configuration_files, *([given] if given else [])], partial(obtain, fetch=REAL_RUN))
     wanted = targets.everything(plan)
+    for model in plan.models:  # a fault in a user's own module, which would be an exception among the rules
+        own_code(model.module)
 except UserError as error:
     sys.exit(f"error: {error}")
 for scale in plan.config.scales if workflow.is_main_process else []:
@@ -69,6 +79,10 @@ localrules:
 # Before the first job of a real run, so that a metric that cannot be computed is known before hours of work.
 onstart:
     try:
+        if late := bring_back({file for job in workflow.dag.jobs for file in job.input}, ("results", "downloads")):
+            logger.info(
+                f"A clock was wrong: {len(late)} files from the future, such as {late[0]}, have the present time now."
+            )
         for metric in plan.metrics_with_weights:
             if plan.config.metrics[metric].required:
                 fetch_weights(metric, plan.config.weights_dir)

@@ -3,7 +3,7 @@
 import atexit
 
 # Command-line options that, in the checkout, select this run's folder and configuration; empty by default.
-_files = [os.path.relpath(path, ROOT) for path in workflow.configfiles]
+_files = [os.path.relpath(path, ROOT) for path in configuration_files]
 _settings = workflow.config_settings.config_args or []
 CONFIGURED = [
     *([] if Path().samefile(ROOT) else ["--directory", os.path.relpath(".", ROOT)]),

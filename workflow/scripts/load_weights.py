@@ -3,8 +3,10 @@
 import argparse
 from pathlib import Path
 
+from rssr.base.errors import about
 from rssr.base.process import run
 from rssr.plan import arguments as from_json
+from rssr.plan.artifacts import model_of
 from rssr.steps.weights import load
 
 
@@ -15,7 +17,8 @@ def main() -> None:
     parser.add_argument("--downloads", type=Path, required=True, help="folder for downloaded files")
     parser.add_argument("--weights", type=Path, required=True, help="safetensors file; .json is put beside it")
     arguments = parser.parse_args()
-    load(arguments.model, arguments.downloads, arguments.weights)
+    with about(f"models.{model_of(arguments.weights)}"):
+        load(arguments.model, arguments.downloads, arguments.weights)
 
 
 run(main)

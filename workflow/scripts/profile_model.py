@@ -4,9 +4,11 @@ import argparse
 from pathlib import Path
 
 from rssr.base import devices
+from rssr.base.errors import about
 from rssr.base.files import write_json
 from rssr.base.process import run
 from rssr.plan import arguments as from_json
+from rssr.plan.artifacts import model_of
 from rssr.steps.profiling import profile
 
 
@@ -20,7 +22,8 @@ def main() -> None:
     devices.add_options(parser)
     arguments = parser.parse_args()
     device = devices.prepare(arguments)
-    write_json(arguments.out, profile(arguments.model, arguments.weights, arguments.profile, device))
+    with about(f"models.{model_of(arguments.out)}"):
+        write_json(arguments.out, profile(arguments.model, arguments.weights, arguments.profile, device))
 
 
 run(main)

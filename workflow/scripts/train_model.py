@@ -4,8 +4,10 @@ import argparse
 from pathlib import Path
 
 from rssr.base import devices
+from rssr.base.errors import about
 from rssr.base.process import run
 from rssr.plan import arguments as from_json
+from rssr.plan.artifacts import model_of
 from rssr.plan.dependencies import digest, used_files
 from rssr.steps.distributed import team
 from rssr.steps.weights import train
@@ -29,7 +31,7 @@ def main() -> None:
     code = digest(arguments.code or used_files(Path(__file__).resolve()))
     recipe = arguments.recipe | {"seed": arguments.seed}
     images, validate_on = (arguments.hr_dir, arguments.lr_dir), [path.parent for path in arguments.val]
-    with team(arguments.devices, device) as processes:
+    with about(f"models.{model_of(arguments.weights)}"), team(arguments.devices, device) as processes:
         train(arguments.model, recipe, images, arguments.weights, code, device, validate_on, processes)
 
 

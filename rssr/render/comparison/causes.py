@@ -106,7 +106,10 @@ def _configured(a: Folder, b: Folder, differing: Sequence[Artifact]) -> list[Cau
     for key, left, right in differences(*({key: side.get(key) for key in _BLOCKS} for side in sides)):
         block, name = key[0], key[1] if len(key) > 1 else ""
         if name in wanted.get(block, {name}) and not set(key[2:]) & (_SAYING | _PLACES):
-            found.append(_cause("configuration", ".".join(key), left, right))
+            entry = block in wanted and len(key) == 2 and "not set" in (left, right)
+            side = "B" if right == "not set" else "A"
+            absent = Cause("configuration", f"{'.'.join(key)} is not in {side}'s configuration")
+            found.append(absent if entry else _cause("configuration", ".".join(key), left, right))
     return found
 
 

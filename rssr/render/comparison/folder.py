@@ -1,11 +1,13 @@
 """A folder of results: that of a run, or a full or partial copy of it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from rssr.base.errors import UserError
-from rssr.base.files import read_csv, read_json, sha256
+from rssr.base.errors import UserError, in_words
+from rssr.base.files import damaged, read_csv, read_json, sha256
 from rssr.plan.artifacts import Artifact, artifacts_at
 
 _SUFFIXES = ("csv", "json", "html", "safetensors")
@@ -30,6 +32,8 @@ class Folder:
         self.artifacts = artifacts_at(Path("results", file.relative_to(self.path)) for file in files)
         record = self.path / "provenance.json"
         self.record: dict[str, Any] = read_json(record) if record.exists() else {}
+        if not isinstance(self.record.get("configuration", {}), dict):
+            raise damaged(record, "its configuration is no mapping")
         self.images = cache(self._images)
 
     def __contains__(self, artifact: Artifact) -> bool:
@@ -59,3 +63,15 @@ class Folder:
             digest = sha256(file) if file.exists() else row["sha256"]
             found[row["image"]] = (*found.get(row["image"], ()), digest)
         return found
+
+
+@contextmanager
+def read_as_results(*folders: Path) -> Iterator[None]:
+    """UserError in place of what goes wrong in the block where values of records are not what this suite writes."""
+    try:
+        yield
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        named = " and ".join(map(str, folders))
+        raise UserError(
+            f"{named} cannot be read as results of this suite ({in_words(error)})", "copy them again, or run again"
+        ) from error

@@ -12,7 +12,8 @@ from rssr.metrics.registry import METRICS
 from rssr.metrics.samples import ratio
 from rssr.render.comparison.causes import causes
 from rssr.render.comparison.folder import Folder
-from rssr.render.comparison.scores import Comparison, compare_scores, counted, set_of, units_of
+from rssr.render.comparison.scores import Comparison, compare_scores, set_of, units_of
+from rssr.render.words import counted
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "report"
@@ -79,7 +80,7 @@ class Report:
         for score in self.comparison.beyond:
             found.setdefault((score.of, score.metric), []).append(score)
         return [
-            f"{set_of(of)}, {of.model}, {METRICS[metric].name}: {counted(len(scores))} by up to "
+            f"{set_of(of)}, {of.model}, {METRICS[metric].name}: {counted(len(scores), 'score')} by up to "
             f"{max(scores, key=lambda score: score.moved).amount}, first image {scores[0].image}"
             for (of, metric), scores in found.items()
         ]

@@ -8,6 +8,8 @@ from rssr.base.errors import UserError
 from rssr.metrics.registry import METRICS
 from rssr.plan.artifacts import Artifact
 from rssr.render.comparison.folder import Folder
+from rssr.render.scores import check_scores
+from rssr.render.words import counted
 
 TOLERANCE = 0.005  # dB of PSNR: half a unit of the last digit that tables print
 
@@ -95,7 +97,7 @@ class Comparison:
         tests, files = {score.of.test for score in self.scores}, {score.of for score in self.scores}
         found = []
         for of, images in self.lost.items():
-            part = f"{images} SR image{'s' * (images > 1)} of " if of in files else ""
+            part = f"{counted(images, 'SR image')} of " if of in files else ""
             found.append(f"{part}{of.model} on {set_of(of)}" if of.test in tests else f"the test set {set_of(of)}")
         return list(dict.fromkeys(found))
 
@@ -107,7 +109,7 @@ class Comparison:
         found = [f"B lacks {', '.join(self.lacking)}"] if self.lost else []
         if beyond := self.beyond:
             worst = max(beyond, key=_units)
-            found.append(f"{counted(len(beyond))} by up to {worst.amount}, first in {beyond[0].where}")
+            found.append(f"{counted(len(beyond), 'score')} by up to {worst.amount}, first in {beyond[0].where}")
         if found:
             return f"differs: {'; '.join([*found, said])}"
         if self.uncompared:
@@ -164,18 +166,15 @@ def units_of(tolerance: float) -> float:
     return tolerance * 10 ** METRICS["psnr_y"].digits * (1 + 1e-9)  # the factor absorbs rounding
 
 
-def counted(scores: int) -> str:
-    """A number of scores as text: "1 score", "2 scores"."""
-    return f"{scores} score{'' if scores == 1 else 's'}"
-
-
 def set_of(artifact: Artifact) -> str:
     """The test set of an artifact, as in paths."""
     return f"{artifact.dataset}/x{artifact.scale}-{artifact.degradation}"
 
 
 def _values(folder: Folder, of: Artifact) -> Iterator[tuple[tuple[str, str, str], str]]:
-    for row in folder.rows(of):
+    rows = folder.rows(of)
+    check_scores(folder.file(of), rows)
+    for row in rows:
         for metric in METRICS:
             if row.get(metric):
                 yield (row["image"], row["replicate"], metric), row[metric]

@@ -18,6 +18,7 @@ from rssr.metrics.registry import METRICS
 from rssr.render.choice import differing_and_even, disagreement
 from rssr.render.report.images import LARGEST, QUALITY, write_copy
 from rssr.render.report.results import Rendering, Run, TestResults
+from rssr.render.words import counted
 
 HERE = Path(__file__).resolve().parent
 LOSSLESS_BYTES = 50e6  # of the PNG files of all shown images, up to which they are shown without losses by default
@@ -138,6 +139,7 @@ def _html(run: Run, kept: float) -> str:
     environment.filters |= {
         "digits": lambda value, digits: "–" if math.isnan(value) else f"{value:.{digits}f}",
         "signed": lambda value, digits: "–" if math.isnan(value) else f"{value:+.{digits}f}".replace("-", "−"),
+        "counted": counted,
         "layout": lambda value: json.dumps(value, indent=2, ensure_ascii=False),
     }
     leaderboards = run.tables("quality")

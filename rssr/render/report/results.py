@@ -23,6 +23,7 @@ from rssr.render.tables.comparison import standing
 from rssr.render.tables.scored import by_seed
 from rssr.render.tables.table import percent
 from rssr.render.titles import title_of
+from rssr.render.words import counted
 
 
 @dataclass(frozen=True)
@@ -195,13 +196,15 @@ class Run:
         return [Rendering(artifact, title_of(artifact, self._test_sets, self.labels)) for artifact in found]
 
     def caption(self, figure: Rendering) -> str:
-        """What a figure shows, in sentences."""
+        """What a figure shows, in sentences, with labels for names."""
         of = figure.artifact
         file = self._captions / f"{of.kind}.rst"
         if not file.exists():
             return ""
         template = jinja2.Template(file.read_text(encoding="utf-8"))
-        return " ".join(template.render(snakemake={"wildcards": vars(of)}).split())
+        data_set = self.config.datasets.get(of.dataset)
+        shown = {"dataset": data_set and data_set.label, "model": self.labels.get(of.model)}
+        return " ".join(template.render(snakemake={"wildcards": vars(of) | shown}).split())
 
     def set_of(self, rendering: Rendering) -> str | None:
         """The key of the test set that a table or figure is of; None where it is of none or of several."""
@@ -249,7 +252,7 @@ class Run:
         )
         kept = "Latency: median, with the 5th and 95th percentile. Memory: above what was in use before."
         return [
-            ("Test images", [f"{found.test.title}: {len(found.names)} images" for found in self.sets]),
+            ("Test images", [f"{found.test.title}: {counted(len(found.names), 'image')}" for found in self.sets]),
             ("SR images", ["Clamped, rounded to 8 bit and written as PNG; scored as they are read from there"]),
             ("Border", [f"{' or '.join(map(str, crops))} pixels on each side are left out of all metrics"]),
             ("Metrics", [f"{METRICS[name].label}: {said}" for name, said in facts["metrics"].items()]),

@@ -98,7 +98,8 @@ def _choices(
     if len(values.columns) > 1:
         changing = [f"{row['label']} ({row['best']})" for row in rows if row["changed"] == "yes"]
         said = f"the winner changes by {', '.join(changing)}" if changing else "no choice changes the winner"
-        notes.append(f"{metric}: {rows[0]['best']} is best by {rows[0]['label']}; {said}")
+        verb = "is" if len(stated[1]) == 1 else "are"
+        notes.append(f"{metric}: {rows[0]['best']} {verb} best by {rows[0]['label']}; {said}")
     return rows
 
 

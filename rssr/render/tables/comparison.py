@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rssr.metrics.registry import METRICS
+from rssr.metrics.registry import METRICS, MetricCard
 from rssr.metrics.statistics import all_pairs, holm, p_value, paired, ranks, smallest_p
 from rssr.plan.test_set import TestSet
 from rssr.render.tables.scored import (
@@ -24,6 +24,7 @@ from rssr.render.tables.scored import (
 )
 from rssr.render.tables.table import Column, Table
 from rssr.render.titles import title
+from rssr.render.words import counted, joined
 
 _MATRIX = 12  # methods up to which all pairs are shown
 _DIFFERENCE = Column("difference", "Mean difference", 4, signed=True)
@@ -156,23 +157,17 @@ def standing(
     names, count = list(values), len(values) * (len(values) - 1) // 2
     order = sorted(names, key=lambda name: values[name].mean(), reverse=card.better == "higher")
     first, second = order[:2]
-    lead = paired(values[first], values[second], card.better, settings, units)
     best, next_best = models[first]["label"], models[second]["label"]
-    ends = [lead[key] for key in ("difference_low", "difference_high")]
-    seeds = _seeds(values, models, count, settings, np.isfinite(ends).all())
-    digits, unit = card.digits + 1, f" {card.unit}" if card.unit else ""
-    words, smallest = f"{abs(lead['difference']):.{digits}f}{unit}", ""
-    if np.isfinite(ends).all():
-        smallest = (
-            f" Differences below about {(ends[1] - ends[0]) / 2:.{digits}f}{unit} cannot be resolved with so few."
-        )
-        ends = sorted(end * np.sign(lead["difference"] or 1) for end in ends)
-        words += f" ({100 * settings['confidence']:g} % interval {ends[0]:.{digits}f} to {ends[1]:.{digits}f})"
+    words, smallest = _lead(values[first], values[second], card, settings, units)
+    equal = [models[name]["label"] for name in order if values[name].mean() == values[first].mean()]
+    together = f"{joined(equal)} have the best mean" if len(equal) > 1 else ""
+    smallest = "" if together else smallest
+    seeds = _seeds(values, models, count, settings, bool(smallest))
     alpha = 1 - settings["confidence"]
     if few := _too_few(units, count, settings):
         return metric, nothing, (
-            f"By {card.name}, {best} has the best mean, ahead of {next_best} by {words}; methods cannot be ranked with "
-            f"{few}.{smallest}{seeds}"
+            f"By {card.name}, {together or f'{best} has the best mean, ahead of {next_best} by {words}'}; methods "
+            f"cannot be ranked with {few}.{smallest}{seeds}"
         )  # fmt: skip
     p = all_pairs(list(values.values()), units, settings)
     found = dict(zip(names, ranks(list(values.values()), card.better, p, settings["confidence"]), strict=True))
@@ -180,13 +175,29 @@ def standing(
     if len(tied) == 1:
         said = f"{best} is first, ahead of {next_best} by {words}"
     else:
-        said = f"{', '.join(tied[:-1])} and {tied[-1]} share the first rank; {best} leads {next_best} by {words}"
+        said = f"{joined(tied)} share the first rank; {together or f'{best} leads {next_best} by {words}'}"
     corrected = f"p below {alpha:.2g} {_after_holm(count)} tells two methods apart.{seeds}"
     return (
         metric,
         [found.get(name, np.nan) for name in scores],
-        f"By {card.name} on {units.nunique()} sources, {said}; {corrected}",
+        f"By {card.name} on {counted(units.nunique(), 'source')}, {said}; {corrected}",
     )
+
+
+def _lead(
+    one: np.ndarray, other: np.ndarray, card: MetricCard, settings: Mapping[str, Any], units: pd.Series
+) -> tuple[str, str]:
+    """By how much the mean of one method is better, with its interval, and a sentence on how wide that is, if any."""
+    lead = paired(one, other, card.better, settings, units)
+    ends = [lead[key] for key in ("difference_low", "difference_high")]
+    digits, unit = card.digits + 1, f" {card.unit}" if card.unit else ""
+    words = f"{abs(lead['difference']):.{digits}f}{unit}"
+    if not np.isfinite(ends).all():
+        return words, ""
+    half = f"{(ends[1] - ends[0]) / 2:.{digits}f}{unit}"
+    ends = sorted(end * np.sign(lead["difference"] or 1) for end in ends)
+    words += f" ({100 * settings['confidence']:g} % interval {ends[0]:.{digits}f} to {ends[1]:.{digits}f})"
+    return words, f" Differences below about {half} cannot be resolved with so few."
 
 
 def _too_few(units: pd.Series, count: int, settings: Mapping[str, Any]) -> str:
@@ -194,11 +205,11 @@ def _too_few(units: pd.Series, count: int, settings: Mapping[str, Any]) -> str:
     alpha = 1 - settings["confidence"]
     if smallest_p(units, count) < alpha:
         return ""
-    return f"{units.nunique()} sources, with which no p falls below {alpha:.2g} {_after_holm(count)}"
+    return f"{counted(units.nunique(), 'source')}, with which no p falls below {alpha:.2g} {_after_holm(count)}"
 
 
 def _after_holm(count: int) -> str:
-    return f"after Holm's correction over {count} pair{'s' * (count != 1)}"
+    return f"after Holm's correction over {counted(count, 'pair')}"
 
 
 def _seeds(

@@ -13,6 +13,7 @@ from rssr.render.tables.notes import model_notes
 from rssr.render.tables.scored import conditions_of, metric_column, metrics_of, protocols
 from rssr.render.tables.table import Column, Table
 from rssr.render.titles import title
+from rssr.render.words import counted
 
 
 def complexity(profiles: Mapping[str, Mapping], models: Mapping[str, Mapping], reference: str) -> Table:
@@ -78,7 +79,7 @@ def ablation(
     full = numbers["model"][0]
     for test in tests:
         quality = qualities[test.identity]
-        over = f"{test.name} ({quality['images'][0]} images)"
+        over = f"{test.name} ({counted(quality['images'][0], 'image')})"
         means = quality.set_index("model")
         for metric in (metric for metric in metrics if metric in metrics_of(quality)):
             key = f"{test.key}/{metric}"

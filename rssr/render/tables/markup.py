@@ -22,6 +22,7 @@ _ESCAPED = {
 }
 _LINK_OR_STRESS = re.compile(r"(?<!\w)(?=_)|(?=_(?!\w))|(?=&#?\w+;)")
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")  # Markdown would take it for HTML; "< 0.001" stays as it is
+_BLOCK = re.compile(r"^(\d*)(?=[#>+\-.)\[])")  # what begins a heading, a quotation, a list or a reference
 
 
 def stacked(text: str, width: int, form: str = "[t]{@{}l@{}}") -> str:
@@ -36,14 +37,16 @@ def latex_row(cells: Iterable[str]) -> str:
 
 
 def escape(text: str, kind: str) -> str:
-    """A text as "markdown" or "latex" shows it as it is."""
+    """A text as "markdown" or "latex" shows it as it is, inside of a line."""
     text = text.translate(_ESCAPED[kind])
-    return without_tags(_LINK_OR_STRESS.sub(r"\\", text)) if kind == "markdown" else text
+    if kind == "markdown":
+        text = _TAG.sub(r"\\<", re.sub(r"\](?=\()", r"\]", _LINK_OR_STRESS.sub(r"\\", text)))
+    return text
 
 
-def without_tags(text: str) -> str:
-    """Markdown without HTML and links, whatever stands in labels."""
-    return _TAG.sub(r"\\<", re.sub(r"\](?=\()", r"\]", text))
+def paragraph(text: str) -> str:
+    """A text as Markdown shows it as it is, where a line begins, such as in a list."""
+    return _BLOCK.sub(r"\1\\", escape(text, "markdown"))
 
 
 def harmless(rows: pd.DataFrame) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from rssr.render.protocols import nearest, one_choice_at_a_time
 from rssr.render.tables.scored import conditions_of, metrics_of
 from rssr.render.tables.table import Column, Table
 from rssr.render.titles import title
+from rssr.render.words import counted
 
 
 def audit(
@@ -46,8 +47,8 @@ def audit(
     literature = [value for value in literature if value["model"]]  # other methods say nothing of these
     stated = ", ".join(f"{choice} {option}" for choice, option in BASE.items())
     caption = (
-        f"{test.label}, x{test.scale}, {images} images: the same weights under other protocols. The stated protocol is "
-        f"{stated}; the other rows change one "
+        f"{test.label}, x{test.scale}, {counted(images, 'image')}: the same weights under other protocols. The "
+        f"stated protocol is {stated}; the other rows change one "
         "choice of it. All combinations are in results/audit/."
     )
     notes = [

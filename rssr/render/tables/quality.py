@@ -28,6 +28,7 @@ from rssr.render.tables.scored import (
 )
 from rssr.render.tables.table import Column, Table
 from rssr.render.titles import title
+from rssr.render.words import counted
 
 
 def quality(
@@ -138,7 +139,7 @@ def side_by_side(
         numbers = qualities[test.identity]
         group = f"x{test.scale} {test.degradation}"
         conditions[group] = test.conditions
-        over = f"{test.label} ({numbers['images'][0]} images)"
+        over = f"{test.label} ({counted(numbers['images'][0], 'image')})"
         keys = {metric: f"{test.dataset}/{metric}" for metric in metrics_of(numbers)}
         columns |= {key: metric_column(metric, key, over) for metric, key in keys.items()}
         for row in numbers.to_dict("records"):

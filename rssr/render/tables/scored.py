@@ -11,6 +11,7 @@ from rssr.metrics.registry import METRICS
 from rssr.plan.replicate import weights_of
 from rssr.plan.test_set import TestSet
 from rssr.render.tables.table import ARROWS, Column
+from rssr.render.words import counted
 
 Replicates = Mapping[str, Mapping[str, pd.DataFrame]]
 
@@ -76,13 +77,14 @@ def undefined(scores: Mapping[str, pd.DataFrame], models: Mapping[str, Mapping])
     notes = []
     for name, metric, values in ((n, m, pd.to_numeric(f[m])) for n, f in scores.items() for m in metrics_of(f)):
         missing, infinite = int(values.isna().sum()), int(np.isinf(values).sum())
+        images = counted(len(values), "image")
         about = f"{models[name]['label']}, {METRICS[metric].label}: "
         if 0 < missing < len(values):
-            about += f"not a number for {missing} of {len(values)} images, such as black ones, so there is no mean"
+            about += f"not a number for {missing} of {images}, such as black ones, so there is no mean"
             notes.append(about)
         elif infinite:
             others = values[np.isfinite(values)].mean()
-            about += f"infinite for {infinite} of {len(values)} images, where SR and HR are equal, so the mean is too"
+            about += f"infinite for {infinite} of {images}, where SR and HR are equal, so the mean is too"
             notes.append(
                 about + (f"; that of the others is {others:.{METRICS[metric].digits}f}" * (infinite < len(values)))
             )
@@ -118,4 +120,5 @@ def spread(replicates: Mapping[str, pd.DataFrame], metric: str) -> float:
 def images_of(frame: pd.DataFrame) -> str:
     """The number of images in words, and the number of their sources if it is smaller."""
     sources = frame["unit"].nunique()
-    return f"{len(frame)} images" if sources == len(frame) else f"{len(frame)} images from {sources} sources"
+    images = counted(len(frame), "image")
+    return images if sources == len(frame) else f"{images} from {counted(sources, 'source')}"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from rssr.base.files import replacing
-from rssr.render.tables.markup import MARKUP, escape, harmless, latex_row, stacked, without_tags
+from rssr.render.tables.markup import MARKUP, escape, harmless, latex_row, paragraph, stacked
 
 ARROWS = {"higher": "↑", "lower": "↓"}
 
@@ -91,8 +91,8 @@ class Table:
         shown = pd.DataFrame([*self._rows("markdown"), *rule, *self._below("markdown")], columns=titles)
         alignment = ["left" if column.digits is None else "right" for column in self._shown()]
         body = shown.to_markdown(index=False, disable_numparse=True, colalign=alignment)
-        notes = "".join(f"\n- {without_tags(note)}" for note in self.notes)
-        return f"{without_tags(self.caption)}\n\n{body}\n" + (f"{notes}\n" if notes else "")
+        notes = "".join(f"\n- {paragraph(note)}" for note in self.notes)
+        return f"{paragraph(self.caption)}\n\n{body}\n" + (f"{notes}\n" if notes else "")
 
     def latex(self, name: str) -> str:
         """The table as a float, shrunk to the width of the line; needs the packages booktabs and graphicx."""

@@ -1,0 +1,109 @@
+"""What Pillow and tifffile know of an image file and GDAL does not say, and what GDAL says in a damaged form."""
+
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import rasterio
+import tifffile
+from PIL import Image
+from rasterio.enums import ColorInterp
+from rasterio.rpc import RPC
+
+from rssr.base.errors import UserError
+
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # GDAL reads what it complains of
+_NOT_RGB = ("CMYK", "LAB", "HSV")  # Pillow's modes
+_PILLOWS = {("JPEG", "L"), ("JPEG", "RGB"), ("PNM", "L"), ("PNM", "RGB"), ("JP2OpenJPEG", "YCbCr")}
+_LAB = (tifffile.PHOTOMETRIC.CIELAB, tifffile.PHOTOMETRIC.ICCLAB, tifffile.PHOTOMETRIC.ITULAB)
+
+
+@dataclass(frozen=True)
+class Header:
+    """What is known of an image beside its pixels.
+
+    Attributes:
+        mode: its colours, as Pillow calls them; empty if they are not known.
+        pages: how many images the file holds: pages, frames of an animation or planes of a stack.
+        orientation: EXIF's, 1 (upright) to 8.
+        thumbnail: whether the first of several pages is a small copy of another.
+        pillow: whether Pillow knows the file.
+    """
+
+    mode: str = ""
+    pages: int = 1
+    orientation: int = 1
+    thumbnail: bool = False
+    pillow: bool = False
+
+
+def header(path: Path, driver: str) -> Header:
+    """The header of a file that a driver of GDAL has opened; UserError for a PNG that is damaged."""
+    found = _pillows(path, driver == "PNG")
+    return _tifffiles(path, found) if driver == "GTiff" else found
+
+
+def _pillows(path: Path, png: bool) -> Header:
+    try:
+        with Image.open(path) as image:
+            frames = image.n_frames if image.format in ("GIF", "PNG", "WEBP") else 1
+            found = Header(image.mode, frames, _orientation(image), pillow=True)
+        if png:  # GDAL overlooks wrong checksums
+            with Image.open(path) as image:
+                image.verify()
+        return found
+    except Exception as error:  # Pillow's plug-ins fail in many ways, and know fewer formats than GDAL
+        if png:
+            raise UserError(f"{path} cannot be read as an image ({error})", "replace or remove it") from None
+        return Header()
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return image.getexif().get(0x0112, 1)
+    except Exception:  # EXIF data may be damaged beside whole pixels
+        return 1
+
+
+def _tifffiles(path: Path, found: Header) -> Header:
+    try:
+        with tifffile.TiffFile(path, _multifile=False) as file:
+            page = file.pages[0]
+            stack = file.is_imagej or file.is_shaped or file.is_stk  # many planes may follow one page
+            return replace(
+                found,
+                mode=_mode(page) or found.mode,
+                pages=max(1, file.series[0].size // page.size) if stack else 1,
+                orientation=page.tags.valueof(0x0112, default=1),
+                thumbnail=bool(page.is_reduced and (page.subifds or len(file.pages) > 1)),
+            )
+    except Exception:  # of a damaged file too, about which GDAL has the last word
+        return found
+
+
+def _mode(page: tifffile.TiffPage) -> str:
+    """Colours of which GDAL gives no hint: the parts of Lab, and inks whose alpha it drops."""
+    if page.photometric in _LAB:
+        return "LAB"
+    return "CMYK" if page.photometric == tifffile.PHOTOMETRIC.SEPARATED and page.extrasamples else ""
+
+
+def rpcs(file: rasterio.DatasetReader) -> RPC | None:
+    """The rational polynomials that a file locates itself with; None also if they are damaged."""
+    try:
+        return file.rpcs
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def by_pillow(path: Path, file: rasterio.DatasetReader, head: Header) -> bool:
+    """Whether Pillow decodes a file, in 8 bits; UserError where neither it nor GDAL gives the colours."""
+    kinds, deep = set(file.colorinterp), set(file.dtypes) - {"uint8"}
+    if deep and ColorInterp.palette in kinds:
+        raise UserError(f"{path} has a palette for {min(deep)} pixels", "save it as RGB")
+    if head.mode in _NOT_RGB or {ColorInterp.cyan, ColorInterp.Y} & kinds:
+        if deep or not head.pillow:
+            form = f"{head.mode or 'YCbCr'} colours of {file.dtypes[0]}"
+            raise UserError(f"{path} has {form} in a form that is not read", "save it as RGB")
+        return True
+    return not deep and (file.driver, head.mode) in _PILLOWS

@@ -1,0 +1,79 @@
+"""What decides an image's pixels beside it, and that results depend on it."""
+
+import numpy as np
+import pytest
+import rasterio
+import rasterio.shutil
+from objects import a_plan
+from test_raster import PLANES, raster, rgb
+
+from rssr.base.sidecars import sidecars, with_parts
+from rssr.plan.fingerprints import Fingerprints
+
+
+def mask(path):
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False), rasterio.open(path, "r+") as file:
+        file.write_mask(np.arange(50) >= np.zeros((36, 1)) + 25)
+    return [path.with_name(f"{path.name}.msk")]
+
+
+def no_data(path):
+    beside = path.with_name(f"{path.name}.aux.xml")
+    bands = "".join(f'<PAMRasterBand band="{n}"><NoDataValue>9</NoDataValue></PAMRasterBand>' for n in (1, 2, 3))
+    beside.write_text(f"<PAMDataset>{bands}</PAMDataset>")
+    return [beside]
+
+
+def place(path):
+    beside = [path.with_suffix(end) for end in (".wld", ".tfw")]
+    for file in beside:
+        file.write_text("10\n0\n0\n-10\n5\n5\n")
+    return beside
+
+
+@pytest.mark.parametrize("added", [mask, no_data, place])
+def test_results_depend_on_what_lies_beside_an_image(tmp_path, added):
+    (tmp_path / "pictures").mkdir()
+    pixels = PLANES.copy()
+    pixels[:, 0, 0] = 9
+    paths = [raster(tmp_path / f"pictures/{name}.tif", pixels) for name in "ab"]
+    entry = {"label": "Mine", "images": str(tmp_path / "pictures"), "split": {"test": "*.tif"}}
+    plan = a_plan(datasets={"synthetic": {"label": "S", "module": "synthetic"}, "mine": entry})
+
+    def files():
+        return plan.own_images("mine", "test", 4)
+
+    def fingerprint():
+        return Fingerprints(tmp_path / "none.json", write=False).of(files())
+
+    assert files() == paths
+    before = fingerprint()
+    beside = added(paths[0])
+    assert files() == [paths[0], *beside, paths[1]] and fingerprint() != before
+    assert added is place or not rgb(paths[0])[1].all()
+
+
+def test_what_viewers_leave_beside_an_image_decides_nothing(tmp_path):
+    path = raster(tmp_path / "a.tif", PLANES)
+    with rasterio.open(path) as file:
+        file.statistics(1)
+    for name in ("a.tif.ovr", "a.txt", "b.tif.msk", "b.tfw"):
+        (tmp_path / name).touch()
+    assert "STATISTICS_MEAN" in (tmp_path / "a.tif.aux.xml").read_text()
+    assert list(with_parts([path])) == [path]
+
+
+def test_an_image_may_have_a_name_that_nothing_beside_it_can_have(tmp_path):
+    path = tmp_path / ("x" * 251 + ".tif")
+    path.with_suffix(".tfw").write_text("")
+    assert sidecars(path, tmp_path / "a.tif") == [path.with_suffix(".tfw")]
+
+
+def test_a_mosaic_depends_on_its_tiles(tmp_path):
+    tile = raster(tmp_path / "a.tif", PLANES)
+    (tmp_path / "mosaics").mkdir()
+    mosaic = tmp_path / "mosaics/a.vrt"
+    rasterio.shutil.copy(tile, mosaic, driver="VRT")
+    assert [path.resolve() for path in with_parts([mosaic])] == [mosaic, tile]
+    mosaic.write_text("no mosaic")
+    assert list(with_parts([mosaic])) == [mosaic]
