@@ -7,17 +7,19 @@ import resource
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import TextIO
 
 import yaml
 
+from rssr.base import ROOT
 from rssr.base.files import sha256
 
-ROOT = Path(__file__).resolve().parent.parent
 MODEL = "edsr_test"
 SCORES = f"results/scores/synthetic/x4-bicubic/{MODEL}.csv"
 WEIGHTS = f"results/weights/{MODEL}/synthetic/x4/seed10.safetensors"
@@ -42,6 +44,7 @@ class Run:
         folder.mkdir(exist_ok=True)
         (folder / "changes.yaml").write_text(yaml.safe_dump(FEWER | (changes or {})))
         self.folder = folder
+        self._said: dict[int, TextIO] = {}  # process -> its output
         files = (str(ROOT / "config/test.yaml"), "changes.yaml")
         command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile"), target, "--cores", "2"]
         self.command = [*command, "--configfile", *files]
@@ -49,16 +52,20 @@ class Run:
     def start(self, room: int = resource.RLIM_INFINITY) -> subprocess.Popen:
         """Begin a run, in a process group of its own, each process of which has room for so many bytes."""
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
         limited = partial(resource.setrlimit, resource.RLIMIT_AS, (room, room))
         kept = {"cwd": self.folder, "env": environment, "start_new_session": True, "preexec_fn": limited}
-        return subprocess.Popen(self.command, **kept, **streams)
+        with tempfile.TemporaryFile("w+") as said:  # a pipe that nobody reads would hold it up
+            process = subprocess.Popen(self.command, **kept, stdout=said, stderr=subprocess.STDOUT)
+            self._said[process.pid] = os.fdopen(os.dup(said.fileno()), encoding="utf-8", errors="replace")
+        return process
 
     def finish(self, process: subprocess.Popen | None = None) -> tuple[int, str]:
         """Exit code and output of a run."""
         process = process or self.start()
-        said = process.communicate()[0]
-        return process.returncode, said
+        code = process.wait()
+        with self._said.pop(process.pid) as said:
+            said.seek(0)
+            return code, said.read()
 
     def clear(self) -> None:
         """Remove all that a run has written."""
@@ -128,3 +135,10 @@ def file_system(folder: Path, size: str) -> Iterator[Callable[[str], None]]:
         yield lambda options: subprocess.run(["mount", "-o", f"remount,size={options}", folder], check=True)
     finally:
         subprocess.run(["umount", folder], check=True)
+
+
+def table(rows: list[dict]) -> str:
+    """The rows as Markdown."""
+    lines = ["| what was done | times | lost | wrong | tracebacks | what it said |", "|---|---|---|---|---|---|"]
+    keys = ("what", "times", "lost", "wrong", "tracebacks", "came")
+    return "\n".join([*lines, *(f"| {' | '.join(str(row[key]).replace('|', '/') for key in keys)} |" for row in rows)])

@@ -59,7 +59,7 @@ def data_set(
         paths[source] = path
 
     def given(source: str, scale: int) -> Path:
-        return _given(lr["images"].replace("{scale}", str(scale)), paths[source].relative_to(root), scale)
+        return _given(lr["images"].replace("{scale}", str(scale)), root, paths[source], scale)
 
     return DataSet(
         card=Card(licence="the owner's", citation=images, page="", gsd_m="not stated", tile=None),
@@ -77,14 +77,15 @@ def data_set(
     )
 
 
-def _given(images: str, own: Path, scale: int) -> Path:
-    """The LR image of an HR image, which is given by its path below its folder."""
+def _given(images: str, root: Path, hr: Path, scale: int) -> Path:
+    """The LR image of an HR image below a folder `root`; LR images may lie in the same folder."""
     if not Path(images).is_dir():
         raise missing(images, "folder", "correct `lr`, or put the images there")
+    own = hr.relative_to(root)
     folder = Path(images, own).parent
     listed = [path for path in _listed(folder) if path.suffix.lower().removeprefix(".") in _READ.split()]
     for name in _names_of_lr(_composed(own.stem), scale):
-        found = [path for path in listed if _composed(path.stem) == name]
+        found = [path for path in listed if _composed(path.stem) == name and not path.samefile(hr)]
         if len(found) > 1:
             raise UserError(f"{found[0]} and {found[1]} are both LR images of {own.stem}", "move one of them away")
         if found:

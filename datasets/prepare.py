@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -55,11 +54,11 @@ def prepare_hr(
         for source, path in paths.items()
         for boxes in _bands(data_set, source, path, tile, multiple)
     ]
-    source_sha256 = cache(sha256)
+    digests = dict(zip(paths, in_order(sha256, paths.values(), jobs, f"{split} checksums"), strict=True))
 
     def cut(band: tuple[str, Path, Sequence[Box]]) -> list[dict]:
         source, path, boxes = band
-        origin = {"source": source, "source_sha256": source_sha256(path)}
+        origin = {"source": source, "source_sha256": digests[source]}
         return _cut(data_set, path, boxes, tile, multiple, hr_dir, origin)
 
     rows = list(itertools.chain.from_iterable(in_order(cut, bands, jobs, f"{split} HR")))

@@ -1,6 +1,7 @@
 """What a network costs while it runs: time and memory on the device in use."""
 
 import ctypes
+import os
 import platform
 import re
 import statistics
@@ -21,6 +22,7 @@ from rssr.metrics.samples import noisy, percentiles
 
 STEADY = 0.05  # warm-up ends when the medians of the last calls and of those before them agree within this
 WINDOW = 3  # calls per median
+SHORTEST = 0.5  # seconds over which the time of other processes is counted, in hundredths
 
 
 def measure(model: nn.Module, x: torch.Tensor, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -39,7 +41,7 @@ def measure(model: nn.Module, x: torch.Tensor, settings: Mapping[str, Any]) -> d
         `samples_ms`, every one in order; `noisy`, see noisy(); `images_per_s` and `megapixels_per_s` of output, by the
         median; `peak_memory_mib`, above what was in use before the call, None where the system does not report it;
         `input_shape`, and what the figures hold for: `device`, `device_type`, `driver`, `clocks_mhz` before and after,
-        `threads`, `backend`, `precision`, `tf32`, `warmup_ms`.
+        `threads`, `backend`, `precision`, `tf32`, `warmup_ms`, `others_cores`, see timed().
 
     Raises:
         UserError: if the model, its input and its output are not all on one device; for TF32 on a CPU.
@@ -73,21 +75,24 @@ def timed(call: Callable[[], object], device: torch.device, settings: Mapping[st
         settings: `warmup`, `samples` and `seconds`.
 
     Returns:
-        What measure() returns, without the throughput and what belongs to a network.
+        What measure() returns, without the throughput and what belongs to a network. `others_cores` is the number of
+        cores that other processes used meanwhile; None if the system does not report it or the time was too short.
     """
     timer = _gpu_ms if device.type == "cuda" else _cpu_ms
     warmup = _until_steady(lambda: timer(call, device), settings["warmup"], settings["seconds"])
     before = clocks_mhz(device)
     samples: list[float] = []
-    start = time.perf_counter()
+    start, of_others = time.perf_counter(), _others_seconds()
     while len(samples) < settings["samples"]:
         if len(samples) >= 3 and time.perf_counter() - start > settings["seconds"]:
             break
         samples.append(timer(call, device))
-    after = clocks_mhz(device)
+    spent, after = time.perf_counter() - start, clocks_mhz(device)
+    counted = of_others is not None and spent >= SHORTEST
     return {
         "samples_ms": samples,
         "noisy": noisy(samples),
+        "others_cores": round(max(0.0, _others_seconds() - of_others) / spent, 2) if counted else None,
         "peak_memory_mib": _gpu_peak_mib(call, device) if device.type == "cuda" else cpu_peak_mib(call),
         "warmup_ms": warmup,
         "clocks_mhz": {"before": before, "after": after},
@@ -116,6 +121,16 @@ def clocks_mhz(device: torch.device) -> float | None:
     cpuinfo = Path("/proc/cpuinfo")
     found = re.findall(r"cpu MHz\s*:\s*([\d.]+)", cpuinfo.read_text()) if cpuinfo.exists() else []
     return round(statistics.fmean(map(float, found)), 1) if found else None
+
+
+def _others_seconds() -> float | None:
+    """The time that cores have spent on other processes, or a host on other machines; None if not reported."""
+    stat = Path("/proc/stat")
+    if not stat.exists():
+        return None
+    user, nice, system, _, _, irq, softirq, steal = map(int, stat.read_text().split()[1:9])  # without idle and waiting
+    total = (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+    return total - sum(os.times()[:2])
 
 
 def _nvidia_smi(field: str, device: torch.device) -> str | None:

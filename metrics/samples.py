@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+BUSY = 0.2  # cores of other processes above which a measurement was not alone
 SPREAD = 2  # ratio of the 95th to the 5th percentile above which a measurement counts as disturbed
 
 

@@ -69,7 +69,7 @@ def _is_on_the_web(url: str) -> bool:
         return False
 
 
-LEAST_TILE = 16  # below, most of a tile is overlap
+LEAST_TILE = 16  # below, networks see next to nothing around a pixel
 
 
 class Tile(Block):

@@ -101,7 +101,11 @@ def _add_upscale(upscale: argparse.ArgumentParser) -> None:
         metavar=("LOW", "HIGH"),
         help="values that become black and white, for other than 8 bits; the output keeps the input's units",
     )
-    upscale.add_argument("--overwrite", action="store_true", help="the output may exist, unless it is the input")
+    upscale.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace the output, unless it is read itself, and remove what belonged to it",
+    )
 
 
 def _add_plan(commands: argparse._SubParsersAction) -> None:
@@ -210,10 +214,11 @@ def _compare(arguments: argparse.Namespace) -> None:
         with read_as_results(*arguments.folders):
             report = Report(*map(Folder, arguments.folders), arguments.tolerance, arguments.trained_tolerance)
             lines = list(report.lines())
-            if arguments.html:
-                report.write_html(arguments.html)
+        if arguments.html:
+            report.write_html(arguments.html)
     except (UserError, OSError) as error:  # exit code 1 would say that scores differ
-        print(f"error: {refused(error) if isinstance(error, OSError) else error}", file=sys.stderr)
+        said = refused(error) if isinstance(error, OSError) and error.filename else error
+        print(f"error: {said}", file=sys.stderr)
         sys.exit(2)
     print("\n".join(lines))
     sys.exit(0 if report.comparison.reproduced else 1)

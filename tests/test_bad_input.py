@@ -178,7 +178,8 @@ run(lambda: in_order(fail, range(2), 1, "score"))
 @pytest.mark.parametrize("setting", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}])
 def test_an_output_that_is_no_utf8_has_escapes(setting):
     code = r"from rssr.base.process import run; run(lambda: print('1 \u2013 2'))"
-    environment = os.environ | setting | {"PYTHONCOERCECLOCALE": "0"}
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONIOENCODING"}
+    environment = inherited | setting | {"PYTHONCOERCECLOCALE": "0"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, env=environment)
     assert (done.stdout, done.stderr) == ("1 \\u2013 2\n", "")
 

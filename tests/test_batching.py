@@ -1,6 +1,6 @@
 """Images that share a call of a network have the bytes that they have alone, or no call is shared."""
 
-import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -37,11 +37,22 @@ class Counting(nn.Module):
         return x.repeat_interleave(2, -1).repeat_interleave(2, -2)
 
 
+def waiting_for(count, called):
+    """Returns when so many images wait, or after ten seconds."""
+
+    def wait():
+        end = time.monotonic() + 10
+        while len(called._waiting) < count and time.monotonic() < end:
+            time.sleep(0.01)
+
+    return wait
+
+
 def upscaled(**of_network):
     """What five threads get, and the sizes of the batches."""
     network = Counting(**of_network)
     called = Batching(Upscaler(network, 2))
-    network.all_wait = lambda: threading.Event().wait(0.5)
+    network.all_wait = waiting_for(5, called)
     with ThreadPoolExecutor(5) as threads:
         found = list(threads.map(called, IMAGES, range(5)))
     assert called._waiting == []
@@ -50,7 +61,7 @@ def upscaled(**of_network):
 
 @pytest.mark.parametrize("off", [0, 0.1], ids=["equal", "different"])
 def test_every_image_has_the_bytes_that_it_has_alone(off):
-    """The first batch is computed in both ways, and no image more than that; the first alone, twice."""
+    """Images of the first batch are computed once more alone; the very first image is computed twice."""
     found, sizes = upscaled(off_in_a_batch=off)
     for sr, image in zip(found, IMAGES, strict=True):
         assert torch.equal(sr, to_uint8(image.repeat_interleave(2, -1).repeat_interleave(2, -2))[0])
@@ -62,7 +73,7 @@ def test_a_second_batch_of_a_shape_is_shared_if_the_first_was_equal(off, second)
     """After a batch of four was different, one of them goes alone, and the other three are tried as a new shape."""
     network = Counting(off_in_a_batch=off)
     called = Batching(Upscaler(network, 2))
-    network.all_wait = lambda: threading.Event().wait(0.5)
+    network.all_wait = waiting_for(5, called)
     for _ in range(2):
         del network.batches[:]
         with ThreadPoolExecutor(5) as threads:
@@ -83,7 +94,7 @@ def test_a_network_that_is_seeded_for_each_image_shares_no_call():
 def test_images_of_other_sizes_share_no_call():
     network = Counting()
     called = Batching(Upscaler(network, 2))
-    network.all_wait = lambda: threading.Event().wait(0.3)
+    network.all_wait = waiting_for(2, called)
     with ThreadPoolExecutor(2) as threads:
         found = list(threads.map(called, [IMAGES[0], IMAGES[1][..., :3]], range(2)))
     assert network.batches == [1, 1, 1] and found[1][0].shape == (3, 8, 6)
@@ -92,7 +103,7 @@ def test_images_of_other_sizes_share_no_call():
 def test_the_image_at_fault_is_named_by_its_own_call():
     network = Counting()
     called = Batching(Upscaler(network, 2))
-    network.all_wait = lambda: threading.Event().wait(0.3)
+    network.all_wait = waiting_for(3, called)
     broken = IMAGES[2] * torch.nan
     with ThreadPoolExecutor(3) as threads:
         sound, other, bad = (threads.submit(called, image, 0) for image in (*IMAGES[:2], broken))

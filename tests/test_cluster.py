@@ -88,8 +88,10 @@ def test_scores_of_shards_are_those_without(run):
     (project.folder / target).unlink()
     shutil.rmtree(project.folder / "results/sr/synthetic/x4-bicubic/edsr_test")
     project.change(shards={"images": 3})
-    out = project.run("--", target)
-    project.changes.unlink()
+    try:
+        out = project.run("--", target)
+    finally:
+        project.changes.unlink()
     assert sha256(project.folder / target) == before
     assert len(list(project.folder.glob("results/shards/*/*/edsr_test/*/scores.csv"))) == 3  # of 8 images
     assert 4 <= out.count("has been submitted with SLURM jobid") <= 8

@@ -117,3 +117,7 @@ def test_complexity_table():
     assert "Times as fast" not in complexity(profiles, rows, "a").markdown(), "an interpolation is no measure"
     disturbed = complexity({"a": profile([1.0, 1.0, 9.0])}, rows, "a").markdown()
     assert "A: its calls were not steady (1.0 to 8.2 ms)" in disturbed
+    beside = complexity({"a": profile([1.0, 1.0, 1.0], others_cores=0.93)}, rows, "a").markdown()
+    assert "A: other processes used 0.9 cores while it was timed" in beside
+    for alone in (0.05, None):
+        assert "other processes" not in complexity({"a": profile([1.0], others_cores=alone)}, rows, "a").markdown()

@@ -10,8 +10,11 @@ from rasterio.enums import ColorInterp, Resampling
 from runs import rssr
 from test_raster import DEEP, PLANES, raster
 from test_scenes import upscaled
+from test_sidecars import mask, place
+from torch import nn
 
 from rssr.base.errors import UserError
+from rssr.steps.scenes import upscale_scene
 
 UNIT = (PLANES / 255).astype("float32")
 
@@ -19,14 +22,13 @@ UNIT = (PLANES / 255).astype("float32")
 def with_sidecars(path):
     """A file that hides its left half by a mask beside it, with overviews of both, statistics and a world file."""
     raster(path, PLANES)
-    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False), rasterio.open(path, "r+") as file:
-        file.write_mask(np.arange(50) >= np.zeros((36, 1)) + 25)
+    mask(path)
     with rasterio.Env(TIFF_USE_OVR=True), rasterio.open(path, "r+") as file:
         file.build_overviews([2], Resampling.nearest)
     with rasterio.open(path) as file:
         file.statistics(1)
-    path.with_suffix(".tfw").write_text("10\n0\n0\n-10\n5\n5\n")
-    return {f"a.tif{end}" for end in (".msk", ".msk.ovr", ".ovr", ".aux.xml")} | {"a.tfw"}
+    place(path)
+    return {f"a.tif{end}" for end in (".msk", ".msk.ovr", ".ovr", ".aux.xml")} | {"a.tfw", "a.wld"}
 
 
 def test_what_lies_beside_an_old_file_does_not_describe_the_new_one(tmp_path):
@@ -54,6 +56,25 @@ def test_what_an_old_file_has_left_is_not_taken_for_a_part_of_the_new_one(tmp_pa
             upscaled(tmp_path / "a.tif", tmp_path / out)
         upscaled(tmp_path / "a.tif", tmp_path / out, overwrite=True)
         assert not (tmp_path / name).exists()
+
+
+def test_what_places_another_image_is_not_removed(tmp_path):
+    other, source = (raster(tmp_path / name, PLANES) for name in ("a.tiff", "b.tif"))
+    beside = place(other)
+    with pytest.raises(
+        UserError, match="a.(wld|tfw) says where .*a.tiff lies, and would be taken .*: name another file"
+    ):
+        upscaled(source, tmp_path / "a.tif", overwrite=True)
+    assert all(path.exists() for path in beside) and not (tmp_path / "a.tif").exists()
+
+
+@pytest.mark.parametrize(("out", "inverted"), [("out.tif", False), ("out.png", True)])
+def test_values_whose_small_ones_are_bright_stay_those_of_the_source(tmp_path, out, inverted):
+    source = raster(tmp_path / "a.tif", np.full((1, 36, 50), 1000, "uint16"), photometric="MINISWHITE")
+    notes = upscale_scene(nn.Upsample(scale_factor=4), source, tmp_path / out, 4, stretch=(0, 10000))
+    with rasterio.open(tmp_path / out) as file:
+        assert (file.read() == 1000).all()
+    assert any("viewers show them inverted" in note for note in notes) == inverted
 
 
 def test_the_place_of_the_source_stays(tmp_path):

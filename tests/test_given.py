@@ -148,3 +148,11 @@ def test_the_script_cuts_them_and_a_metric_that_needs_a_formula_is_absent(tmp_pa
     np.testing.assert_array_equal(read_image(tmp_path / "lr/b_c.png"), LR)
     assert "no formula" in absent_metrics(["lr_psnr"], [], [])["lr_psnr"]
     assert absent_metrics(["lr_psnr"], [], [{"reduce": "bicubic"}]) == absent_metrics(["psnr_y"], [], []) == {}
+
+
+def test_pairs_may_lie_in_one_folder(tmp_path):
+    write_image(tmp_path / "a_HR.png", np.zeros((120, 160, 3), np.uint8))
+    write_image(tmp_path / "a_LR4.png", LR)
+    entry = {"images": str(tmp_path), "split": {"test": "*_HR.png"}, "lr": {"images": str(tmp_path)}}
+    prepared(entry, tmp_path)
+    np.testing.assert_array_equal(read_image(tmp_path / "lr/a_HR.png"), LR)

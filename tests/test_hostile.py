@@ -3,12 +3,10 @@
 import functools
 import importlib
 import os
-import resource
 import struct
 import sys
 import time
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -128,53 +126,6 @@ def test_yaml_that_was_made_to_harm_is_one_sentence_in_bounded_time(tmp_path, ki
     assert not ran.exists() and "\n" not in str(error.value) and len(str(error.value)) < 2000
 
 
-def png(width, height):
-    def chunk(name, data):
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    body = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + body
-
-
-def tiff(width, height):
-    """One strip of ten bytes for all rows."""
-    tags = [(256, 4, width), (257, 4, height), (258, 3, 8), (259, 3, 1), (262, 3, 1), (273, 4, 200), (277, 3, 1)]
-    tags += [(278, 4, height), (279, 4, 10)]
-    body = b"II*\0" + struct.pack("<IH", 8, len(tags))
-    body += b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags) + bytes(4)
-    return body.ljust(210, b"\0")
-
-
-@pytest.mark.parametrize(
-    "sides", [(40_000, 40_000), (1_000_000, 1_000), (2**31 - 1, 2**31 - 1), (0, 0), (2**31 - 1, 1)]
-)
-@pytest.mark.parametrize("make", [png, tiff])
-def test_pictures_that_declare_too_much_are_refused_before_memory_is_taken(tmp_path, make, sides):
-    path = tmp_path / f"a.{make.__name__}"
-    path.write_bytes(make(*sides))
-    before = peak()
-    with pytest.raises(UserError) as error, open_raster(path) as image:
-        image.rgb((0, 0, *image.size))
-    assert peak() - before < 300 and "\n" not in str(error.value)
-
-
-def test_a_window_of_a_picture_takes_no_block_beyond_memory(tmp_path):
-    (tmp_path / "a.tif").write_bytes(tiff(2**30, 24))  # one strip, which GDAL would read whole
-    before = peak()
-    with (
-        pytest.raises(UserError, match="blocks of 1073741824 pixels.*: write it in tiles"),
-        open_raster(tmp_path / "a.tif") as image,
-    ):
-        image.rgb((0, 0, 100, 20))
-    assert peak() - before < 300
-
-
-def peak():
-    """The most memory that this process has had, in MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
 def test_links_devices_and_members_that_lie_in_archives(tmp_path):
     root = tmp_path / "root"
     root.mkdir()
@@ -272,8 +223,9 @@ def test_an_image_takes_no_pixels_from_another_folder(tmp_path):
     with open_raster(inside / "c.nc") as image:
         assert (image.rgb((0, 0, 20, 30))[0] == 7).all()
     (inside / "c.nc").rename(inside / "c.png")  # its HDF5 could name other files
-    for name in ("ers.png", "a.img", "b.pix", "c.png"):
-        with pytest.raises(UserError, match=f"{name} (cannot be read as an image|has its pixels in .*/z, outside)"):
+    unread, outside = "cannot be read as an image", "has its pixels in .*/z, outside"
+    for name, said in {"ers.png": unread, "a.img": outside, "b.pix": outside, "c.png": unread}.items():
+        with pytest.raises(UserError, match=f"{name} {said}"):
             open_raster(inside / name, (1, 2, 3))
 
 

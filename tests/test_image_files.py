@@ -19,9 +19,6 @@ from rssr.base.files import read_image, write_image
 from rssr.base.raster import open_raster
 from rssr.steps.scenes import upscale_scene
 
-EXIF = Image.Exif()
-EXIF[0x0112] = 6
-
 
 def upscaled(source, out, **options):
     upscale_scene(nn.Upsample(scale_factor=2), source, out, 2, overlap=0, **options)

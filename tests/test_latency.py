@@ -1,7 +1,10 @@
 """Latency and memory: every sample is kept, devices, precision and disturbances are named."""
 
+import os
 import platform
 import statistics
+import subprocess
+import sys
 import time
 from types import SimpleNamespace
 
@@ -40,6 +43,16 @@ def test_a_measurement_ends_after_the_given_seconds_but_has_three_samples():
     slow = Call(lambda x: (time.sleep(0.02), x)[1])
     assert len(measure(slow, X, SETTINGS | {"samples": 1000, "seconds": 0.01})["samples_ms"]) == 3
     assert len(measure(slow, X, SETTINGS | {"samples": 1000, "seconds": 0.5})["samples_ms"]) < 30
+
+
+@pytest.mark.skipif(platform.system() != "Linux", reason="other systems do not count the time of all processes")
+def test_the_cores_of_other_processes_are_counted():
+    idle = Call(lambda x: (time.sleep(0.1), x)[1])
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as busy:
+        found = measure(idle, X, SETTINGS | {"samples": 10})
+        busy.kill()
+    assert 0.3 < found["others_cores"] <= os.cpu_count()
+    assert measure(idle, X, SETTINGS)["others_cores"] is None, "too short a time to count in hundredths of a second"
 
 
 def test_the_warm_up_ends_when_times_are_steady():

@@ -131,8 +131,13 @@ def test_a_merge_that_could_not_be_written_leaves_an_empty_folder(tmp_path, monk
         with pytest.raises(OSError, match="full"):
             list(merge([folder], tmp_path / "out"))
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_merge_goes_into_a_folder_that_only_a_viewer_has_written_into(tmp_path):
+    (tmp_path / "out").mkdir()
     (tmp_path / "out/.DS_Store").touch()
-    assert list(merge([folder], tmp_path / "out"))[-1] == f"open {tmp_path}/out/report/index.html"
+    said = list(merge([Folder(a_run(tmp_path / "a"))], tmp_path / "out"))
+    assert said[-1] == f"open {tmp_path}/out/report/index.html"
 
 
 def test_a_record_stays_with_its_table(tmp_path):

@@ -45,9 +45,14 @@ def test_what_is_no_artifact_is_refused():
 
 
 def test_rows_say_which_methods_have_no_weights():
-    plan = a_plan(scale=4)
-    found = {model.name: model.row.get("interpolation", False) for model in plan.models}
-    assert found["bicubic"] and not found["edsr_test"]
+    models = {
+        "bicubic": {"label": "Bicubic", "arch": "bicubic"},
+        "mine": {"label": "Mine", "arch": "torch.nn:Upsample", "args": {"scale_factor": 4}, "weightless": True},
+        "edsr": {"label": "EDSR", "arch": "basicsr:EDSR", "train": "test"},
+    }
+    plan = a_plan(scale=4, models=models, analysis=None)
+    assert [model.row.get("weightless", False) for model in plan.models] == [True, True, False]
+    assert [model.gpus for model in plan.models] == [0, 1, 1], "an interpolation alone needs no GPU"
 
 
 def test_names_with_underscores_never_meet():
@@ -234,15 +239,23 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("content", [*SOUND.values(), *BROKEN.values()], ids=[*SOUND, *BROKEN])
-def test_a_users_module_is_read_as_python_reads_it(tmp_path, monkeypatch, content):
+@pytest.fixture
+def nets(tmp_path, monkeypatch):
+    """The folder of a user's package `nets`."""
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     (tmp_path / "nets").mkdir()
     (tmp_path / "nets/parts.py").touch()
-    (tmp_path / "nets/net.py").write_bytes(content)
-    if content in SOUND.values():
-        assert [Path(path).name for path in own_code("nets.net")] == ["net.py", "parts.py"]
-        return
-    (said,) = (said for said, other in BROKEN.items() if other == content)
+    return tmp_path / "nets"
+
+
+@pytest.mark.parametrize("content", SOUND.values(), ids=SOUND)
+def test_a_users_module_is_read_as_python_reads_it(nets, content):
+    (nets / "net.py").write_bytes(content)
+    assert [Path(path).name for path in own_code("nets.net")] == ["net.py", "parts.py"]
+
+
+@pytest.mark.parametrize(("said", "content"), BROKEN.items(), ids=BROKEN)
+def test_a_users_module_that_python_cannot_read_is_named(nets, said, content):
+    (nets / "net.py").write_bytes(content)
     with pytest.raises(UserError, match=f"net.py.*{said}.*: correct the module$"):
         own_code("nets.net")

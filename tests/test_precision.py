@@ -94,6 +94,18 @@ def test_bf16_is_autocast_and_tf32_is_refused_on_a_cpu(step, images, tmp_path, s
         run(step, images, tmp_path / "tf32", "tf32")
 
 
+def test_what_code_of_others_has_set_is_no_obstacle_and_stays():
+    conv = torch.backends.cudnn.conv
+    before = conv.fp32_precision
+    try:
+        conv.fp32_precision = "tf32"
+        with devices.products("fp32", torch.device("cpu")):
+            assert devices.precision_in_use() == "fp32"
+        assert conv.fp32_precision == "tf32"
+    finally:
+        conv.fp32_precision = before
+
+
 def test_tf32_is_allowed_where_it_is_asked_for_and_nowhere_after(monkeypatch):
     assert devices.prepare(Namespace(device="cpu", threads=torch.get_num_threads())) == torch.device("cpu")
     assert devices.precision_in_use() == "fp32"

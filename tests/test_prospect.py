@@ -123,6 +123,14 @@ def test_what_no_run_can_be_planned_by_is_known_first_with_its_file(tmp_path, te
     assert str(error.value).startswith(str(tmp_path / "mine.yaml")) and message in str(error.value)
 
 
+def test_an_optional_model_whose_file_is_missing_is_no_error_in_the_list(tmp_path):
+    entry = {"label": "Mine", "checkpoint": {"path": str(tmp_path / "none.pth")}}
+    for required in (True, False):
+        (tmp_path / "mine.yaml").write_text(json.dumps({"models": {"mine": entry | {"required": required}}}))
+        said = rssr("models", "--config", "config/test.yaml", tmp_path / "mine.yaml")
+        assert bool(said.returncode) == ("there is no file" in said.stderr) == required and "Mine" in said.stdout
+
+
 def test_a_folder_of_ones_own_is_used_where_it_is(monkeypatch, tmp_path):
     monkeypatch.setattr(prospect, "_jobs", lambda files: [])
     write_image(tmp_path / "a.png", np.zeros((64, 64, 3), np.uint8))

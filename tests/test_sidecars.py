@@ -12,6 +12,7 @@ from rssr.plan.fingerprints import Fingerprints
 
 
 def mask(path):
+    """Hides the left half."""
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False), rasterio.open(path, "r+") as file:
         file.write_mask(np.arange(50) >= np.zeros((36, 1)) + 25)
     return [path.with_name(f"{path.name}.msk")]
@@ -69,6 +70,11 @@ def test_an_image_may_have_a_name_that_nothing_beside_it_can_have(tmp_path):
     assert sidecars(path, tmp_path / "a.tif") == [path.with_suffix(".tfw")]
 
 
+def test_an_image_whose_name_is_as_long_as_names_can_be_is_read(tmp_path):
+    path = raster(tmp_path / ("x" * 251 + ".tif"), PLANES)
+    np.testing.assert_array_equal(rgb(path)[0], PLANES.transpose(1, 2, 0))
+
+
 def test_a_mosaic_depends_on_its_tiles(tmp_path):
     tile = raster(tmp_path / "a.tif", PLANES)
     (tmp_path / "mosaics").mkdir()
@@ -77,3 +83,35 @@ def test_a_mosaic_depends_on_its_tiles(tmp_path):
     assert [path.resolve() for path in with_parts([mosaic])] == [mosaic, tile]
     mosaic.write_text("no mosaic")
     assert list(with_parts([mosaic])) == [mosaic]
+
+
+def test_a_mosaic_of_mosaics_depends_on_the_tiles_of_the_inner_one(tmp_path):
+    tile = raster(tmp_path / "a.tif", PLANES)
+    inner, outer = tmp_path / "inner.vrt", tmp_path / "outer.vrt"
+    rasterio.shutil.copy(tile, inner, driver="VRT")
+    rasterio.shutil.copy(inner, outer, driver="VRT")
+    outer.write_text(outer.read_text().replace("a.tif", "inner.vrt"))
+    assert [path.resolve() for path in with_parts([outer])] == [outer, inner, tile]
+    inner.write_text(outer.read_text().replace("inner.vrt", "outer.vrt"))
+    assert {path.name for path in with_parts([outer])} <= {"outer.vrt", "inner.vrt"}, "of a circle"
+
+
+@pytest.mark.parametrize(
+    ("options", "part"), [({"driver": "HFA", "USE_SPILL": "YES"}, "a.ige"), ({"driver": "ENVI"}, "a.hdr")]
+)
+def test_what_holds_the_pixels_or_their_form_belongs_to_an_image(tmp_path, options, part):
+    path = tmp_path / "a.img"
+    with rasterio.open(path, "w", count=3, height=36, width=50, dtype="uint8", **options) as file:
+        file.write(PLANES)
+    assert tmp_path / part in with_parts([path])
+    if part == "a.hdr":
+        (tmp_path / part).rename(tmp_path / "a.img.hdr")
+        assert tmp_path / "a.img.hdr" in with_parts([path])
+
+
+def test_masks_are_found_in_any_case(tmp_path):
+    (beside,) = mask(path := raster(tmp_path / "a.tif", PLANES))
+    capitals = beside.rename(tmp_path / "a.tif.MSK")
+    (tmp_path / "A.tif.msk").touch()
+    assert not rgb(path)[1].all()
+    assert list(with_parts([path])) == [path, capitals] and sidecars(path, tmp_path / "b.tif") == [capitals]

@@ -120,7 +120,7 @@ def test_methods_that_cannot_be_told_apart_share_a_rank():
     assert np.isnan(standing(few, models, SETTINGS)[1]).all()
     assert "methods cannot be ranked with 5 sources" in standing(few, models, SETTINGS)[2]
     assert said.endswith("Training seeds were not varied: differences hold for these weights.")
-    interpolations = {name: row | {"interpolation": True} for name, row in models.items()}
+    interpolations = {name: row | {"weightless": True} for name, row in models.items()}
     for rows, weights in ((interpolations, False), (interpolations | {"c": models["c"]}, True)):
         for text in (standing(frames, rows, SETTINGS)[2], significance(frames, rows, a_test_set(), SETTINGS).caption):
             assert ("these weights." in text) == weights and "  " not in text and ".." not in text
@@ -147,8 +147,13 @@ def test_equal_methods_are_not_ahead_of_each_other():
     assert "ahead" not in said and "interval" not in said and "cannot be resolved" not in said
     note = next(note for note in aggregation(frames, models, a_test_set()).notes if "PSNR-Y" in note)
     assert note == "PSNR-Y (dB): A and B and C are best by mean; no choice changes the winner"
-    for count, words in ((1, "1 image,"), (2, "2 images,")):
-        assert f"Mean over {words}" in quality({"a": frames["a"].head(count)}, models, a_test_set(), SETTINGS).caption
+
+
+@pytest.mark.parametrize(("count", "words"), [(1, "1 image,"), (2, "2 images,")])
+def test_a_caption_counts_images_in_words(count, words):
+    frames = {"a": pd.DataFrame({"image": range(count), "unit": range(count), "psnr_y": 30.0})}
+    said = quality(frames, {"a": {"label": "A", "notes": []}}, a_test_set(), SETTINGS).caption
+    assert f"Mean over {words}" in said
 
 
 def seeded_scores(rng, seeds, sources):

@@ -28,6 +28,9 @@ class Overwriting(torch.nn.Conv2d):
 
 
 def test_what_cannot_be_trained_is_one_sentence(images, tmp_path):
+    frozen = torch.nn.Conv2d(3, 3, 1).requires_grad_(False)
+    with pytest.raises(UserError, match="no parameter of the network has requires_grad: give `weights` in place of"):
+        trainer(images, tmp_path / "w", recipe(), frozen)
     with pytest.raises(UserError, match="the network has no parameters to train: write `weightless: true` for `train`"):
         trainer(images, tmp_path / "w", recipe(), torch.nn.Upsample(scale_factor=4))
     network = Overwriting(3, 3, 1)

@@ -77,7 +77,10 @@ def products(precision: str, device: torch.device) -> Iterator[None]:
 @contextmanager
 def backends_kept() -> Iterator[None]:
     """After the block, products and convolutions are computed as before it."""
-    before, finer = [backend.allow_tf32 for backend in _BACKENDS], [part.fp32_precision for part in _FINER]
+    finer = [part.fp32_precision for part in _FINER]
+    for part in _FINER:
+        part.fp32_precision = "none"
+    before = [backend.allow_tf32 for backend in _BACKENDS]
     try:
         yield
     finally:
@@ -91,6 +94,11 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager:
     """What a forward pass runs in; parameters stay fp32 in every precision."""
     dtype = PRECISIONS[precision]
     return nullcontext() if dtype is None else torch.autocast(device.type, dtype)
+
+
+def is_emulated(precision: str, device: torch.device) -> bool:
+    """Whether PyTorch has no kernels of a precision for this CPU, so that products are much slower than in fp32."""
+    return precision == "bf16" and device.type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def precision_in_use() -> str:

@@ -55,7 +55,7 @@ def missing(path: str | Path, kind: str = "file", remedy: str = "correct its nam
 
 
 def size_in_words(count: float) -> str:
-    """A number of bytes in GB, or in MB or kB where it would be 0.0 GB."""
+    """A number of bytes in GB, or in MB or kB below a tenth of one."""
     for unit, factor in (("GB", 1e9), ("MB", 1e6)):
         if count >= factor / 10:
             return f"{count / factor:.1f} {unit}"

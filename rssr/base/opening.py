@@ -56,7 +56,8 @@ def opened(path: Path) -> rasterio.DatasetReader:
 def _check_beside(path: Path) -> None:
     """UserError unless the mask and overviews beside an image are TIFF: GDAL opens them with all of its drivers."""
     for part in (path.with_name(f"{path.name}{end}") for end in _BESIDE):
-        if part.is_file():
+        # A name that is too long for the disk is one that no file has, and Path.is_file() would raise an error.
+        if os.path.isfile(part):  # noqa: PTH113
             with part.open("rb") as file:
                 if file.read(2) not in (b"II", b"MM"):
                     raise UserError(f"{part} is no TIFF file, as masks and overviews beside an image are", "remove it")

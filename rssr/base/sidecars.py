@@ -1,13 +1,14 @@
 """Files that belong to an image although nobody names them: GDAL reads what lies beside it, and a VRT's sources."""
 
+import glob
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-_PARTS = (".msk", ".aux.xml")  # after the whole name
+_PARTS = (".msk", ".aux.xml")  # after the whole name; GDAL finds them in any case
 _VIEWS = (".ovr", ".msk.ovr")  # of the image and its mask at smaller sizes
-_HEADERS = (".hdr", ".wld")  # in place of the suffix; images of other formats may have them too
+_HEADERS = (".hdr", ".wld", ".ige")  # in place of the suffix; images of other formats may have them too
 # What decides pixels in a file of GDAL's beside an image. Viewers write statistics there, which decide nothing.
 _SAID = re.compile(rb'<(NoDataValue|ColorInterp|ColorTable|GeoTransform|SRS|GCPList)|domain="(RPC|IMAGE_STRUCTURE)"')
 
@@ -17,49 +18,78 @@ def sidecars(path: Path, source: Path) -> list[Path]:
 
     Without those of `source`, another image: a.tif and a.tiff share the name of a world file.
     """
-    others = [beside.resolve() for beside in _beside(source)]
-    return [beside for beside in _beside(path) if beside.resolve() not in others]
+    others = [beside.resolve() for beside in _views(source)]
+    return [beside for beside in _views(path) if beside.resolve() not in others]
 
 
-def _beside(path: Path) -> list[Path]:
-    names = [f"{path.name}{end}" for end in (*_PARTS, *_VIEWS)] + _worlds(path)
-    # A name that is too long for the disk is one that no file has, and Path.is_file() would raise an error.
-    return [beside for name in names if os.path.isfile(beside := path.with_name(name))]  # noqa: PTH113
+def placed_by(world: Path, path: Path) -> Path | None:
+    """Another image than `path` that a file beside it belongs to as a world file; None if there is none."""
+    others = (other for other in world.parent.glob(f"{glob.escape(world.stem)}.*") if other not in (world, path))
+    return next((other for other in others if world.suffix.lower() in _worlds(other)), None)
 
 
-def with_parts(paths: Iterable[Path]) -> Iterator[Path]:
-    """Images, each followed by the other files that decide its pixels; a folder is listed once."""
-    listed: dict[Path, set[str]] = {}
+def with_parts(paths: Iterable[Path], within: frozenset[Path] = frozenset()) -> Iterator[Path]:
+    """Images, each followed by the other files that decide its pixels; a folder is listed once.
+
+    Args:
+        paths: the images.
+        within: mosaics that these are sources of.
+    """
+    listed: dict[Path, dict[str, list[str]]] = {}
     for path in paths:
         yield path
-        folder = path.parent
-        if folder not in listed:
-            with os.scandir(folder) as found:
-                names = {each.name for each in found}
-            listed[folder] = {name for name in names if name.lower().endswith((*_PARTS, *_HEADERS, "w"))}
-        if listed[folder]:
-            names = [f"{path.name}{end}" for end in _PARTS] + [f"{path.stem}{end}" for end in _HEADERS] + _worlds(path)
-            beside = (path.with_name(name) for name in names if name in listed[folder])
-            yield from (part for part in beside if part.is_file() and _decides(part))
-        if path.suffix.lower() == ".vrt":
-            yield from _sources(path)
+        if path.parent not in listed:
+            listed[path.parent] = _listed(path.parent)
+        beside = _named(path, listed[path.parent], (*_PARTS, ".hdr"), (*_HEADERS, *_worlds(path)))
+        yield from (part for part in beside if part.is_file() and _decides(part))
+        if path.suffix.lower() == ".vrt" and path not in within:
+            yield from dict.fromkeys(with_parts(_sources(path), within | {path}))
 
 
 def _decides(part: Path) -> bool:
     """Whether pixels depend on a file that lies beside an image."""
-    return part.suffix != ".xml" or _SAID.search(part.read_bytes()) is not None
+    return part.suffix.lower() != ".xml" or _SAID.search(part.read_bytes()) is not None
+
+
+def _listed(folder: Path) -> dict[str, list[str]]:
+    """The files of a folder that may lie beside an image: in lower case -> as they are."""
+    found: dict[str, list[str]] = {}
+    with os.scandir(folder) as entries:
+        for name in sorted(entry.name for entry in entries):
+            if name.lower().endswith((*_PARTS, *_VIEWS, *_HEADERS, "w")):
+                found.setdefault(name.lower(), []).append(name)
+    return found
+
+
+def _views(path: Path) -> list[Path]:
+    """What is read with a file of this name, and goes when it is replaced."""
+    listed = _listed(path.parent) if path.parent.is_dir() else {}
+    return [part for part in _named(path, listed, (*_PARTS, *_VIEWS), _worlds(path)) if part.is_file()]
+
+
+def _named(path: Path, listed: Mapping[str, list[str]], after: Iterable[str], instead: Iterable[str]) -> list[Path]:
+    """The files whose names are an image's with an ending, in any case, after it or in place of its suffix."""
+    if not listed:
+        return []
+    wanted = [(path.name, end) for end in after] + [(path.stem, end) for end in instead]
+    names = [
+        name for begin, end in wanted for name in listed.get(f"{begin}{end}".lower(), ()) if name.startswith(begin)
+    ]
+    return [path.with_name(name) for name in dict.fromkeys(names)]
 
 
 def _worlds(path: Path) -> list[str]:
-    """The names of world files, such as .tfw and .tifw, which say where an image lies."""
+    """The endings of world files, such as .tfw and .tifw, which say where an image lies."""
     ends = (f"{path.suffix[:2]}{path.suffix[-1:]}w", f"{path.suffix}w") if path.suffix else ()
-    return list(dict.fromkeys(f"{path.stem}{end}" for each in ends for end in (each.lower(), each.upper())))
+    return list(dict.fromkeys(end.lower() for end in ends))
 
 
 def _sources(mosaic: Path) -> list[Path]:
     """The files that a VRT is made of; none if it is damaged, which the step that reads it says."""
     import rasterio  # takes a fifth of a second, and few data sets are mosaics
     from rasterio.errors import RasterioIOError
+
+    import rssr.base.opening  # noqa: F401, keeps GDAL from asking the addresses that a mosaic may name
 
     try:
         with rasterio.open(mosaic, driver="VRT") as file:

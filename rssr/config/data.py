@@ -17,8 +17,8 @@ class Given(Block):
     """LR images that are given beside the HR images, as those of another sensor are."""
 
     images: OwnPath = Field(
-        description="a folder with an LR image for each HR image, of the same name or with x{scale} behind it, and of "
-        "its size divided by the scale; `{scale}` in it stands for the scale"
+        description="a folder with an LR image for each HR image, of the same name or as DIV2K or RealSR call it "
+        "(docs/entries.md), and of its size divided by the scale; `{scale}` in it stands for the scale"
     )
     bands: Bands = Field(None, description="as of the HR images")
     stretch: Stretch = Field(None, description="as of the HR images")

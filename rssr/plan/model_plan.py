@@ -65,23 +65,23 @@ class ModelPlan:
 
     @property
     def row(self) -> dict[str, Any]:
-        """What tables and figures show of it: `label`, `notes`, and where they apply `interpolation`, `literature`."""
+        """What tables and figures show of it: `label`, `notes`, and where they apply `weightless`, `literature`."""
         found = {"label": self.label, "notes": self.notes}
-        if self.is_interpolation:
-            found["interpolation"] = True
+        if not self.has_weights:
+            found["weightless"] = True
         if self.config.literature:
             found["literature"] = self.config.literature.model_dump(mode="json")
         return found
 
     @property
-    def is_interpolation(self) -> bool:
-        """Whether it has no weights at all."""
-        return self.config.arch in INTERPOLATIONS or self.config.weightless
+    def has_weights(self) -> bool:
+        """Whether it has any: an interpolation and a class without parameters have none."""
+        return not (self.config.arch in INTERPOLATIONS or self.config.weightless)
 
     @property
     def gpus(self) -> int:
         """How many GPUs its jobs ask for, where there are any: an interpolation needs none."""
-        return 0 if self.is_interpolation else 1
+        return 0 if self.config.arch in INTERPOLATIONS else 1
 
     @property
     def is_trained(self) -> bool:
@@ -91,7 +91,7 @@ class ModelPlan:
     @property
     def is_loaded(self) -> bool:
         """Whether its weights are loaded from a file or a URL."""
-        return not self.is_interpolation and not self.is_trained
+        return self.has_weights and not self.is_trained
 
     @property
     def replicates(self) -> list[str]:
@@ -104,12 +104,12 @@ class ModelPlan:
         return {seeded(seed): seed for seed in self.seeds}
 
     def weights(self, dataset: str) -> list[Artifact]:
-        """Its weights for a data set, one file per replicate; none for an interpolation.
+        """Its weights for a data set, one file per replicate; none if it has none.
 
         If its entry has `train_on`, they are trained on that data set instead.
         """
         of = {"dataset": self.config.train_on or dataset, "scale": self.scale, "model": self.name}
-        return [] if self.is_interpolation else [Artifact("weights", replicate=name, **of) for name in self.replicates]
+        return [Artifact("weights", replicate=name, **of) for name in self.replicates] if self.has_weights else []
 
     @property
     def module(self) -> str:

@@ -35,7 +35,7 @@ def load_model(config: Config, name: str, scale: int) -> nn.Module:
     """
     entry = entry_of(config, name, scale)
     with about(f"models.{name}"):
-        return build(entry | weights_of(config, name, scale))
+        return build(entry | file_of(config, name, scale))
 
 
 def describe(config: Config) -> Iterator[tuple[dict[str, Any], str | None]]:
@@ -70,9 +70,10 @@ def parameters_of(config: Config, name: str, scale: int) -> float | None:
     with about(f"models.{name}"):
         if model.checkpoint:
             file = entry_at(plain(model), scale)["checkpoint"]
-            if "path" not in file and not remote_path(file, here(DOWNLOADS)).exists():
+            place = here(file["path"]) if "path" in file else remote_path(file, here(DOWNLOADS))
+            if not place.exists() and not ("path" in file and model.required):
                 return None
-            entry |= weights_of(config, name, scale)
+            entry |= file_of(config, name, scale)
         return count_parameters(build(entry)) / 1e6
 
 
@@ -84,7 +85,7 @@ def entry_of(config: Config, name: str, scale: int) -> dict[str, Any]:
     return entry_at({k: v for k, v in entry.items() if k not in ("weights", "checkpoint", "tile")}, scale)
 
 
-def weights_of(config: Config, name: str, scale: int) -> dict[str, Any]:
+def file_of(config: Config, name: str, scale: int) -> dict[str, Any]:
     """The key of an entry that names its file, `weights` or `checkpoint`, with the file's path here; empty if none.
 
     Raises:

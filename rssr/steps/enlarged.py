@@ -77,8 +77,7 @@ class Enlarged:
     @property
     def _levels(self) -> tuple[float, float]:
         """The values that are black and white."""
-        low, high = sorted(self.raster.levels) if self.raster.stretched else (0, 255)
-        return (high, low) if self._white_is_least else (low, high)
+        return self.raster.levels if self.raster.stretched else (0, 255)
 
     @property
     def _photometric(self) -> str:
@@ -99,7 +98,9 @@ class Enlarged:
             found.append("the source's geolocation arrays are left out")
         if self.raster.validity == "alpha" and self.cover == "mask":
             found.append(f"{self.dtype} has no alpha: what is half transparent in the source becomes opaque")
-        low, high = self._levels
+        low, high = sorted(self._levels)
+        if self.raster.stretched and self._levels[0] > self._levels[1] and not self._white_is_least:
+            found.append("values are those of the input, whose small ones are bright: viewers show them inverted")
         if self.driver == "PNG" and self.raster.stretched and high < (most := np.iinfo(self.dtype).max) / 2:
             found.append(f"values are those of the input, {low:g} to {high:g} of {most}: viewers show them dark")
         return found

@@ -7,7 +7,7 @@ from rssr.config import Config
 from rssr.models.registry import network_of
 from rssr.models.weights import write_basicsr, write_weights
 from rssr.steps.basicsr import write_options
-from rssr.steps.catalogue import load_model, weights_of
+from rssr.steps.catalogue import file_of, load_model
 
 SUFFIXES = {"basicsr": ".pth", "basicsr-options": ".yml", "safetensors": ".safetensors"}
 
@@ -40,7 +40,7 @@ def export(config: Config, name: str, scale: int, form: str, path: Path, overwri
         write_options(config, name, scale, path)
         return ""
     network = network_of(load_model(config, name, scale))
-    if path.exists() and any(path.samefile(file["path"]) for file in weights_of(config, name, scale).values()):
+    if path.exists() and any(path.samefile(file["path"]) for file in file_of(config, name, scale).values()):
         raise UserError(f"-o {path} is the file that models.{name} is loaded from", "name another file")
     if not network.state_dict():
         raise UserError(f"models.{name} has no weights to export", "name a network that is trained or loaded")

@@ -72,7 +72,7 @@ def _network(
     plan: Plan, model: ModelPlan, test: TestSet, size: float | None, speeds: Mapping[str, float]
 ) -> dict[str, str]:
     row = {"network": model.label, "data set": f"{plan.config.datasets[test.dataset].label} x{test.scale}"}
-    if model.is_interpolation:
+    if not model.has_weights:
         return row | {"weights": "none needed"}
     row["parameters (M)"] = UNKNOWN if size is None else f"{size:.3f}"
     weights = model.weights(test.dataset)
@@ -138,8 +138,10 @@ def _room(plan: Plan, name: str) -> dict[str, str]:
     """From the number and the size of the images, which are stored uncompressed; SR images of all networks together."""
     data_set, entry = plan.data_sets[name], plan.config.datasets[name]
     fetched = Path(f"downloads/{name}/fetched.json").exists()
-    words = f"{entry.label}: fetched" if fetched else transfer(name, entry.label, data_set)
-    words = f"{entry.label}: none, used from {entry.images}" if entry.images else words
+    if entry.images:
+        words = f"{entry.label}: none, used from {entry.images}"
+    else:
+        words = f"{entry.label}: fetched" if fetched else transfer(name, entry.label, data_set)
     sizes = data_set.card.sizes
     side = entry.tile or data_set.card.tile
     pixels = side**2 if side else sizes[0][0] * sizes[0][1] if len(sizes) == 1 else None

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from rssr.base.errors import UserError, about
 from rssr.base.files import check_name, replacing
 from rssr.base.raster import Raster, open_raster
-from rssr.base.sidecars import sidecars, with_parts
+from rssr.base.sidecars import placed_by, sidecars, with_parts
 from rssr.models.tiling import blended, tiles, within_memory
 from rssr.steps.enlarged import FORMATS, Enlarged
 
@@ -81,7 +81,7 @@ def upscale_scene(
                 raise UserError(
                     f"{out} cannot be written ({error.__cause__ or error})", "check the space on its disk"
                 ) from None
-        for beside in sidecars(out, source):  # of the file that was replaced
+        for beside in sidecars(out, source):  # of a file that was replaced, or has left them
             beside.unlink()
         smaller = [f"tiles of {min(sides)} pixels were used, because memory was insufficient"] if sides else []
         return notes + beyond + smaller
@@ -97,8 +97,12 @@ def _check_out(out: Path, source: Path, overwrite: bool) -> None:
     remedy = "name another file, or add --overwrite"
     if out.exists() and not overwrite:
         raise UserError(f"{out} exists", remedy)
-    if (beside := sidecars(out, source)) and not overwrite:
-        raise UserError(f"{beside[0]} exists and would be taken for a part of {out.name}", remedy)
+    for beside in sidecars(out, source):
+        if not overwrite:
+            raise UserError(f"{beside} exists and would be taken for a part of {out.name}", remedy)
+        if other := placed_by(beside, out):
+            problem = f"{beside} says where {other} lies, and would be taken for a part of {out.name}"
+            raise UserError(problem, "name another file")
 
 
 def _named(model: nn.Module, called: str, sides: set[int]) -> Callable[[Tensor], Tensor]:

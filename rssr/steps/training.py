@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from rssr.base.devices import autocast, products
+from rssr.base.devices import autocast, is_emulated, products
 from rssr.base.errors import UserError, in_words
 from rssr.base.files import sha256, write_csv
 from rssr.base.process import stop_signals
@@ -86,6 +86,8 @@ class Trainer:
         if team.size > 1 and has_batch_norms(network):
             raise UserError("batch norms see the share of a batch alone", "train this network with `devices: 1`")
         if not any(parameter.requires_grad for parameter in network.parameters()):
+            if any(True for _ in network.parameters()):
+                raise UserError("no parameter of the network has requires_grad", "give `weights` in place of `train`")
             raise UserError("the network has no parameters to train", "write `weightless: true` for `train`")
         self.validation, self.team = validation, team
         self.recipe, self.patches, self.checkpoints, self.device = recipe, patches, checkpoints, device
@@ -125,6 +127,8 @@ class Trainer:
         """
         started = time.monotonic() - self.seconds
         precision = products(self.recipe["precision"], self.device)
+        if is_emulated(self.recipe["precision"], self.device) and not self.team.rank:
+            tqdm.write("PyTorch has no bf16 kernels for this CPU: steps are faster with `precision: fp32`")
         shown = {"desc": "train", "unit": "it", "mininterval": 2, "disable": self.team.rank > 0}
         progress = tqdm(total=self.total, initial=self.done, **shown)
         with precision, stop_signals() as signals, progress:

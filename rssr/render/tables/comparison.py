@@ -226,7 +226,7 @@ def _seeds(
     """
     varied = [f"{models[name]['label']} ({len(of)})" for name, of in values.items() if len(of) > 1]
     if not varied:
-        weightless = all(models[name].get("interpolation") for name in values)
+        weightless = all(models[name].get("weightless") for name in values)
         return "" if weightless else " Training seeds were not varied: differences hold for these weights."
     said = (
         f" A difference must also exceed the spread between the training seeds of {', '.join(varied)}, by a "

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from rssr.metrics.registry import METRICS
-from rssr.metrics.samples import noisy, percentiles
+from rssr.metrics.samples import BUSY, noisy, percentiles
 from rssr.plan.test_set import TestSet
 from rssr.render.tables.notes import model_notes
 from rssr.render.tables.scored import conditions_of, metric_column, metrics_of, protocols
@@ -179,6 +179,12 @@ def _cost_notes(profiles: Mapping[str, Mapping], models: Mapping[str, Mapping]) 
         f"{models[name]['label']}: shared node, other jobs may have run on it."
         for name, profile in profiles.items()
         if profile["latency"].get("node") == "shared"
+    ]
+    notes += [
+        f"{models[name]['label']}: other processes used {profile['latency']['others_cores']:.1f} cores while it was "
+        "timed: delete its file in results/profile/ and run again alone."
+        for name, profile in profiles.items()
+        if (profile["latency"].get("others_cores") or 0) > BUSY
     ]
     for name, profile in profiles.items():
         if noisy(samples := profile["latency"]["samples_ms"]):
