@@ -1,7 +1,8 @@
 """Images per second of the chain: prepare, reduce, upscale by bicubic, score with four metrics; on one core and on two.
 
 Reading, computing and writing overlap within a stage as far as there are cores: `busy` is the share of the cores' time
-that a stage uses, and what is left of 1 is all that more overlapping could gain.
+that a stage uses, and what is left of 1 is all that more overlapping could gain. Two chains side by side, in a process
+and on a core each, share nothing but the machine: how much faster than one they are is what its second core can give.
 
 PYTHONPATH=. python benchmarks/throughput.py [--tiles 2000] [--out results/reference/throughput.json]
 """
@@ -10,6 +11,8 @@ import argparse
 import os
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import torch
@@ -42,15 +45,26 @@ def main() -> None:
         for jobs in (1, 2):
             os.sched_setaffinity(0, cores[:jobs])
             rates[jobs], busy[jobs], scores[jobs] = chain(sources, Path(scratch) / f"on{jobs}", jobs)
-    assert scores[1] == scores[2]
-    speedup = rates[2]["chain"] / rates[1]["chain"]
+        assert scores[1] == scores[2]
+        os.sched_setaffinity(0, cores)
+        with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+            apart = sum(pool.map(alone, [sources] * 2, [Path(scratch) / f"alone{core}" for core in cores], cores))
+    speedup, at_most = rates[2]["chain"] / rates[1]["chain"], apart / rates[1]["chain"]
     for jobs, of_stage in rates.items():
         print(f"{jobs} core(s), images/s: " + ", ".join(f"{stage} {rate:.1f}" for stage, rate in of_stage.items()))
         print(f"{jobs} core(s), busy: " + ", ".join(f"{stage} {share:.0%}" for stage, share in busy[jobs].items()))
-    print(f"{speedup:.2f} times on two cores, equal scores")
+    print(f"{speedup:.2f} times on two cores, equal scores; {at_most:.2f} times by two chains side by side")
     if arguments.out:
         facts = {"images": len(scores[1]), "side": TILE, "scale": SCALE, "metrics": METRICS, "device": "CPU"}
-        write_json(arguments.out, made_by(images_per_s=rates, busy=busy, speedup=speedup, **facts))
+        write_json(
+            arguments.out, made_by(images_per_s=rates, busy=busy, speedup=speedup, side_by_side=at_most, **facts)
+        )
+
+
+def alone(sources: Path, out: Path, core: int) -> float:
+    """Images per second of the chain on a core."""
+    os.sched_setaffinity(0, [core])
+    return chain(sources, out, 1)[0]["chain"]
 
 
 def chain(sources: Path, out: Path, jobs: int) -> tuple[dict[str, float], dict[str, float], list]:

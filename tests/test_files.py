@@ -226,3 +226,14 @@ def test_what_a_full_disk_has_no_room_to_log_is_said_at_the_end(tmp_path, free, 
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, said)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (5, 7, 3), (36, 50, 3)])
+def test_uncompressed_images_are_decoded_as_by_pillow_and_no_others(shape):
+    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    content = encode_png(pixels, compress=False)
+    np.testing.assert_array_equal(decode_png(content), pixels)
+    np.testing.assert_array_equal(Image.open(io.BytesIO(content)), pixels)
+    damaged = [bytes([*content[:at], content[at] ^ 1, *content[at + 1 :]]) for at in range(len(content))]
+    for other in (encode_png(pixels), b"", content[:40], content[:-1], content + b"x", *damaged):
+        assert decode_png(other) is None

@@ -57,7 +57,7 @@ def read():
 
 run(read)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 1 and float(done.stdout) < 300
     (said,) = done.stderr.splitlines()
     return said

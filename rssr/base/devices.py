@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 import torch
 
@@ -77,17 +78,15 @@ def products(precision: str, device: torch.device) -> Iterator[None]:
 @contextmanager
 def backends_kept() -> Iterator[None]:
     """After the block, products and convolutions are computed as before it."""
-    finer = [part.fp32_precision for part in _FINER]
-    for part in _FINER:
-        part.fp32_precision = "none"
-    before = [backend.allow_tf32 for backend in _BACKENDS]
+    before, finer = [_allows_tf32(backend) for backend in _BACKENDS], [part.fp32_precision for part in _FINER]
     try:
         yield
     finally:
         for part, value in zip(_FINER, finer, strict=True):
             part.fp32_precision = value
         for backend, value in zip(_BACKENDS, before, strict=True):
-            backend.allow_tf32 = value
+            if value is not None:
+                backend.allow_tf32 = value
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager:
@@ -103,7 +102,15 @@ def is_emulated(precision: str, device: torch.device) -> bool:
 
 def precision_in_use() -> str:
     """fp32 or tf32, as the backends are set: what a record says of a result that was computed without autocast."""
-    return "tf32" if any(backend.allow_tf32 for backend in _BACKENDS) else "fp32"
+    return "fp32" if all(_allows_tf32(backend) is False for backend in _BACKENDS) else "tf32"
+
+
+def _allows_tf32(backend: Any) -> bool | None:
+    """Whether a backend may compute in TF32; None where _FINER differ, so that a part of it may."""
+    try:
+        return backend.allow_tf32
+    except RuntimeError:
+        return None
 
 
 def _allow_tf32(allowed: bool) -> None:

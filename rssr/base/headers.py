@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import rasterio
@@ -39,6 +40,12 @@ class Header:
 
 def header(path: Path, driver: str) -> Header:
     """The header of a file that a driver of GDAL has opened; UserError for a PNG that is damaged."""
+    stat = path.stat()
+    return _header(path, driver, (stat.st_ino, stat.st_size, stat.st_mtime_ns))
+
+
+@lru_cache(maxsize=64)  # Pillow makes an object of each strip, and a large image is opened for each row of tiles
+def _header(path: Path, driver: str, _: tuple[int, int, int]) -> Header:
     found = _pillows(path, driver == "PNG")
     return _tifffiles(path, found) if driver == "GTiff" else found
 

@@ -17,7 +17,8 @@ def read_tensor(path: Path, digest: str | None = None) -> Tensor:
     """An image as (3, H, W) uint8, RGB; checked as read_image() does."""
     import torch
 
-    return torch.from_numpy(read_image(path, digest).copy()).permute(2, 0, 1)
+    pixels = read_image(path, digest)
+    return torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy()).permute(2, 0, 1)
 
 
 def write_tensor(path: Path, image: Tensor) -> str:
