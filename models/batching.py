@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from rssr.base.errors import UserError
 from rssr.base.resampling import to_uint8
+from rssr.models.interpolation import Interpolation
 from rssr.models.registry import is_the_users, network_of, seed
 from rssr.models.tiling import within_memory
 
@@ -16,8 +17,8 @@ class Batching:
 
     Batches of a new shape are computed in both ways, together and image by image. If a byte differs, or there is not
     enough memory for the batch, later images in batches of that shape are upscaled one at a time. A model that is
-    seeded for each image never shares a call. The first image of a user's network is computed twice, but not on a GPU,
-    which may add in any order.
+    seeded for each image never shares a call. Threads call an interpolation at the same time. The first image of a
+    user's network is computed twice, but not on a GPU, which may add in any order.
 
     Args:
         model: (B, 3, h, w) in [0, 1] -> (B, 3, scale * h, scale * w), in eval mode.
@@ -26,6 +27,7 @@ class Batching:
     def __init__(self, model: nn.Module) -> None:
         self.model, self.seeded = model, seed(model, 0)
         self._trusted = not is_the_users(model)
+        self._of_threads = any(isinstance(part, Interpolation) for part in model.modules())
         self._alone = threading.Lock()  # one call of the model at a time
         self._waiting: list[_Image] = []
         self._equal: dict[torch.Size, bool] = {}  # shape of a batch -> whether its images have the bytes of single ones
@@ -43,6 +45,9 @@ class Batching:
         Raises:
             UserError: for a network whose output depends on what it was called with before.
         """
+        if self._of_threads:
+            with torch.inference_mode():
+                return self._upscaled(x)
         own = _Image(x, number)
         self._waiting.append(own)
         with self._alone, torch.inference_mode():
@@ -66,7 +71,10 @@ class Batching:
 
     def _computed(self, image: "_Image") -> tuple[Tensor, int]:
         seed(self.model, image.number)
-        found, side = within_memory(self.model, image.x)
+        return self._upscaled(image.x)
+
+    def _upscaled(self, x: Tensor) -> tuple[Tensor, int]:
+        found, side = within_memory(self.model, x)
         return to_uint8(found)[0].cpu(), side
 
     def _together(self, images: "list[_Image]") -> None:

@@ -17,6 +17,7 @@ from rssr.base import ROOT
 from rssr.base.errors import UserError
 from rssr.base.files import (
     check_digest,
+    decode_png,
     encode_png,
     from_here,
     link_tree,

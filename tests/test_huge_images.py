@@ -30,7 +30,7 @@ def test_pictures_that_declare_too_much_are_refused_before_memory_is_taken(tmp_p
         png(path, bytes(1000), 2, width=width, height=height)
     else:
         path.write_bytes(tiff(width, height))
-    assert re.fullmatch(".* (cannot be read|has|is) .*", read_in_little_memory(path))
+    assert path.name in read_in_little_memory(path)
 
 
 def test_a_window_of_a_picture_takes_no_block_beyond_memory(tmp_path):
@@ -59,5 +59,6 @@ run(read)
 """
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 1 and float(done.stdout) < 300
-    (said,) = done.stderr.splitlines()
+    assert "Traceback" not in done.stderr
+    (said,) = re.findall("^error: (.*)", done.stderr, re.MULTILINE)  # beside what GDAL says
     return said

@@ -22,7 +22,10 @@ _SETTINGS = (
 
 def seed_generators(value: int) -> None:
     """Seed PyTorch's generator, and those of NumPy and Python, from which networks of users may draw as well."""
-    torch.manual_seed(value)
+    if torch.accelerator.is_available():
+        torch.manual_seed(value)
+    else:  # torch.manual_seed() keeps a note of each call for a GPU that may be used later
+        torch.default_generator.manual_seed(value)
     random.seed(value)
     np.random.seed(value % 2**32)  # noqa: NPY002, it is theirs
 
