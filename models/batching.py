@@ -74,8 +74,8 @@ class Batching:
         return self._upscaled(image.x)
 
     def _upscaled(self, x: Tensor) -> tuple[Tensor, int]:
-        found, side = within_memory(self.model, x)
-        return to_uint8(found)[0].cpu(), side
+        found, side = within_memory(self.model, x, to_uint8)
+        return found[0].cpu(), side
 
     def _together(self, images: "list[_Image]") -> None:
         shape = torch.Size((len(images), *images[0].x.shape[1:]))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, MutableMapping
 import torch
 from torch import Tensor, nn
 
-from rssr.models.upscaler import OutOfMemory, Upscaler
+from rssr.models.upscaler import OutOfMemory, Upscaler, memory_ended
 
 _SIDES = (512, 256, 128, 64, 32)  # of tiles that are tried in turn where memory has no room for more
 
@@ -44,8 +44,15 @@ class Tiled(nn.Module):
         return out
 
 
-def within_memory(model: nn.Module, x: Tensor) -> tuple[Tensor, int]:
+def within_memory(
+    model: nn.Module, x: Tensor, finish: Callable[[Tensor], Tensor] = lambda out: out
+) -> tuple[Tensor, int]:
     """What a model of registry.build() makes of an input, in tiles if memory has no room for the whole.
+
+    Args:
+        model: the model.
+        x: its input, (B, 3, h, w) in [0, 1].
+        finish: what is made of its output, for which there has to be room too.
 
     Returns:
         The output, and the side of the tiles in LR pixels; 0 for the whole.
@@ -54,16 +61,28 @@ def within_memory(model: nn.Module, x: Tensor) -> tuple[Tensor, int]:
         OutOfMemory: if there is no room for the smallest tile either.
     """
     try:
-        return model(x), 0
-    except OutOfMemory as error:
-        whole = error
+        return finish(model(x)), 0
+    except Exception as error:
+        whole = _out_of_memory(error, x)
     scale = next(part.scale for part in model.modules() if isinstance(part, Upscaler))
     for side in (side for side in _SIDES if side < max(x.shape[-2:])):
         try:
-            return Tiled(model, scale, side, side // 8)(x), side
-        except OutOfMemory:
-            continue
+            return finish(Tiled(model, scale, side, side // 8)(x)), side
+        except Exception as error:
+            _out_of_memory(error, x)
     raise whole
+
+
+def _out_of_memory(error: Exception, x: Tensor) -> OutOfMemory:
+    """An exception that says that there is no memory left, for users; any other is raised again.
+
+    It is a new one, because the other's traceback holds the tensors that memory was full of.
+    """
+    if isinstance(error, OutOfMemory):
+        return OutOfMemory(error.problem, error.remedy)
+    if not memory_ended(error):
+        raise error
+    return OutOfMemory(f"there is not enough memory for an image of {x.shape[-1]}x{x.shape[-2]}", "cut the image")
 
 
 def blended(

@@ -13,6 +13,11 @@ class OutOfMemory(UserError):
     """A network on an input that memory has no room for."""
 
 
+def memory_ended(error: BaseException) -> bool:
+    """Whether an exception says that there is no memory left."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+
+
 class Upscaler(nn.Module):
     """A network behind that interface, whatever its value range and the input sizes that it needs.
 
@@ -41,7 +46,7 @@ class Upscaler(nn.Module):
         except UserError:
             raise
         except (Exception, SystemExit) as error:  # a user's class may fail in any way
-            if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error):
+            if memory_ended(error):
                 raise OutOfMemory(
                     f"there is not enough memory for {name} on an input of {size}", "set a smaller `tile` in its entry"
                 ) from error

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import weakref
 
 import numpy as np
 import pytest
@@ -19,7 +20,8 @@ from rssr.base.files import read_image
 from rssr.base.resampling import imresize, to_uint8
 from rssr.config import validate
 from rssr.models.registry import build
-from rssr.models.tiling import Tiled, blended, tiles
+from rssr.models.tiling import Tiled, blended, tiles, within_memory
+from rssr.models.upscaler import OutOfMemory, Upscaler
 from rssr.steps.scenes import upscale_scene
 
 BICUBIC = {"arch": "bicubic"}
@@ -190,3 +192,42 @@ def test_a_disk_that_fills_up_leaves_nothing_that_looks_whole(tmp_path, missing)
     result = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert result.returncode != 0 and "out.tif cannot be written" in result.stderr, result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["in.tif"]
+
+
+class Full(nn.Module):
+    """Nearest neighbours, for at most 64 pixels a side; notes what it held when there was no room for more."""
+
+    def __init__(self):
+        super().__init__()
+        self.held = None
+
+    def forward(self, x):
+        kept = x.clone()
+        if x.shape[-1] > 64:
+            self.held = weakref.ref(kept)
+            raise MemoryError
+        assert self.held is None or self.held() is None, "memory is still full of the whole image"
+        return kept.repeat_interleave(2, -1).repeat_interleave(2, -2)
+
+
+def test_memory_has_what_the_whole_image_took_before_tiles_are_tried():
+    x = torch.rand(1, 3, 100, 100)
+    found, side = within_memory(Upscaler(Full(), 2), x)
+    assert side == 64 and found.shape == (1, 3, 200, 200)
+
+
+def test_memory_that_ends_after_the_network_is_noticed_too():
+    tried = []
+
+    def finish(out):
+        tried.append(out.shape)
+        if len(tried) < 2:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return out
+
+    x, network = torch.rand(1, 3, 300, 40), Upscaler(Full(), 2)
+    assert within_memory(network, x[..., :40, :], finish)[1] == 32 and len(tried) == 2
+    with pytest.raises(OutOfMemory, match="not enough memory for an image of 40x20: cut the image"):
+        within_memory(network, x[..., :20, :], lambda out: (_ for _ in ()).throw(MemoryError()))
+    with pytest.raises(ValueError, match="another"):
+        within_memory(network, x[..., :20, :], lambda out: (_ for _ in ()).throw(ValueError("another")))

@@ -149,4 +149,4 @@ def to_uint8(image: Tensor) -> Tensor:
             f"{int((~finite).sum())} of the {image.numel()} numbers of the upscaled image are NaN or infinite",
             "check the weights, the `range` and the precision of the network",
         )
-    return (image * 255).clamp(0, 255).round().to(torch.uint8)
+    return (image * 255).clamp_(0, 255).round_().to(torch.uint8)
