@@ -85,15 +85,16 @@ class Tile(Block):
         return self
 
 
-def _unwritable(value: Any) -> Iterator[Any]:
-    """What scripts cannot be given, since it is none of JSON's: binary, sets, infinity and NaN."""
+def _unwritable(value: Any) -> Iterator[str]:
+    """What scripts cannot be given, since it is none of JSON's: binary, sets, infinity, NaN, keys that are no texts."""
     if isinstance(value, Mapping):
-        yield from _unwritable([*value, *value.values()])
+        yield from (f"the key {key!r}" for key in value if not isinstance(key, str))
+        yield from _unwritable([*value.values()])
     elif isinstance(value, list | tuple):
         for part in value:
             yield from _unwritable(part)
     elif isinstance(value, bytes | set) or (isinstance(value, float) and not math.isfinite(value)):
-        yield value
+        yield repr(value)
 
 
 class Network(Block):
@@ -128,8 +129,8 @@ class Network(Block):
     def _writable(cls, given: dict[str, Any]) -> dict[str, Any]:
         for key, value in given.items():
             for wrong in _unwritable(value):
-                kinds = "finite numbers, texts, true, false, null, lists and mappings"
-                raise ValueError(f"'{key}' may hold {kinds}, not {wrong!r}")
+                kinds = "finite numbers, texts, true, false, null, lists and mappings of texts to these"
+                raise ValueError(f"'{key}' may hold {kinds}, not {wrong}")
         return given
 
     @model_validator(mode="after")

@@ -249,7 +249,7 @@ def _partitions(arguments: argparse.Namespace) -> None:
 def _configured(arguments: argparse.Namespace) -> tuple[Config, int]:
     """The configuration and one of its scales, by --config and --scale."""
     config = load(*arguments.config)
-    scale = arguments.scale or config.scales[0]
+    scale = config.scales[0] if arguments.scale is None else arguments.scale
     if scale not in config.scales:
         known = ", ".join(map(str, config.scales))
         raise UserError(f"--scale {scale}: the configuration has the scales {known}", "name one of them")

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 import rasterio
 import torch
 import yaml
@@ -13,9 +14,10 @@ from rasterio.transform import from_origin
 from runs import rssr
 
 from rssr.base import ROOT
+from rssr.base.errors import UserError
 from rssr.base.resampling import to_uint8
-from rssr.config import load
-from rssr.steps.catalogue import load_model
+from rssr.config import load, validate
+from rssr.steps.catalogue import file_of, load_model
 
 TOLERANCE = "--tolerance: a number of at least 0 is expected, not '{}'"
 
@@ -117,7 +119,11 @@ def test_other_commands_and_options_say_what_they_take(tmp_path):
     for arguments, code, message in (
         (("basicsr", tmp_path / "none.yml"), 1, "none.yml cannot be read (No such file or directory)"),
         (("basicsr", tmp_path / "a.yml"), 1, "a.yml is no option file of BasicSR: write one with `python -m rssr expo"),
-        (("upscale", "a.png", "--model", "bicubic", "-o", "b.png", "--threads", 0), 2, "--threads: 0 is below 1"),
+        (
+            ("upscale", "a.png", "--model", "bicubic", "-o", "b.png", "--threads", 0),
+            2,
+            "--threads: a whole number of at least 1 is expected, not '0'",
+        ),
         *(
             (("compare", "a", "b", f"--tolerance={value}"), 2, TOLERANCE.format(value))
             for value in ("nan", "inf", "-1")
@@ -132,3 +138,14 @@ def test_other_commands_and_options_say_what_they_take(tmp_path):
     ):
         result = rssr(*arguments)
         assert result.returncode == code and message in result.stderr and "Traceback" not in result.stderr
+
+
+def test_weights_are_found_where_a_run_has_trained_them(tmp_path):
+    """The first data set only trains others."""
+    split = {"big": {"train": "*"}, "mine": {"train": "a*", "test": "b*"}}
+    data = {name: {"label": name, "images": str(tmp_path), "split": parts} for name, parts in split.items()}
+    net = {"label": "Net", "arch": "basicsr:EDSR", "train": "test"}
+    blocks = yaml.safe_load((ROOT / "config/test.yaml").read_text()) | {"datasets": data, "models": {"net": net}}
+    config = validate(blocks | {"analysis": None, "audit": None}, "test")
+    with pytest.raises(UserError, match="there are no weights yet: run `snakemake results/weights/net/mine/x4/"):
+        file_of(config, "net", 4)

@@ -41,6 +41,16 @@ def test_a_value_without_a_citation_cannot_be_entered(tmp_path, change):
         load(tmp_path / "p.yaml")
 
 
+def test_a_method_has_values_at_several_scales(tmp_path):
+    entry = yaml.safe_load(FILE.read_text())[0]
+    entries = [entry | {"protocol": {"scale": scale}} for scale in (2, 4)]
+    (tmp_path / "p.yaml").write_text(yaml.safe_dump(entries))
+    assert [value.protocol["scale"] for value in load(tmp_path / "p.yaml")] == [2, 4]
+    (tmp_path / "p.yaml").write_text("5")
+    with pytest.raises(UserError, match="p.yaml is no list of entries: write each as an item"):
+        load(tmp_path / "p.yaml")
+
+
 def test_a_value_is_entered_once(tmp_path):
     entry = yaml.safe_load(FILE.read_text())[0]
     (tmp_path / "p.yaml").write_text(yaml.safe_dump([entry, entry | {"value": "1.0"}]))

@@ -72,6 +72,10 @@ def test_results_of_two_machines_become_one_and_each_row_says_where_from(tmp_pat
         (lambda b: other(b, "data/*/test/HR-x4/manifest.csv", ["image_2"]), "HR images differ, the first is image_2"),
         (lambda b: other(b, "data/*/test/LR/*/manifest.csv", ["image_1"]), "LR images differ, the first is image_1"),
         (lambda b: every(b, "provenance.json", lambda record: record.pop("test_sets")), "names its test sets"),
+        (
+            lambda b: every(b, "provenance.json", lambda r: r["configuration"]["models"]["net"].update(label="Other")),
+            "models.net has another `label`: rename one of the two",
+        ),
     ],
 )
 def test_what_was_measured_otherwise_is_not_merged(tmp_path, change, message):

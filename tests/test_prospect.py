@@ -123,6 +123,11 @@ def test_what_no_run_can_be_planned_by_is_known_first_with_its_file(tmp_path, te
     assert str(error.value).startswith(str(tmp_path / "mine.yaml")) and message in str(error.value)
 
 
+def test_braces_in_the_name_of_an_image_are_no_wildcards(tmp_path):
+    (tmp_path / "a.yaml").write_text('analysis: {image: "scene_{a}"}')
+    assert rssr("plan", "--configfile", "config/test.yaml", tmp_path / "a.yaml").returncode == 0
+
+
 def test_an_optional_model_whose_file_is_missing_is_no_error_in_the_list(tmp_path):
     entry = {"label": "Mine", "checkpoint": {"path": str(tmp_path / "none.pth")}}
     for required in (True, False):

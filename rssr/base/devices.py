@@ -31,9 +31,9 @@ def add_options(parser: argparse.ArgumentParser, gpu: bool = True, threads: int 
 
 def _threads(text: str) -> int:
     """A number of threads; more than there are cores would wait for each other in every operation."""
-    if (number := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"{number} is below 1")
-    return min(number, usable_cores())
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"a whole number of at least 1 is expected, not {text!r}")
+    return min(int(text), usable_cores())
 
 
 def prepare(arguments: argparse.Namespace) -> torch.device:

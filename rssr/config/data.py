@@ -91,6 +91,8 @@ class Dataset(Block):
             raise ValueError("`images` and `split` go together")
         if self.images is not None and isinstance(self.split, str):
             raise ValueError("`split` of `images` is a mapping: split -> glob pattern")
+        if self.split == {}:
+            raise ValueError("`split` is empty: give a pattern for train, val or test")
         given = [key for key in ("root", "subset", "split") if getattr(self, key)]
         if self.images is None and (self.bands or self.stretch or self.lr):
             raise ValueError("`bands`, `stretch` and `lr` go with `images`")

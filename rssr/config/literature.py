@@ -39,15 +39,17 @@ class Value(BaseModel):
 def load(path: Path = FILE) -> list[Value]:
     """Read the file of literature values; UserError names the entry that is wrong."""
     values: dict[tuple[str, ...], Value] = {}
-    for number, entry in enumerate(read(path) or (), 1):
+    if not isinstance(entries := read(path) or [], list):
+        raise UserError(f"{path} is no list of entries", "write each as an item, as in config/literature.yaml")
+    for number, entry in enumerate(entries, 1):
         try:
             value = Value.model_validate(entry)
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(map(str, first["loc"]))
             raise UserError(f"{path}: entry {number}: '{key}': {first['msg'].lower()}") from None
-        of = (value.dataset, value.label, value.metric)
+        of = (value.dataset, value.label, value.metric, str(value.protocol.get("scale")))
         if of in values:
-            raise UserError(f"{path}: entry {number}: {', '.join(of)} is given twice: keep one of the two")
+            raise UserError(f"{path}: entry {number}: {', '.join(of[:3])} is given twice: keep one of the two")
         values[of] = value
     return list(values.values())

@@ -30,6 +30,7 @@ from rssr.render.titles import title
 
 _RECORDS = ("csv", "json")  # what is merged: no images, no tensors; tables first
 _SCORES = ("scores", "csv")
+_IDENTITY = ("label", "arch", "args")  # of a model: one row cannot show two
 
 
 def merge(folders: Sequence[Folder], out: Path) -> Iterator[str]:
@@ -146,6 +147,11 @@ def _configuration(folders: Sequence[Folder]) -> dict[str, Any]:
     """The first folder's configuration, with the models and data sets that only the others have."""
     whole = dict(folders[0].record["configuration"])
     for folder in folders[1:]:
+        theirs = folder.record["configuration"].get("models", {})
+        for name in (name for name in whole.get("models", {}) if name in theirs):
+            if other := [key for key in _IDENTITY if whole["models"][name].get(key) != theirs[name].get(key)]:
+                problem = f"{folders[0].path} and {folder.path}: models.{name} has another `{other[0]}`"
+                raise UserError(problem, "rename one of the two and run it again")
         for block in ("models", "datasets", "degradations", "training", "metrics"):
             if block in folder.record["configuration"]:
                 whole[block] = folder.record["configuration"][block] | whole.get(block, {})

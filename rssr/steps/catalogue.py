@@ -96,10 +96,12 @@ def file_of(config: Config, name: str, scale: int) -> dict[str, Any]:
         return {}
     if model.train:
         planned = ModelPlan(name, scale, model, config.training[model.train].seeds)
-        target = planned.weights(next(iter(config.datasets)))[0].path
-        if not (path := here(target)).exists():
-            raise UserError("there are no weights yet", f"run {config.how_to_make(target)}")
-        return {"weights": {"path": str(path)}}
+        splits = {data: entry.split for data, entry in config.datasets.items()}
+        tested = [data for data, split in splits.items() if not isinstance(split, dict) or "test" in split]
+        targets = [planned.weights(data)[0].path for data in tested or splits]
+        if not (found := [path for path in map(here, targets) if path.exists()]):
+            raise UserError("there are no weights yet", f"run {config.how_to_make(targets[0])}")
+        return {"weights": {"path": str(found[0])}}
     kind = "weights" if model.weights else "checkpoint"
     file = entry_at(plain(model), scale)[kind]
     if "path" in file:

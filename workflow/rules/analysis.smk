@@ -24,7 +24,7 @@ rule measure_attribution:
         own=own_modules,
         weights=weights_option,
         lr_dir=subpath(input.lr, parent=True),
-        analysis=jobs.analysis(plan),
+        analysis=lambda wildcards: jobs.analysis(plan),
     shell:
         "python {input.script} --model {params.model:q} {params.weights} --lr-dir {params.lr_dir}"
         " --scale {wildcards.scale} --analysis {params.analysis:q} --out {output.measured} --threads {threads} > {log} 2>&1"
@@ -76,7 +76,7 @@ rule measure_features:
         own=own_modules,
         weights=weights_option,
         lr_dir=subpath(input.lr, parent=True),
-        analysis=jobs.analysis(plan),
+        analysis=lambda wildcards: jobs.analysis(plan),
     shell:
         "python {input.script} --model {params.model:q} {params.weights} --lr-dir {params.lr_dir}"
         " --analysis {params.analysis:q} --out {output} > {log} 2>&1"
@@ -100,7 +100,7 @@ rule render_features:
         "../../environment.yml"
     params:
         label=lambda wildcards: plan.model(wildcards).label,
-        analysis=jobs.analysis(plan),
+        analysis=lambda wildcards: jobs.analysis(plan),
         out=subpath(output[0], strip_suffix=".png"),
     shell:
         "python {input.script} --label {params.label:q} --measured {input.measured} --analysis {params.analysis:q}"

@@ -95,6 +95,6 @@ rule data_status:
     conda:
         "../../environment.yml"
     params:
-        datasets=jobs.data_sets(plan),
+        datasets=lambda wildcards: jobs.data_sets(plan),
     shell:
         "python {input.script} --datasets {params.datasets:q} 2>&1 | tee {log}"

@@ -29,7 +29,7 @@ rule render_report:
         "../../environment.yml"
     params:
         tests=lambda wildcards: jobs.test_sets(plan.test_sets),
-        options=jobs.options(CONFIGURED),
+        options=lambda wildcards: jobs.options(CONFIGURED),
         captions=lambda wildcards, input: os.path.dirname(input.captions[0]),
         out=subpath(output.page, parent=True),
     shell:
@@ -61,7 +61,7 @@ rule copy_reference:
         "../../environment.yml"
     params:
         tests=lambda wildcards: jobs.test_sets(plan.test_sets),
-        options=jobs.options(CONFIGURED),
+        options=lambda wildcards: jobs.options(CONFIGURED),
         captions=lambda wildcards: os.path.dirname(rules.render_report.input.captions[0]),
     shell:
         "python {input.script} --files {input.files} --record results/provenance.json --test-sets {params.tests:q}"

@@ -107,7 +107,7 @@ rule profile_model:
         model=lambda wildcards: jobs.architecture(plan.model(wildcards)),
         own=own_modules,
         weights=weights_option,
-        profile=jobs.profile(plan),
+        profile=lambda wildcards: jobs.profile(plan),
     shell:
         "python {input.script} --model {params.model:q} {params.weights}"
         " --profile {params.profile:q} --out {output} --threads {threads} > {log} 2>&1"

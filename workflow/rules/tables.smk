@@ -23,7 +23,7 @@ rule render_quality:
     params:
         models=lambda wildcards: jobs.rows(plan.models_at(int(wildcards.scale))),
         test=lambda wildcards: jobs.test_sets([plan.test_set(wildcards)]),
-        statistics=jobs.statistics(plan),
+        statistics=lambda wildcards: jobs.statistics(plan),
         notes=lambda wildcards: plan.notes_at(int(wildcards.scale)),
         out=subpath(output[0], strip_suffix=".csv"),
     shell:
@@ -83,7 +83,7 @@ rule render_classes:
     params:
         models=lambda wildcards: jobs.rows(plan.models_at(int(wildcards.scale))),
         test=lambda wildcards: jobs.test_sets([plan.test_set(wildcards)]),
-        statistics=jobs.statistics(plan),
+        statistics=lambda wildcards: jobs.statistics(plan),
         out=subpath(output[0], strip_suffix=".csv"),
     shell:
         "python {input.script} --models {params.models:q} --scores {input.scores} --records {input.records}"
@@ -136,7 +136,7 @@ rule render_significance:
     params:
         models=lambda wildcards: jobs.rows(plan.models_at(int(wildcards.scale))),
         test=lambda wildcards: jobs.test_sets([plan.test_set(wildcards)]),
-        statistics=jobs.statistics(plan),
+        statistics=lambda wildcards: jobs.statistics(plan),
         out=subpath(output[0], strip_suffix=".csv"),
     shell:
         "python {input.script} --models {params.models:q} --scores {input.scores} --records {input.records}"
