@@ -52,9 +52,10 @@ def data_set(
     paths: dict[str, Path] = {}
     for source, path in (match for several in found.values() for match in several):
         if source in paths:
+            if paths[source] == path:
+                raise UserError(f"{path} is in two places of `split`", "correct the patterns")
             raise UserError(
-                f"{paths[source]} and {path} are one image by name or in two places of `split`",
-                "rename one, or correct the patterns",
+                f"{paths[source]} and {path} are one image by name", "rename one, or correct the patterns of `split`"
             )
         paths[source] = path
 
@@ -124,7 +125,8 @@ def _matches(root: Path, pattern: str) -> list[tuple[str, Path]]:
     if other := next((path for path, suffix in matched if suffix in _NOT_READ.split() and path not in found), None):
         raise UserError(f"{other} is of a format that is not read", "convert it to PNG or TIFF, or move it away")
     if not found:
-        raise UserError(f"no image matches '{pattern}' in the folder {root}", "correct `images` or `split`")
+        remedy = f"write '{pattern}/*'" if (root / pattern).is_dir() else "correct `images` or `split`; case counts"
+        raise UserError(f"no image matches '{pattern}' in the folder {root}", remedy)
     for path in found:
         _check_name(path.relative_to(root))
     names = [path.relative_to(root).with_suffix("").as_posix() for path in found]

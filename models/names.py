@@ -23,6 +23,9 @@ def check_arch(arch: str) -> None:
     """ValueError, with the nearest known name, unless `arch` can name a network."""
     known = [*INTERPOLATIONS, *NETWORKS]
     if arch not in known and ":" not in arch:
+        module, _, name = arch.rpartition(".")
+        if module and all(part.isidentifier() for part in arch.split(".")):
+            raise ValueError(f"'{arch}' names no class: write {module}:{name}")
         raise ValueError(f"unknown model '{arch}'{nearest(arch, known)} (or package:Class)")
     path, _, name = arch.rpartition(":")
     *folders, file = re.split(r"[/\\]", path.removesuffix(".py").removeprefix("./"))

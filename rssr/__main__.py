@@ -46,7 +46,7 @@ def main() -> None:
         )
     _add_upscale(upscale)
     for command in (upscale, export):
-        command.add_argument("--scale", type=int, help="where the configuration has several; the first by default")
+        command.add_argument("--scale", type=int, help="one of several; the first by default")
     devices.add_options(upscale, threads=torch.get_num_threads())
     export.add_argument("model", help="a name that `python -m rssr models` lists")
     export.add_argument(
@@ -251,8 +251,8 @@ def _configured(arguments: argparse.Namespace) -> tuple[Config, int]:
     config = load(*arguments.config)
     scale = config.scales[0] if arguments.scale is None else arguments.scale
     if scale not in config.scales:
-        known = ", ".join(map(str, config.scales))
-        raise UserError(f"--scale {scale}: the configuration has the scales {known}", "name one of them")
+        problem = f"--scale {scale}: the configuration has x{' and '.join(map(str, config.scales))} alone"
+        raise UserError(problem, "name one that it has, or give a configuration with another `scale` by --config")
     return config, scale
 
 

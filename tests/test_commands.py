@@ -84,7 +84,8 @@ def test_mistakes_are_one_sentence(tmp_path):
             (("a.png", "--model", "bicubic", "--tile", *tile), "the size is at least 16, and the overlap at most half")
             for tile in ((16, 9), (0, 0), (15, 2), (32, -1))
         ),
-        (("a.png", "--model", "bicubic", "--scale", 3), "the configuration has the scales 4"),
+        (("a.png", "--model", "bicubic", "--scale", 3), "the configuration has x4 alone: name one that it has, or"),
+        (("a.png", "--model", "LSTMConvSR-XS"), "no model 'LSTMConvSR-XS', did you mean 'lstmconvsr_xs'?"),
         (
             ("a.png", "--model", "bicubic", "--device", "gpu"),
             "--device gpu: PyTorch can use no such device here: use --device",

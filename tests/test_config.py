@@ -97,6 +97,9 @@ CHANGES = {
     "'datasets.neon.module': 'neoon' is unknown, did you mean 'neon'?": lambda c: c["datasets"]["neon"].update(
         module="neoon"
     ),
+    "'my_nets.nets.Tiny' names no class: write my_nets.nets:Tiny": lambda c: c["models"]["edsr_xs"].update(
+        arch="my_nets.nets.Tiny"
+    ),
     "unknown model 'bicubik', did you mean 'bicubic'?": lambda c: c["models"]["bicubic"].update(arch="bicubik"),
     "names the recipe 'minut', did you mean 'minute'?": lambda c: c["models"]["mambairv2_minute"].update(train="minut"),
     "audit.datasets names 'neonn', did you mean 'neon'?": lambda c: c.update(

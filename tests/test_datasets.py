@@ -126,7 +126,7 @@ def test_names_that_meet_are_refused(tmp_path):
 
 def test_one_image_in_two_splits_is_refused(tmp_path):
     images(tmp_path / "own", a=(16, 16), b=(16, 16))
-    with pytest.raises(UserError, match="a.png and .*a.png are one image by name or in two places"):
+    with pytest.raises(UserError, match="a.png is in two places of `split`: correct the patterns"):
         build({"images": str(tmp_path / "own"), "split": {"train": "*", "test": "a*"}})
     Image.new("RGB", (16, 16)).save(tmp_path / "own/a.jpg")
     with pytest.raises(UserError, match="a.jpg and .*a.png are one image by name"):

@@ -34,8 +34,9 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     valid = sorted(valid)
     if not valid:
         return ", but there is none"
-    close = difflib.get_close_matches(name, valid, 1)
-    return f", did you mean '{close[0]}'?" if close else f"; valid are: {', '.join(valid)}"
+    spelled = {each.lower().replace("-", "_"): each for each in valid}  # as a label may be
+    close = difflib.get_close_matches(name.lower().replace("-", "_"), spelled, 1)
+    return f", did you mean '{spelled[close[0]]}'?" if close else f"; valid are: {', '.join(valid)}"
 
 
 @contextmanager

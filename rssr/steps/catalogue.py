@@ -74,7 +74,10 @@ def parameters_of(config: Config, name: str, scale: int) -> float | None:
             if not place.exists() and not ("path" in file and model.required):
                 return None
             entry |= file_of(config, name, scale)
-        return count_parameters(build(entry)) / 1e6
+        count = count_parameters(build(entry))
+        if model.train and not count:
+            raise UserError("the network has no parameters to train", "write `weightless: true` for `train`")
+        return count / 1e6
 
 
 def entry_of(config: Config, name: str, scale: int) -> dict[str, Any]:
