@@ -106,6 +106,19 @@ def _mode(page: tifffile.TiffPage) -> str:
     return "CMYK" if page.photometric == tifffile.PHOTOMETRIC.SEPARATED and page.extrasamples else ""
 
 
+def white_is_least(file: rasterio.DatasetReader) -> bool:
+    """Whether a TIFF says that its small values are bright."""
+    return file.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES"
+
+
+def meanings(file: rasterio.DatasetReader) -> tuple[ColorInterp, ...]:
+    """What the bands of a file are: gray too where small values are bright, of which GDAL may make a palette."""
+    kinds = file.colorinterp
+    if not white_is_least(file):
+        return kinds
+    return tuple(ColorInterp.gray if kind == ColorInterp.palette else kind for kind in kinds)
+
+
 def rpcs(file: rasterio.DatasetReader) -> RPC | None:
     """The rational polynomials that a file locates itself with; None also if they are damaged."""
     try:
@@ -116,7 +129,7 @@ def rpcs(file: rasterio.DatasetReader) -> RPC | None:
 
 def by_pillow(path: Path, file: rasterio.DatasetReader, head: Header) -> bool:
     """Whether Pillow decodes a file, in 8 bits; UserError where neither it nor GDAL gives the colours."""
-    kinds, deep = set(file.colorinterp), set(file.dtypes) - {"uint8"}
+    kinds, deep = set(meanings(file)), set(file.dtypes) - {"uint8"}
     if deep and ColorInterp.palette in kinds:
         raise UserError(f"{path} has a palette for {min(deep)} pixels", "save it as RGB")
     if head.mode in _NOT_RGB or {ColorInterp.cyan, ColorInterp.Y} & kinds:
