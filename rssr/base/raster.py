@@ -245,6 +245,8 @@ def _settled(
     found = {dtypes[band - 1] for band in bands}
     if len(found) > 1 or "complex" in (dtype := min(found)):
         raise UserError(f"{path} has {' and '.join(sorted(found))} pixels", "write real ones of one type first")
+    if dtype in ("int64", "uint64"):  # GDAL's no-data, and what is computed with, are floats of 53 bits
+        raise UserError(f"{path} has {dtype} pixels, which would not stay exact", "save it in 32 bits or as float")
     if stretch is None and dtype != "uint8":
         seen = file.read(bands, out_shape=(len(bands), min(256, file.height), min(256, file.width)), masked=True)
         seen = np.ma.masked_invalid(seen).compressed()
