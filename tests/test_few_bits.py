@@ -1,13 +1,19 @@
-"""Pictures whose white is not 255: gray PNG files of few bits, and Netpbm of every kind."""
+"""Pictures whose white is not 255: gray PNG files of few bits, TIFF whose white is 0, and Netpbm of every kind."""
 
 import struct
 import zlib
 
 import numpy as np
 import pytest
-from test_raster import PICTURE, rgb
+import tifffile
+from PIL import Image
+from test_image_files import upscaled
+from test_raster import DEEP, PICTURE, PLANES, raster, rgb
 
 from rssr.base.errors import UserError
+from rssr.base.files import read_image
+
+GRAY = PLANES[1]
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
@@ -21,6 +27,52 @@ def test_gray_png_of_few_bits_spans_black_to_white(tmp_path, bits):
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
     expected = np.rint(levels / (2**bits - 1) * 255)
     np.testing.assert_array_equal(rgb(tmp_path / "a.png")[0], expected[..., None].repeat(3, 2))
+
+
+WHITE_IS_0 = {
+    **{
+        name: lambda path, name=name: Image.fromarray(GRAY > 99).save(path, compression=name, tiffinfo={262: 0})
+        for name in ("group3", "group4", "tiff_lzw", "raw")
+    },
+    "8 bits of Pillow": lambda path: Image.fromarray(GRAY).save(path, tiffinfo={262: 0}),
+    "1 bit of tifffile": lambda path: tifffile.imwrite(path, GRAY > 99, photometric="miniswhite", metadata=None),
+    "8 bits of tifffile": lambda path: tifffile.imwrite(path, GRAY, photometric="miniswhite", metadata=None),
+    **{
+        f"{bits} bits of GDAL, {profile}": lambda path, bits=bits, profile=profile: raster(
+            path, GRAY[None] >> (8 - bits), photometric="MINISWHITE", nbits=bits, profile=profile
+        )
+        for bits in (1, 2, 4, 8)
+        for profile in ("GDALGeoTIFF", "BASELINE")
+    },
+}
+
+
+@pytest.mark.parametrize("writer", WHITE_IS_0)
+def test_tiff_whose_white_is_0_is_what_pillow_sees(tmp_path, writer):
+    WHITE_IS_0[writer](path := tmp_path / "a.tif")
+    seen = read_image(path)
+    np.testing.assert_array_equal(rgb(path)[0], seen)
+    for out in ("b.tif", "b.png"):
+        upscaled(path, tmp_path / out)
+        np.testing.assert_array_equal(read_image(tmp_path / out), seen.repeat(2, 0).repeat(2, 1))
+
+
+@pytest.mark.parametrize("extra", ["unassalpha", "unspecified"])
+def test_tiff_whose_white_is_0_beside_an_extra_sample(tmp_path, extra):
+    """Pillow knows no such files."""
+    kind = {"photometric": "miniswhite", "planarconfig": "contig", "extrasamples": [extra], "metadata": None}
+    tifffile.imwrite(tmp_path / "a.tif", np.dstack([GRAY, np.full_like(GRAY, 255)]), **kind)
+    pixels, valid = rgb(tmp_path / "a.tif", **({"bands": (1,)} if extra == "unspecified" else {}))
+    np.testing.assert_array_equal(pixels, 255 - GRAY[..., None].repeat(3, 2))
+    assert valid.all()
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "int16"])
+def test_deep_tiff_whose_white_is_0_takes_a_stretch(tmp_path, dtype):
+    tifffile.imwrite(tmp_path / "a.tif", DEEP[1].astype(dtype), photometric="miniswhite", metadata=None)
+    np.testing.assert_array_equal(rgb(tmp_path / "a.tif", stretch=(0, 3060))[0], 255 - GRAY[..., None].repeat(3, 2))
+    with pytest.raises(UserError, match=f"a.tif has {dtype} pixels, here from"):
+        rgb(tmp_path / "a.tif")
 
 
 def netpbm(path, kind, values, white=255, order="<"):

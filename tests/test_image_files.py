@@ -99,7 +99,8 @@ def test_where_the_least_value_is_white(tmp_path, dtype):
         seen = rgb(path, stretch=stretch)[0].repeat(2, 0).repeat(2, 1)
         for out in ("b.tif", "b.png"):
             target = upscaled(path, tmp_path / out, stretch=stretch, overwrite=True)
-            np.testing.assert_array_equal(rgb(target, stretch=stretch)[0], seen)
+            values_kept = stretch and out == "b.png"  # of which a PNG cannot say that small ones are bright
+            np.testing.assert_array_equal(rgb(target, stretch=stretch)[0], 255 - seen if values_kept else seen)
     with rasterio.open(tmp_path / "b.tif") as file:
         np.testing.assert_array_equal(file.read(), gray.repeat(2, 1).repeat(2, 2))
 
@@ -257,3 +258,25 @@ def test_what_lies_beside_an_image_asks_no_address(tmp_path, address):
         with open_raster(tmp_path / "a.png") as image:
             assert (image.rgb((0, 0, 20, 30))[0] == 7).all() and not image.file.overviews(1)
     assert not asked
+
+
+def test_luma_and_chroma_of_jpeg_2000_become_red_green_and_blue(tmp_path):
+    Image.fromarray(PICTURE).convert("YCbCr").save(path := tmp_path / "a.jp2")
+    assert np.abs(rgb(path)[0].astype(int) - PICTURE).max() <= 3  # YCbCr is rounded
+    seen = rgb(path)[0].repeat(2, 0).repeat(2, 1)
+    np.testing.assert_array_equal(rgb(upscaled(path, tmp_path / "b.png"))[0], seen)
+    raster(tmp_path / "a.tif", PLANES.repeat(8, 1).repeat(8, 2), photometric="RGB")
+    rasterio.shutil.copy(tmp_path / "a.tif", path, driver="JP2OpenJPEG", YCBCR420="YES", QUALITY="100")
+    with open_raster(path) as image:  # GDAL knows halved chroma
+        assert image.by_windows and np.abs(image.rgb((0, 0, *image.size))[0].astype(int) - read_image(path)).max() <= 1
+
+
+@pytest.mark.parametrize(("dtype", "count"), [("uint8", 4), ("uint16", 3)])
+def test_luma_and_chroma_that_pillow_does_not_give_whole_are_refused(tmp_path, dtype, count):
+    raster(tmp_path / "a.tif", DEEP[[0, 1, 2, 0][:count]].astype(dtype), photometric="RGB")
+    rasterio.shutil.copy(tmp_path / "a.tif", path := tmp_path / "a.jp2", driver="JP2OpenJPEG")
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"\0\0\0\x10", b"\0\0\0\x12", 1))  # sRGB
+    assert path.read_bytes() != content
+    with pytest.raises(UserError, match=f"a.jp2 has sYCC colours of {dtype} in a form that is not read: save it as"):
+        rgb(path, stretch=(0, 3060))

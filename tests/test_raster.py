@@ -108,6 +108,7 @@ def test_rasters_of_every_kind(tmp_path, name, pixels, file, options):
         ("float.tif", DEEP.astype("float32"), {}, "has float32 pixels"),
         ("nan.tif", DEEP * np.float32("nan"), {}, "has float32 pixels, where 8 bits"),
         ("complex.tif", DEEP.astype("complex64"), {}, "has complex64 pixels"),
+        ("long.tif", DEEP.astype("int64"), {"nodata": -(2**63)}, "has int64 pixels, .* exact: save it in 32 bits or"),
         ("two.tif", PLANES[:2], {}, r"has 2 bands \(gray, undefined\).*: say which with `bands"),
         ("four.tif", np.repeat(PLANES[:1], 4, 0), {"alpha": "NO"}, "has 4 bands .*say which"),
         ("nir.tif", PLANES, {"kinds": (Kind.nir, Kind.red, Kind.green)}, r"has 3 bands \(nir, red, green\)"),

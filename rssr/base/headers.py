@@ -14,8 +14,8 @@ from rasterio.rpc import RPC
 from rssr.base.errors import UserError
 
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # GDAL reads what it complains of
-_NOT_RGB = ("CMYK", "LAB", "HSV")  # Pillow's modes
-_PILLOWS = {("JPEG", "L"), ("JPEG", "RGB"), ("PNM", "L"), ("PNM", "RGB"), ("JP2OpenJPEG", "YCbCr")}
+_NOT_RGB = ("CMYK", "LAB", "HSV", "sYCC")
+_PILLOWS = {("JPEG", "L"), ("JPEG", "RGB"), ("PNM", "L"), ("PNM", "RGB")}
 _LAB = (tifffile.PHOTOMETRIC.CIELAB, tifffile.PHOTOMETRIC.ICCLAB, tifffile.PHOTOMETRIC.ITULAB)
 
 
@@ -24,11 +24,11 @@ class Header:
     """What is known of an image beside its pixels.
 
     Attributes:
-        mode: its colours, as Pillow calls them; empty if they are not known.
+        mode: its colours, as Pillow calls them, or sYCC, of which it makes RGB; empty if they are not known.
         pages: how many images the file holds: pages, frames of an animation or planes of a stack.
         orientation: EXIF's, 1 (upright) to 8.
         thumbnail: whether the first of several pages is a small copy of another.
-        pillow: whether Pillow knows the file.
+        pillow: whether Pillow reads the file.
     """
 
     mode: str = ""
@@ -47,6 +47,8 @@ def header(path: Path, driver: str) -> Header:
 @lru_cache(maxsize=64)  # Pillow makes an object of each strip, and a large image is opened for each row of tiles
 def _header(path: Path, driver: str, _: tuple[int, int, int]) -> Header:
     found = _pillows(path, driver == "PNG")
+    if driver == "JP2OpenJPEG" and _is_sycc(path):  # three bands are read of what Pillow decodes, and no alpha
+        return replace(found, mode="sYCC", pillow=found.mode == "RGB")
     return _tifffiles(path, found) if driver == "GTiff" else found
 
 
@@ -63,6 +65,15 @@ def _pillows(path: Path, png: bool) -> Header:
         if png:
             raise UserError(f"{path} cannot be read as an image ({error})", "replace or remove it") from None
         return Header()
+
+
+def _is_sycc(path: Path) -> bool:
+    """Whether a JPEG 2000 says that its bands are luma and chroma, which GDAL overlooks unless chroma is halved."""
+    with path.open("rb") as file:
+        start = file.read(2**16)
+    box, size = start.partition(b"colr")[2], start.partition(b"\xff\x4f\xff\x51")[2]
+    # An enumerated colour space, and which; how many pixels share a value of the second band.
+    return box[:1] + box[3:7] == b"\1\0\0\0\x12" and size[42:44] != b"\2\2"
 
 
 def _orientation(image: Image.Image) -> int:
@@ -95,6 +106,19 @@ def _mode(page: tifffile.TiffPage) -> str:
     return "CMYK" if page.photometric == tifffile.PHOTOMETRIC.SEPARATED and page.extrasamples else ""
 
 
+def white_is_least(file: rasterio.DatasetReader) -> bool:
+    """Whether a TIFF says that its small values are bright."""
+    return file.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES"
+
+
+def meanings(file: rasterio.DatasetReader) -> tuple[ColorInterp, ...]:
+    """What the bands of a file are: gray too where small values are bright, of which GDAL may make a palette."""
+    kinds = file.colorinterp
+    if not white_is_least(file):
+        return kinds
+    return tuple(ColorInterp.gray if kind == ColorInterp.palette else kind for kind in kinds)
+
+
 def rpcs(file: rasterio.DatasetReader) -> RPC | None:
     """The rational polynomials that a file locates itself with; None also if they are damaged."""
     try:
@@ -105,7 +129,7 @@ def rpcs(file: rasterio.DatasetReader) -> RPC | None:
 
 def by_pillow(path: Path, file: rasterio.DatasetReader, head: Header) -> bool:
     """Whether Pillow decodes a file, in 8 bits; UserError where neither it nor GDAL gives the colours."""
-    kinds, deep = set(file.colorinterp), set(file.dtypes) - {"uint8"}
+    kinds, deep = set(meanings(file)), set(file.dtypes) - {"uint8"}
     if deep and ColorInterp.palette in kinds:
         raise UserError(f"{path} has a palette for {min(deep)} pixels", "save it as RGB")
     if head.mode in _NOT_RGB or {ColorInterp.cyan, ColorInterp.Y} & kinds:

@@ -21,7 +21,7 @@ from rasterio.windows import Window
 from rssr.base.alpha import are_premultiplied, uncovered
 from rssr.base.errors import UserError
 from rssr.base.files import check_name, missing, read_image
-from rssr.base.headers import by_pillow, header, rpcs
+from rssr.base.headers import by_pillow, header, meanings, rpcs, white_is_least
 from rssr.base.opening import opened
 
 # For all threads, because warnings.catch_warnings() is not thread-safe.
@@ -93,7 +93,7 @@ class Raster:
     @cached_property
     def palette(self) -> np.ndarray | None:
         """(256, 4) uint8: the colours that its values stand for; None if the values are colours themselves."""
-        if self.pillow or self.file.colorinterp[self.bands[0] - 1] != ColorInterp.palette:
+        if self.pillow or meanings(self.file)[self.bands[0] - 1] != ColorInterp.palette:
             return None
         colours = self.file.colormap(self.bands[0])
         return np.array([colours.get(value, (0, 0, 0, 255)) for value in range(256)], np.uint8)
@@ -237,7 +237,7 @@ def _settled(
         raise UserError(f"{path} begins with a thumbnail", "save the image itself as a file of its own")
     if (pages := max(head.pages, len(file.subdatasets))) > 1:
         raise UserError(f"{path} has {pages} pages, where one image is expected", "save each page as a file of its own")
-    kinds, dtypes, pillow = file.colorinterp, file.dtypes, 0
+    kinds, dtypes, pillow = meanings(file), file.dtypes, 0
     if by_pillow(path, file, head):
         pillow = min(file.count, 3)
         kinds, dtypes = ((ColorInterp.gray,) if pillow == 1 else _RGB), ("uint8",) * pillow
@@ -245,6 +245,8 @@ def _settled(
     found = {dtypes[band - 1] for band in bands}
     if len(found) > 1 or "complex" in (dtype := min(found)):
         raise UserError(f"{path} has {' and '.join(sorted(found))} pixels", "write real ones of one type first")
+    if dtype in ("int64", "uint64"):  # GDAL's no-data, and what is computed with, are floats of 53 bits
+        raise UserError(f"{path} has {dtype} pixels, which would not stay exact", "save it in 32 bits or as float")
     if stretch is None and dtype != "uint8":
         seen = file.read(bands, out_shape=(len(bands), min(256, file.height), min(256, file.width)), masked=True)
         seen = np.ma.masked_invalid(seen).compressed()
@@ -252,7 +254,7 @@ def _settled(
         raise UserError(f"{path} has {dtype} pixels{range_}, where 8 bits per channel are expected", _SAY_STRETCH)
     tags = file.tags(bands[0], ns="IMAGE_STRUCTURE") | file.tags(ns="IMAGE_STRUCTURE")
     white = 2 ** int(tags.get("NBITS", 8)) - 1 if not pillow and ColorInterp.palette not in kinds else 255
-    levels = tuple(stretch or (0, white))[:: -1 if tags.get("MINISWHITE") == "YES" else 1]
+    levels = tuple(stretch or (0, white))[:: -1 if white_is_least(file) else 1]
     georeferenced = file.crs or file.transform != Affine.identity() or file.gcps[0] or rpcs(file)
     turn = _TURNS.get(1 if georeferenced else head.orientation, (0, 0, 0))
     if pillow and file.driver == "GTiff" and head.orientation != 1:
