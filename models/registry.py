@@ -145,7 +145,9 @@ def _network(entry: Entry) -> nn.Module:
         raise UserError(problem, "correct its `args`, or the class") from error
     _check_network(entry, network)
     if path:
-        misfits = load_into(network, read_weights(path, entry.scale, entry.weights.key), path, entry.strict)
+        misfits = load_into(
+            network, read_weights(path, entry.scale, entry.weights.key, network.state_dict()), path, entry.strict
+        )
         if misfits:
             warnings.warn(
                 f"{path} does not fit {entry.arch}, and `strict: false` allows it: {'; '.join(misfits)}", stacklevel=3
