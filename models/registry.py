@@ -28,7 +28,7 @@ from rssr.models.interpolation import Interpolation
 from rssr.models.names import INTERPOLATIONS, NETWORKS, check_arch
 from rssr.models.tiling import Tiled
 from rssr.models.upscaler import Upscaler
-from rssr.models.weights import check_scale, load_into
+from rssr.models.weights import check_scale, load_into, own_method
 
 
 def import_class(arch: str) -> type:
@@ -145,7 +145,9 @@ def _network(entry: Entry) -> nn.Module:
         raise UserError(problem, "correct its `args`, or the class") from error
     _check_network(entry, network)
     if path:
-        misfits = load_into(network, read_weights(path, entry.scale, entry.weights.key), path, entry.strict)
+        misfits = load_into(
+            network, read_weights(path, entry.scale, entry.weights.key, network.state_dict()), path, entry.strict
+        )
         if misfits:
             warnings.warn(
                 f"{path} does not fit {entry.arch}, and `strict: false` allows it: {'; '.join(misfits)}", stacklevel=3
@@ -154,9 +156,13 @@ def _network(entry: Entry) -> nn.Module:
 
 
 def _check_network(entry: Entry, network: Any) -> None:
-    """UserError for what is no network, or has other weights than plain tensors, or any where there are to be none."""
+    """UserError for what is no network or cannot be switched to evaluation.
+
+    Also for other weights than plain tensors, or any where there are to be none.
+    """
     if not isinstance(network, nn.Module):
         raise UserError(f"arch '{entry.arch}' made a {type(network).__name__}", "name a class of torch.nn.Module")
+    _called(network, "train", False)
     for name, value in network.state_dict().items():
         if not isinstance(value, Tensor) or is_lazy(value):
             what = "a tensor whose shape is not known yet" if isinstance(value, Tensor) else f"a {type(value).__name__}"
@@ -212,9 +218,9 @@ def is_the_users(model: nn.Module) -> bool:
 
 
 def backends(model: nn.Module, device: torch.device | str) -> list[str]:
-    """The kernels of custom operators in a model, from the networks with a method `backend`."""
-    found = (module.backend(device) for module in model.modules() if callable(getattr(module, "backend", None)))
-    return sorted(set(found))
+    """The kernels of custom operators in a model, from this project's networks with a method `backend`."""
+    methods = (own_method(module, "backend") for module in model.modules())
+    return sorted({method(device) for method in methods if method})
 
 
 def seed(model: nn.Module, value: int) -> bool:
@@ -226,6 +232,26 @@ def seed(model: nn.Module, value: int) -> bool:
         Whether any samples, so that the output depends on the value.
     """
     seed_generators(value)
-    networks = [module for module in model.modules() if callable(getattr(module, "seed", None))]
-    sampling = [network.seed(value) for network in networks]  # a list, because all must be seeded
+    networks = [module for module in model.modules() if _takes_a_seed(module)]
+    sampling = [_called(network, "seed", value) for network in networks]  # a list, because all must be seeded
     return any(sampling)
+
+
+def _takes_a_seed(module: nn.Module) -> bool:
+    """Whether a network has a method `seed` of one value; in a user's class that name may mean anything else."""
+    method = getattr(module, "seed", None)
+    try:
+        return inspect.ismethod(method) and inspect.signature(method).bind(0) is not None
+    except TypeError:
+        return False
+
+
+def _called(part: nn.Module, method: str, value: int) -> Any:
+    """What a method returns; UserError if it fails, as one may that means something else by its name."""
+    try:
+        return getattr(part, method)(value)
+    except UserError:
+        raise
+    except (Exception, SystemExit) as error:
+        problem = f"{type(part).__name__}.{method}({value}), which is called for each network, fails"
+        raise UserError(f"{problem} ({in_words(error)})", "give a method of another meaning another name") from error

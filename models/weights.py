@@ -1,8 +1,9 @@
 """Weights: written as safetensors, loaded into a network."""
 
+import inspect
 import io
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,8 @@ def write_basicsr(path: Path, network: nn.Module) -> Released | None:
 
     Args:
         path: a file for torch.load, of one dict `params`.
-        network: the network. If it has a method `released`, the file has the names and constants that its authors'
-            code expects; otherwise the network's own names.
+        network: the network. If this project gave it a method `released`, the file has the names and constants that
+            its authors' code expects; otherwise the network's own names.
 
     Returns:
         The translation to the authors' names, if it was used.
@@ -42,7 +43,7 @@ def write_basicsr(path: Path, network: nn.Module) -> Released | None:
     tensors, released = network.state_dict(), _released(network)
     if released:
         tensors = released.theirs(tensors) | {name: choices[0] for name, choices in released.constants.items()}
-    elif hasattr(network, "released"):
+    elif own_method(network, "released"):
         raise UserError(f"the authors' code has no counterpart of this {type(network).__name__}: use --as safetensors")
     content = io.BytesIO()  # in a file of its own torch.save would store the temporary name
     torch.save(
@@ -63,9 +64,10 @@ def check_scale(path: Path, scale: int) -> None:
 def load_into(network: nn.Module, tensors: Mapping[str, Tensor], path: Path, strict: bool = True) -> list[str]:
     """Load tensors into a network, in its precision.
 
-    Names are the network's own or, if it has a method `released`, those of its authors' code, whichever match more of
-    the tensors. Additions by wrappers are removed: torch.compile's "_orig_mod." anywhere, and a prefix such as
-    Lightning's "net_g.". One tensor under several names may have one of them in the file, as safetensors writes it.
+    Names are the network's own or, if it is this project's with a method `released`, those of its authors' code,
+    whichever match more of the tensors. Additions by wrappers are removed: torch.compile's "_orig_mod." anywhere, and
+    a prefix such as Lightning's "net_g.". One tensor under several names may have one of them in the file, as
+    safetensors writes it.
 
     Args:
         network: the network, changed in place.
@@ -186,8 +188,15 @@ def has_released_names(network: nn.Module, tensors: Mapping[str, Tensor]) -> boo
     return _recognised(network, tensors)[2] is not None
 
 
+def own_method(network: nn.Module, name: str) -> Callable[..., Any] | None:
+    """A method that this project gave a network; None for another of that name, as a user's class may have."""
+    method = getattr(network, name, None)
+    return method if inspect.ismethod(method) and str(method.__module__).startswith("rssr.") else None
+
+
 def _released(network: nn.Module) -> Released | None:
-    return network.released() if callable(getattr(network, "released", None)) else None
+    method = own_method(network, "released")
+    return method() if method else None
 
 
 def _recognised(

@@ -2,9 +2,11 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Mapping
 
 from torch import Tensor
+
+from rssr.base.state_dicts import prefixes
 
 # Of torch.compile, of FSDP, and of the layers whose activations are computed twice.
 _ANYWHERE = re.compile(r"(?<![^.])(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
@@ -15,14 +17,9 @@ def without_infixes(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return _renamed(tensors, {name: _ANYWHERE.sub("", name) for name in tensors})
 
 
-def without_prefix(tensors: Mapping[str, Tensor], wanted: Iterable[str]) -> dict[str, Tensor]:
+def without_prefix(tensors: Mapping[str, Tensor], wanted: Container[str]) -> dict[str, Tensor]:
     """Tensors without the prefix, such as Lightning's "model.", that hides most of the wanted names, if any."""
-    ends = Counter(
-        name[: len(name) - len(end)]
-        for name in tensors
-        for end in (name.split(".", depth)[-1] for depth in range(name.count(".") + 1))
-        if end in wanted
-    )
+    ends = prefixes(tensors, wanted)
     prefix = max(ends, key=ends.get, default="")
     return _renamed(tensors, {name: name.removeprefix(prefix) for name in tensors})
 

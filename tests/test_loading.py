@@ -8,7 +8,7 @@ from safetensors.torch import save_model
 from rssr.base.errors import UserError
 from rssr.base.tensors import read_weights
 from rssr.models.registry import build
-from rssr.models.weights import load_into
+from rssr.models.weights import load_into, write_weights
 
 
 @pytest.mark.parametrize("infix", ["_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module."])
@@ -106,3 +106,56 @@ def test_a_recognised_network_takes_no_rounded_indices(tmp_path, window, dtype):
     else:
         found = build({"checkpoint": {"path": str(path)}}).network.module.state_dict()
         assert all(torch.equal(found[n], v) for n, v in network.state_dict().items() if not v.is_floating_point())
+
+
+class Named(torch.nn.Module):
+    """Layers of one form with the names that are given."""
+
+    def __init__(self, names):
+        super().__init__()
+        for name in names:
+            self.add_module(name, torch.nn.Conv2d(3, 3, 1))
+
+
+FORMS = {  # of a file -> its content
+    "plain": dict,
+    "params": lambda s: {"params": s},
+    "wrapped": lambda s: prefixed("module.", s),
+    "averaged": lambda s: prefixed("model.", zeros(s)) | prefixed("model_ema.", s),
+    "below ema": lambda s: prefixed("model.", zeros(s)) | prefixed("ema.", s),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    "names", [("head", "ema", "tail"), ("swa", "head"), ("head", "smoothed"), ("head", "body", "body_ema", "tail")]
+)
+def test_layers_that_are_called_averaged_are_none(tmp_path, names, form):
+    path, state = tmp_path / "w.pth", Named(names).state_dict()
+    torch.save(FORMS[form](state), path)
+    for more in ({}, {"key": "params"} if form == "params" else {}):
+        for strict in (True, False):
+            entry = {"arch": "test_loading:Named", "args": {"names": names}, "strict": strict}
+            assert same(build(entry | {"weights": {"path": str(path)} | more}).network, state)
+
+
+def test_a_file_that_this_suite_wrote_is_taken_as_it_is(tmp_path):
+    """Also where nothing tells the names of the network, as with a checkpoint."""
+    state = Named(("head", "ema", "tail")).state_dict()
+    write_weights(tmp_path / "w.safetensors", state, 4)
+    tensors = read_weights(tmp_path / "w.safetensors", 4)
+    assert tensors.keys() == state.keys() and all(torch.equal(tensors[name], state[name]) for name in state)
+
+
+class Gain(torch.nn.Module):
+    def __init__(self, value=1.0):
+        super().__init__()
+        self.gain = torch.nn.Parameter(torch.tensor(value))
+
+
+@pytest.mark.parametrize("wrapper", [None, "params"])
+def test_a_network_may_be_a_single_number(tmp_path, wrapper):
+    path, state = tmp_path / "w", Gain(0.25).state_dict()
+    torch.save({wrapper: state}, path) if wrapper else write_weights(path, state, 4)
+    entry = {"arch": "test_loading:Gain", "weights": {"path": str(path)}}
+    assert build(entry).network.gain == 0.25

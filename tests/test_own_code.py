@@ -15,9 +15,9 @@ from rssr.base.devices import precision_in_use
 from rssr.base.errors import UserError
 from rssr.base.files import read_json
 from rssr.models.batching import Batching
-from rssr.models.registry import build
+from rssr.models.registry import backends, build, seed
 from rssr.models.upscaler import Upscaler
-from rssr.models.weights import write_weights
+from rssr.models.weights import write_basicsr, write_weights
 from rssr.steps.training import Trainer
 from rssr.steps.upscaling import networks
 from rssr.steps.weights import load, train
@@ -173,6 +173,56 @@ def test_only_the_first_image_of_a_users_network_is_computed_twice():
     for number in range(3):
         called(X, number)
     assert len(calls) == 3
+
+
+class Homonyms(nn.Module):
+    """A network whose methods have names of this project's, and mean something else."""
+
+    def __init__(self):
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(1))
+
+    def seed(self):
+        raise AssertionError
+
+    def backend(self):
+        raise AssertionError
+
+    def released(self):
+        raise AssertionError
+
+    def forward(self, x):
+        return interpolate(x * self.gain, scale_factor=4)
+
+
+def test_methods_of_a_users_class_may_be_called_like_the_suites(tmp_path):
+    write_weights(path := tmp_path / "w.safetensors", {"gain": torch.full((1,), 2.0)}, 4)
+    model = build({"arch": "test_own_code:Homonyms", "weights": {"path": str(path)}})
+    assert model.network.gain == 2 and backends(model, CPU) == [] and seed(model, 3) is False
+    assert write_basicsr(tmp_path / "w.pth", model.network) is None
+    assert backends(build({"arch": "mambairv2", "args": {"channels": 12, "groups": [1], "heads": 2}}), CPU) != []
+
+
+class Fitted(Homonyms):
+    def train(self, loader, epochs):
+        raise AssertionError
+
+
+class Layer(Homonyms):
+    def seed(self, x):
+        return x.mean()
+
+
+def inside(part):
+    return nn.Sequential(globals()[part]())
+
+
+def test_methods_that_are_called_and_mean_something_else_are_one_sentence():
+    said = r"train\(False\), which is called for each network, fails \(TypeError: Fitted.train\(\) .*: give a method of"
+    with pytest.raises(UserError, match=said):
+        build({"arch": "test_own_code:inside", "args": {"part": "Fitted"}})
+    with pytest.raises(UserError, match=r"^Layer.seed\(3\), which .* fails \(AttributeError: .*another name"):
+        seed(build({"arch": "test_own_code:inside", "args": {"part": "Layer"}}), 3)
 
 
 @functools.cache

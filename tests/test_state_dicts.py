@@ -41,6 +41,7 @@ WILD = {  # what a training code leaves -> where the right weights are in it
         | prefixed("model_ema.", s, dots=False)
         | {"model_ema.decay": torch.ones(1)}
     },
+    "state_dict.ema": lambda s: {"state_dict": prefixed("model.", zeros(s)) | prefixed("ema.module.", s)},
     "module.net_g_ema": lambda s: prefixed("module.net_g.", zeros(s)) | prefixed("module.net_g_ema.", s),
     "generator": lambda s: {"discriminator": zeros(s), "generator": s},
     "netG": lambda s: {"netG": s, "best": torch.tensor(30.0), "loss_net": {"vgg": torch.zeros(1)}},
@@ -235,3 +236,18 @@ def test_a_file_that_holds_itself_is_one_sentence(tmp_path):
     torch.save(saved, tmp_path / "w.pth")
     with pytest.raises(UserError, match="w.pth has a part inside of itself: save"):
         choose_weights(tmp_path / "w.pth")
+
+
+@pytest.mark.parametrize("first", [0, 1, 10])
+def test_numbered_networks_are_named_by_their_numbers(tmp_path, first):
+    """They are of folds or epochs, also where one of them could be a scale."""
+    state = conv().state_dict()
+    saved = {number: {name: value + number for name, value in state.items()} for number in range(first, first + 5)}
+    torch.save(saved, tmp_path / "w.pth")
+    known = ", ".join(map(str, saved))
+    with pytest.raises(UserError, match=f"w.pth holds several networks: {known}: name one of them with `key`"):
+        choose_weights(tmp_path / "w.pth", 4)
+    for number, each in saved.items():
+        assert same_tensors(choose_weights(tmp_path / "w.pth", 4, str(number))[0], each)
+    torch.save(saved | {"model": state}, tmp_path / "w.pth")
+    assert choose_weights(tmp_path / "w.pth", 4)[1] == "model"

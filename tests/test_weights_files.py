@@ -160,6 +160,8 @@ def test_weights_for_another_scale_are_refused_in_one_sentence(tmp_path):
     "header",
     [
         '{"__metadata__": {"scale": 4}}',
+        '{"__metadata__": {"scale": "1"}}',
+        '{"__metadata__": {"scale": "2", "format": "pt"}}',
         '{"__metadata__": null}',
         '{"__metadata__": ["scale"]}',
         '{"__metadata__": {"scale": "' + "9" * 5000 + '"}}',

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +51,7 @@ def state_dicts(content: Any, scale: int | None) -> tuple[list[StateDict], str]:
         content: what the file holds.
         scale: which of several scales to take, under keys such as 4, "x4" or "params_x4".
     """
-    found = dict(_walk(content, scale, ()))
+    found = dict(_walk(content, scale, ())) or dict(_walk(content, scale, (), numbers=True))
     averaged = {place for place, value in found.items() if _is_averaged(place, value)}
     for place in tuple(averaged):
         if usual := _swapped(place, found):
@@ -64,8 +64,11 @@ def state_dicts(content: Any, scale: int | None) -> tuple[list[StateDict], str]:
     )
 
 
-def _walk(content: Any, scale: int | None, place: Place) -> Iterator[tuple[Place, Any]]:
-    """The state dicts and lists inside of a file, each with the keys that lead to it, without those of other scales."""
+def _walk(content: Any, scale: int | None, place: Place, numbers: bool = False) -> Iterator[tuple[Place, Any]]:
+    """The state dicts and lists inside of a file, each with the keys that lead to it, without those of other scales.
+
+    Numbers alone are taken for weights only on demand, which is for a file without any others.
+    """
     if isinstance(content, list | tuple) and content:
         if all(map(_is_tensor, content)) and _is_averaged(place, content) and place[-1] != _RAW_LIST:
             yield place, list(content)
@@ -73,20 +76,21 @@ def _walk(content: Any, scale: int | None, place: Place) -> Iterator[tuple[Place
         content = dict(content) if all(pairs) else None
     if not isinstance(content, Mapping):
         return
-    if scale is not None and any(isinstance(value, Mapping) and _scale_of_key(key) for key, value in content.items()):
+    if scale is not None and _has_scales(content):
         content = {key: value for key, value in content.items() if _scale_of_key(key) == scale}
     inner = [
         found
         for key, value in content.items()
-        # An optimiser numbers its states.
-        if key == scale or (isinstance(key, str) and key.rpartition(".")[2] != _EXTRA)
-        for found in _walk(value, scale, (*place, str(key)))
+        # An optimiser numbers its states; at the top, numbers are of folds or epochs.
+        if key == scale or (str(key).rpartition(".")[2] != _EXTRA and (isinstance(key, str) or not place))
+        for found in _walk(value, scale, (*place, str(key)), numbers)
     ]
     tensors = {name: value for name, value in content.items() if isinstance(name, str) and _is_tensor(value)}
     yield from inner
-    # Numbers alone are no weights, nor is what stands beside weights unless its names are those of layers.
+    # What stands beside weights is none unless its names are those of layers.
     beside = any(isinstance(value, dict) for _, value in inner)
-    if any(value.ndim for value in tensors.values()) and (not beside or any("." in name for name in tensors)):
+    whole = bool(tensors) if numbers else any(value.ndim for value in tensors.values())
+    if whole and (not beside or any("." in name for name in tensors)):
         yield place, tensors
 
 
@@ -119,6 +123,12 @@ def _trained(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors without buffers, as far as type and name tell."""
     floating = {name: value for name, value in tensors.items() if value.is_floating_point()}
     return {name: value for name, value in floating.items() if name.rpartition(".")[2] not in _BUFFERS}
+
+
+def _has_scales(content: Mapping) -> bool:
+    """Whether keys tell scales apart: not if some are numbers that are none, such as 0, 1, 2 of folds."""
+    keys = [key for key, value in content.items() if isinstance(value, Mapping)]
+    return any(map(_scale_of_key, keys)) and all(_scale_of_key(key) for key in keys if str(key).isdecimal())
 
 
 def _scale_of_key(key: Any) -> int | None:
@@ -161,13 +171,16 @@ def _rank(place: Place, averaged: bool) -> tuple:
     """The order in which state dicts are taken: averaged ones first, then by the names of their wrappers."""
     keys = [_words(part) for part in place]
     bare = [(_AVERAGED.sub("", key) if averaged else key).strip("_-. ").lower() for key in keys]
-    # Numbers tell scales apart, or rates of averaging: they make none better.
-    bare = [key for key in bare if key and not (averaged and key.isdecimal()) and not _SCALE.fullmatch(key)]
+    # "x4" tells scales apart, a number of averages rates: they make none better. Other numbers are equal.
+    bare = [key for key in bare if key and not (averaged if key.isdecimal() else _SCALE.fullmatch(key))]
     return not averaged, [_WRAPPERS.index(key) if key in _WRAPPERS else len(_WRAPPERS) for key in bare]
 
 
-def take_averaged(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Place]:
-    """The averaged ones of tensors that are told apart by a prefix of their names, such as "generator_ema."."""
+def take_averaged(tensors: Mapping[str, Tensor], names: Container[str]) -> tuple[dict[str, Tensor], Place]:
+    """The averaged ones of tensors that are told apart by a prefix of their names, such as "generator_ema.".
+
+    A network may have a layer that is called so: averages that have fewer of its names than all tensors are none.
+    """
     parts = (name.split(".")[:-1] for name in tensors)
     heads = dict.fromkeys(tuple(p[:depth]) for p in parts for depth in (1, 2) if len(p) >= depth)
     for prefix in (head for head in heads if _AVERAGED_PREFIX.search(_words(head[-1]))):
@@ -179,10 +192,28 @@ def take_averaged(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Pla
             head = name.split(".")
             groups.setdefault(tuple(head[: len(prefix)]), {})[".".join(head[len(prefix) :])] = value
         for raw in sorted(groups.values(), key=len, reverse=True):
-            for given in (mean, _dotted(mean, raw)):
+            # torch.optim.swa_utils puts "module." before the names.
+            bare = {name.removeprefix("module."): value for name, value in mean.items()}
+            for given in (mean, bare, _dotted(mean, raw)):
                 if "" not in raw and (trained := _trained(raw)) and trained.keys() <= given.keys():
-                    return {name: given.get(name, value) for name, value in raw.items()}, prefix
+                    averages = {name: given.get(name, value) for name, value in raw.items()}
+                    if _fitting(averages, names) >= _fitting(tensors, names):
+                        return averages, prefix
     return dict(tensors), ()
+
+
+def prefixes(tensors: Iterable[str], wanted: Container[str]) -> Counter[str]:
+    """Prefixes of names, each with how many wanted ones are behind it."""
+    return Counter(
+        name[: len(name) - len(end)]
+        for name in tensors
+        for end in (name.split(".", depth)[-1] for depth in range(name.count(".") + 1))
+        if end in wanted
+    )
+
+
+def _fitting(tensors: Iterable[str], names: Container[str]) -> int:
+    return max(prefixes(tensors, names).values(), default=0)
 
 
 def _dotted(tensors: Mapping[str, Tensor], names: Mapping[str, Any]) -> dict[str, Tensor]:

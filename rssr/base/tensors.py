@@ -11,7 +11,7 @@ import re
 import struct
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,12 +41,16 @@ _OTHER_FILES = {  # by their first bytes
 }
 
 
-def read_weights(path: Path, scale: int | None = None, key: str | None = None) -> dict[str, Tensor]:
+def read_weights(
+    path: Path, scale: int | None = None, key: str | None = None, names: Container[str] = ()
+) -> dict[str, Tensor]:
     """The tensors of a .safetensors or PyTorch file, by name, see choose_weights()."""
-    return choose_weights(path, scale, key)[0]
+    return choose_weights(path, scale, key, names)[0]
 
 
-def choose_weights(path: Path, scale: int | None = None, key: str | None = None) -> tuple[dict[str, Tensor], str]:
+def choose_weights(
+    path: Path, scale: int | None = None, key: str | None = None, names: Container[str] = ()
+) -> tuple[dict[str, Tensor], str]:
     """The tensors of a file, by name, taken out of what training codes wrap them in; averaged ones before raw ones.
 
     What is in the file decides how it is read, not its suffix. Counters of other tools are left out. What wrappers add
@@ -56,6 +60,7 @@ def choose_weights(path: Path, scale: int | None = None, key: str | None = None)
         path: the file.
         scale: which weights to take from a file with several scales, under keys such as 4, "x4" or "params_x4".
         key: which weights to take from a file with several: a key, keys joined by dots, or a prefix of names.
+        names: those of the network's tensors, as far as known, which tell its layers from averages.
 
     Returns:
         The tensors, and the keys that they were found under, joined by dots; empty for a plain state dict.
@@ -86,7 +91,8 @@ def choose_weights(path: Path, scale: int | None = None, key: str | None = None)
     else:
         wanted = at.get(key) or next((each for each in found if key in each.place), None)
     if wanted is not None:
-        tensors, prefix = take_averaged(wanted.tensors)
+        own = scale_of(path) is not None  # this suite writes no averages beside raw ones
+        tensors, prefix = (wanted.tensors, ()) if own else take_averaged(wanted.tensors, names)
         return without_counters(tensors), ".".join((*wanted.place, *prefix))
     for each in found:
         below = key.removeprefix(".".join((*each.place, ""))).removesuffix(".") + "."
@@ -160,7 +166,10 @@ def _another_kind(path: Path, start: bytes) -> str:
 
 
 def scale_of(path: Path) -> int | None:
-    """The upscaling factor that a safetensors file records, read from its header alone; None if it records none."""
+    """The upscaling factor that this suite recorded in a safetensors file, read from its header alone.
+
+    None for any other file: another code may mean something else by "scale", but hardly writes a factor there alone.
+    """
     if not path.is_file():
         return None
     with path.open("rb") as file:
@@ -171,6 +180,5 @@ def scale_of(path: Path) -> int | None:
             noted = json.loads(b"{" + file.read(length - 1)).get("__metadata__")
         except (ValueError, RecursionError):
             return None
-    scale = noted.get("scale") if isinstance(noted, dict) else None
-    # Other codes may write something else there.
-    return int(scale) if isinstance(scale, str) and re.fullmatch("[0-9]{1,3}", scale) else None
+    scale = noted["scale"] if isinstance(noted, dict) and noted.keys() == {"scale"} else None
+    return int(scale) if isinstance(scale, str) and re.fullmatch("[2-9]|[1-9][0-9]{1,2}", scale) else None

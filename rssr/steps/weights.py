@@ -113,7 +113,8 @@ def load(entry: Mapping[str, Any], downloads: Path, path: Path) -> None:
         warnings.simplefilter("always")
         key = entry[kind].get("key")
         network = network_of(build({**entry, kind: {"path": str(file), "key": key}}))
-    tensors, taken = choose_weights(file, entry["scale"], key)
+    names = network.state_dict() if kind == "weights" else ()
+    tensors, taken = choose_weights(file, entry["scale"], key, names)
     # A checkpoint keeps the names by which spandrel recognises it.
     write_weights(path, network.state_dict() if kind == "weights" else tensors, entry["scale"])
     facts = made_by(
