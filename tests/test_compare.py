@@ -10,7 +10,7 @@ import pytest
 from measured_runs import a_run, compared, every, worse
 
 from rssr.base import ROOT
-from rssr.base.files import sha256
+from rssr.base.files import read_csv, sha256, write_csv
 from rssr.base.provenance import code_files
 from rssr.metrics.samples import ratio
 from rssr.render.comparison.folder import Folder
@@ -95,6 +95,18 @@ def test_what_a_run_has_lost_is_said_first_and_is_a_difference(tmp_path, change,
     assert str(report.causes[0]).startswith(first), report.causes
     swapped = Report(*reversed(report.sides.values()), 0.005)  # what B has beside is none
     assert swapped.comparison.reproduced
+
+
+def test_a_model_with_other_replicates_is_not_called_lost_alone(tmp_path):
+    """A has two draws of a network, B one seed."""
+    a, b = a_run(tmp_path / "a"), a_run(tmp_path / "b")
+    rows = read_csv(a / "scores/tiny/x4-bicubic/net.csv")
+    write_csv(
+        a / "scores/tiny/x4-bicubic/net.csv", [row | {"replicate": name} for name in ("0", "0_draw1") for row in rows]
+    )
+    every(b, "scores/*/*/net.csv", lambda found: [row.update(replicate="seed10") for row in found])
+    verdict = Report(Folder(a), Folder(b), 0.005).comparison.verdict
+    assert verdict.startswith("differs: B lacks net on tiny/x4-bicubic (it has other replicates); 12 of 12 scores")
 
 
 def test_a_lost_test_set_is_named_once(tmp_path):

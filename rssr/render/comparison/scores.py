@@ -1,7 +1,7 @@
 """Compares the scores of the same images in two folders of results, and gives a verdict."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rssr.base.errors import UserError
@@ -67,6 +67,7 @@ class Comparison:
         scores: those in both folders.
         only: the scores in only the first and only the second folder, each as its test set, model and metric.
         lost: score files of the first folder -> how many SR images only they have scores of.
+        others: score files of models that both folders have, with other replicates.
         uncompared: metrics that only the first folder has, because the second could not obtain their weights, or does
             not ask for them.
         tolerance: in dB of PSNR; for other metrics, the same multiple of the last printed digit.
@@ -76,6 +77,7 @@ class Comparison:
     scores: Sequence[Score]
     only: tuple[Sequence[str], Sequence[str]]
     lost: Mapping[Artifact, int]
+    others: Collection[Artifact]
     uncompared: Sequence[str]
     tolerance: float
     trained_tolerance: float
@@ -98,7 +100,9 @@ class Comparison:
         found = []
         for of, images in self.lost.items():
             part = f"{counted(images, 'SR image')} of " if of in files else ""
-            found.append(f"{part}{of.model} on {set_of(of)}" if of.test in tests else f"the test set {set_of(of)}")
+            end = " (it has other replicates)" if of in self.others else ""
+            named = f"{part}{of.model} on {set_of(of)}{end}"
+            found.append(named if of.test in tests else f"the test set {set_of(of)}")
         return list(dict.fromkeys(found))
 
     @property
@@ -138,6 +142,7 @@ def compare_scores(
     scores: list[Score] = []
     only: tuple[list[str], list[str]] = ([], [])
     lost: dict[Artifact, int] = {}
+    others: list[Artifact] = []
     metrics: dict[str, None] = {}
     files = dict.fromkeys([*a.of_kind("scores", "csv"), *b.of_kind("scores", "csv")])
     for of in files:
@@ -149,6 +154,7 @@ def compare_scores(
         scores += [Score(of, key[0], key[2], text, right[key], trained) for key, text in left.items() if key in right]
         if images := {key[:2] for key in left} - {key[:2] for key in right}:
             lost[of] = len(images)
+            others += [of] if right and not left.keys() & right.keys() else []
         for keys, there, missing in ((left, right, only[0]), (right, left, only[1])):
             missing += [f"{set_of(of)}, {of.model}, {METRICS[key[2]].name}" for key in keys if key not in there]
     if not scores:
@@ -158,7 +164,7 @@ def compare_scores(
         )
     uncompared = [metric for metric in metrics if metric not in {score.metric for score in scores}]
     loose = tolerance if trained_tolerance is None else trained_tolerance
-    return Comparison(scores, only, lost, uncompared, tolerance, loose)
+    return Comparison(scores, only, lost, others, uncompared, tolerance, loose)
 
 
 def units_of(tolerance: float) -> float:
