@@ -115,7 +115,7 @@ def test_a_class_without_parameters_needs_no_weights():
     others = {"audit": None, "analysis": None}
     plan = a_plan(models={"net": {"label": "Net"} | entry}, **others)
     (model,) = plan.models
-    assert model.is_interpolation and model.replicates == [SINGLE] and plan.all_weights == []
+    assert not model.has_weights and model.replicates == [SINGLE] and plan.all_weights == []
     made = networks(model.entry, {})[SINGLE]
     torch.testing.assert_close(made(X), interpolate(X, scale_factor=4))
     for changes, message in (

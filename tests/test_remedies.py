@@ -200,7 +200,7 @@ TRIED = [  # a command that fails, a remedy in what it says, the command with th
     ((*UPSCALE, "--device", "gpu"), "--device cpu", (*UPSCALE, "--device", "cpu"), None),
     (
         (*UPSCALE, "--scale", "3"),
-        "the configuration has the scales 4",
+        "the configuration has x4 alone",
         (*UPSCALE, "--scale", "4"),
         None,
     ),
