@@ -97,7 +97,9 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager:
 
 def is_emulated(precision: str, device: torch.device) -> bool:
     """Whether PyTorch has no kernels of a precision for this CPU, so that products are much slower than in fp32."""
-    return precision == "bf16" and device.type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    if precision != "bf16" or device.type != "cpu":
+        return False
+    return not (torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def precision_in_use() -> str:
