@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 
 import rssr.models.basicsr_import  # noqa: F401, before basicsr
 from rssr.base import ROOT
-from rssr.base.devices import add_options, is_emulated, prepare
+from rssr.base.devices import add_options, prepare
 from rssr.base.files import write_json
 from rssr.base.process import run
 from rssr.base.provenance import made_by
@@ -59,13 +59,10 @@ def main() -> None:
     folders = arguments.data / "HR-x4", arguments.data / "LR/x4-bicubic"
     patches = Patches(*folders, 4, recipe)
     batches = patches.on(device)
-    variants = [kind for kind, change in VARIANTS.items() if not is_emulated(change.get("precision", ""), device)]
-    if left_out := [kind for kind in VARIANTS if kind not in variants]:
-        print(f"{'; '.join(left_out)}: left out, because PyTorch has no bf16 kernels for this CPU")
     found: dict[str, Any] = {"patches_per_s": _patches(patches, folders, recipe, device, arguments.workers)}
     for name in ("edsr_xs", "lstmconvsr_xs"):
         entry = config["models"][name]
-        steps = {kind: _ours(entry, recipe | VARIANTS[kind], patches, device) for kind in variants}
+        steps = {kind: _ours(entry, recipe | VARIANTS[kind], patches, device) for kind in VARIANTS}
         if entry["arch"].startswith("basicsr"):
             steps["BasicSR's SRModel"] = _basicsr(entry, recipe, patches, device)
         seconds = _in_turn(steps, arguments.rounds, arguments.steps, device)

@@ -122,3 +122,42 @@ def test_nothing_else_sets_the_backends():
         path for room in ("rssr", "models", "metrics", "datasets", "workflow") for path in (ROOT / room).rglob("*.py")
     ]
     assert {path.name for path in files if setting.search(path.read_text(encoding="utf-8"))} == {"devices.py"}
+
+
+_KERNELS = {
+    "conv1d": (torch.conv1d, (2, 3, 9), (4, 3, 3)),
+    "conv2d": (torch.conv2d, (2, 3, 9, 8), (4, 3, 3, 3)),
+    "conv_transpose2d": (torch.conv_transpose2d, (2, 3, 9, 8), (3, 4, 3, 3)),
+    "linear": (torch.nn.functional.linear, (5, 7), (4, 7)),
+    "matmul": (torch.matmul, (2, 5, 7), (2, 7, 4)),
+    "@": (lambda x, y: x @ y, (5, 7), (7, 4)),
+}
+
+
+@pytest.mark.parametrize(("function", "x", "y"), _KERNELS.values(), ids=_KERNELS.keys())
+def test_bf16_without_kernels_is_that_of_pytorch_up_to_the_last_digit(monkeypatch, function, x, y):
+    found = []
+    for lacking in (True, False):
+        monkeypatch.setattr(devices, "lacks_kernels", lambda *_, lacking=lacking: lacking)
+        torch.manual_seed(0)
+        values = [torch.randn(shape, requires_grad=True) for shape in (x, y)]
+        with devices.autocast("bf16", torch.device("cpu")):
+            out = function(*values)
+        assert out.dtype == torch.bfloat16
+        out.float().square().sum().backward()
+        found.append([out.float(), *(value.grad for value in values)])
+    for ours, pytorch in zip(*found, strict=True):
+        step = 2.0**-7  # from one bf16 number to the next; gradients follow an output that may differ by one
+        torch.testing.assert_close(ours, pytorch, rtol=2 * step, atol=step * pytorch.abs().max().item())
+
+
+def test_bf16_without_kernels_leaves_alone_what_autocast_does(monkeypatch):
+    monkeypatch.setattr(devices, "lacks_kernels", lambda *_: True)
+    x = torch.full((1, 1), 1 + 2.0**-20)
+    with devices.autocast("bf16", torch.device("cpu")):
+        assert (x @ x).item() == 1
+        assert (x.double() @ x.double()).item() > 1
+        assert (x * x).dtype == torch.float32
+        with torch.autocast("cpu", enabled=False):
+            assert (x @ x).item() > 1
+    assert (x @ x).item() > 1

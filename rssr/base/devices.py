@@ -1,11 +1,14 @@
 """The device that a script computes on, and in which precision: the one place that sets PyTorch's backends."""
 
 import argparse
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from rssr.base.errors import UserError
 from rssr.base.parallel import usable_cores
@@ -89,17 +92,57 @@ def backends_kept() -> Iterator[None]:
                 backend.allow_tf32 = value
 
 
-def autocast(precision: str, device: torch.device) -> AbstractContextManager:
+@contextmanager
+def autocast(precision: str, device: torch.device) -> Iterator[None]:
     """What a forward pass runs in; parameters stay fp32 in every precision."""
     dtype = PRECISIONS[precision]
-    return nullcontext() if dtype is None else torch.autocast(device.type, dtype)
+    if dtype is None:
+        yield
+    elif lacks_kernels(precision, device):
+        with torch.autocast(device.type, dtype), _RoundedProducts():
+            yield
+    else:
+        with torch.autocast(device.type, dtype):
+            yield
 
 
-def is_emulated(precision: str, device: torch.device) -> bool:
-    """Whether PyTorch has no kernels of a precision for this CPU, so that products are much slower than in fp32."""
+def lacks_kernels(precision: str, device: torch.device) -> bool:
+    """Whether PyTorch has no kernels of a precision for this CPU, only loops that are some 20 times slower than fp32."""
     if precision != "bf16" or device.type != "cpu":
         return False
     return not (torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+class _RoundedProducts(TorchFunctionMode):
+    """Under autocast, products of values rounded to bf16 are computed by the kernels of fp32, and rounded.
+
+    So do kernels of bf16: the product of two such values is exact in fp32, in which they add. Gradients are rounded
+    likewise, since a rounding passes them on in the precision of its input.
+    """
+
+    def __torch_function__(self, function: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        kwargs = kwargs or {}
+        values = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)]
+        cast = torch.is_autocast_enabled("cpu") and all(value.dtype in _CAST for value in values)
+        if function not in _PRODUCTS or not cast:
+            return function(*args, **kwargs)
+        with torch.autocast("cpu", enabled=False):
+            named = {name: _rounded(value) for name, value in kwargs.items()}
+            return function(*(_rounded(value) for value in args), **named).bfloat16()
+
+
+_PRODUCTS = {
+    *(torch.conv1d, torch.conv2d, torch.conv3d, F.linear, torch.matmul, torch.Tensor.matmul, torch.Tensor.__matmul__),
+    *(torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d),
+    *(torch.mm, torch.Tensor.mm, torch.bmm, torch.Tensor.bmm, torch.addmm, torch.baddbmm, torch.Tensor.__rmatmul__),
+}
+
+
+_CAST = (torch.float32, torch.bfloat16, torch.float16)  # by autocast, which leaves fp64 and integers
+
+
+def _rounded(value: Any) -> Any:
+    return value.bfloat16().float() if isinstance(value, Tensor) else value
 
 
 def precision_in_use() -> str:

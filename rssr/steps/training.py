@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from rssr.base.devices import autocast, is_emulated, products
+from rssr.base.devices import autocast, lacks_kernels, products
 from rssr.base.errors import UserError, in_words
 from rssr.base.files import sha256, write_csv
 from rssr.base.process import stop_signals
@@ -127,8 +127,8 @@ class Trainer:
         """
         started = time.monotonic() - self.seconds
         precision = products(self.recipe["precision"], self.device)
-        if is_emulated(self.recipe["precision"], self.device) and not self.team.rank:
-            tqdm.write("PyTorch has no bf16 kernels for this CPU: steps are faster with `precision: fp32`")
+        if lacks_kernels(self.recipe["precision"], self.device) and not self.team.rank:
+            tqdm.write("PyTorch has no bf16 kernels for this CPU: fp32 kernels compute the products of rounded values")
         shown = {"desc": "train", "unit": "it", "mininterval": 2, "disable": self.team.rank > 0}
         progress = tqdm(total=self.total, initial=self.done, **shown)
         with precision, stop_signals() as signals, progress:
