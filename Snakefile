@@ -26,8 +26,12 @@ rule all:
         "results/provenance.json",
         "results/report/index.html",
         "results/report/files",
+    message:
+        STEP
 
 
 rule weights:
     input:
         targets.all_weights(plan),
+    message:
+        STEP

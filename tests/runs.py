@@ -116,7 +116,7 @@ class Project:
         """(rule, wildcards) of the jobs that a run would start now."""
         code, out = self.dry_run(*arguments)
         assert code == 0, out
-        found = re.findall(r"^(?:local)?rule (\w+):\n(?:    (?!wildcards).*\n)*(?:    wildcards: (.*)\n)?", out, re.M)
+        found = re.findall(r"^Job \d+: ([a-z_]+)(?: (\w+=.*)| )?$", out, re.M)  # STEP of workflow/rules/common.smk
         return {job for job in found if job[0] != "all"}
 
     @contextmanager
@@ -141,7 +141,7 @@ def models(jobs):
     """Rule -> the models that it runs for."""
     found = defaultdict(set)
     for rule, wildcards in jobs:
-        for name, value in (part.split("=") for part in wildcards.split(", ") if part):
+        for name, value in (part.split("=") for part in wildcards.split(",") if part):
             if name in ("model", "measured"):
                 found[rule].add(value)
     return found

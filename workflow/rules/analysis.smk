@@ -25,6 +25,8 @@ rule measure_attribution:
         weights=weights_option,
         lr_dir=subpath(input.lr, parent=True),
         analysis=lambda wildcards: jobs.analysis(plan),
+    message:
+        STEP
     shell:
         "python {input.script} --model {params.model:q} {params.weights} --lr-dir {params.lr_dir}"
         " --scale {wildcards.scale} --analysis {params.analysis:q} --out {output.measured} --threads {threads} > {log} 2>&1"
@@ -50,6 +52,8 @@ rule render_attribution:
     params:
         models=lambda wildcards: jobs.rows(model for _, model in plan.analysed),
         out=subpath(output[0], strip_suffix=".png"),
+    message:
+        STEP
     shell:
         "python {input.script} --models {params.models:q} --measured {input.measured}"
         " --records {input.records} --scale {wildcards.scale} --out {params.out} > {log} 2>&1"
@@ -77,6 +81,8 @@ rule measure_features:
         weights=weights_option,
         lr_dir=subpath(input.lr, parent=True),
         analysis=lambda wildcards: jobs.analysis(plan),
+    message:
+        STEP
     shell:
         "python {input.script} --model {params.model:q} {params.weights} --lr-dir {params.lr_dir}"
         " --analysis {params.analysis:q} --out {output} > {log} 2>&1"
@@ -102,6 +108,8 @@ rule render_features:
         label=lambda wildcards: plan.model(wildcards).label,
         analysis=lambda wildcards: jobs.analysis(plan),
         out=subpath(output[0], strip_suffix=".png"),
+    message:
+        STEP
     shell:
         "python {input.script} --label {params.label:q} --measured {input.measured} --analysis {params.analysis:q}"
         " --out {params.out} > {log} 2>&1"
@@ -127,5 +135,7 @@ rule render_architecture:
         model=lambda wildcards: jobs.architecture(plan.model(wildcards)),
         own=own_modules,
         out=subpath(output[0], strip_suffix=".png"),
+    message:
+        STEP
     shell:
         "python {input.script} --label {params.label:q} --model {params.model:q} --out {params.out} > {log} 2>&1"

@@ -27,6 +27,8 @@ rule audit_protocol:
         hr_dir=subpath(input.hr, parent=True),
         images=plan.config.audit.images if plan.config.audit else 0,
         range=lambda wildcards, input: merge_option(wildcards, input),
+    message:
+        STEP
     shell:
         "python {input.script} --model {params.model:q} {params.weights} {params.range} --hr-dir {params.hr_dir}"
         " --scale {wildcards.scale} --images {params.images} --out {output.measured} --threads {threads} > {log} 2>&1"
@@ -54,6 +56,8 @@ rule render_audit:
         models=lambda wildcards: jobs.rows(plan.models_at(int(wildcards.scale))),
         test=lambda wildcards: jobs.test_sets([plan.test_set(wildcards)]),
         out=subpath(output[0], strip_suffix=".csv"),
+    message:
+        STEP
     shell:
         "python {input.script} --models {params.models:q} --measured {input.measured} --records {input.records}"
         " --literature {input.literature} --test-set {params.test:q} --out {params.out} > {log} 2>&1"
@@ -80,6 +84,8 @@ rule render_audit_map:
         label=lambda wildcards: plan.model(wildcards).label,
         test=lambda wildcards: jobs.test_sets([plan.test_set(wildcards)]),
         out=subpath(output[0], strip_suffix=".png"),
+    message:
+        STEP
     shell:
         "python {input.script} --label {params.label:q} --measured {input.measured} --record {input.record}"
         " --test-set {params.test:q} --out {params.out} > {log} 2>&1"

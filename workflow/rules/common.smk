@@ -26,6 +26,8 @@ from snakemake.io import IOFile
 
 # More threads than any machine has: Snakemake gives such a job all cores, so no other job runs at the same time.
 ALL_CORES = 256
+# What the console says of a job, in place of its many input files.
+STEP = "{rule} {wildcards}"
 LITERATURE = os.path.relpath(ROOT / "config" / "literature.yaml")
 
 # Scripts import rssr from this checkout, run with the interpreter that runs Snakemake, and end when it is killed.

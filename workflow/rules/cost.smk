@@ -22,6 +22,8 @@ rule render_complexity:
         reference=lambda wildcards: plan.reference_at(int(wildcards.scale)),
         notes=lambda wildcards: plan.notes_at(int(wildcards.scale)),
         out=subpath(output[0], strip_suffix=".csv"),
+    message:
+        STEP
     shell:
         "python {input.script} --models {params.models:q} --profiles {input.profiles}"
         " --reference {params.reference} --notes {params.notes:q} --out {params.out} > {log} 2>&1"
@@ -50,6 +52,8 @@ rule render_ablation:
         tests=lambda wildcards: jobs.test_sets(plan.tests_at(int(wildcards.scale))),
         metrics=list(plan.config.metrics)[:2],
         out=subpath(output[0], strip_suffix=".csv"),
+    message:
+        STEP
     shell:
         "python {input.script} --models {params.models:q} --full {wildcards.model} --profiles {input.profiles}"
         " --qualities {input.qualities} --test-sets {params.tests:q} --metrics {params.metrics}"
@@ -75,6 +79,8 @@ rule render_training:
         models=lambda wildcards: jobs.rows(plan.models),
         labels=lambda wildcards: jobs.data_set_labels(plan),
         out=subpath(output[0], strip_suffix=".csv"),
+    message:
+        STEP
     shell:
         "python {input.script} --models {params.models:q} --records {input.records}"
         " --data-sets {params.labels:q} --out {params.out} > {log} 2>&1"

@@ -47,6 +47,8 @@ rule prepare_images:
         ),
         folder="downloads/{dataset}",
         hr_dir=subpath(output.manifest, parent=True),
+    message:
+        STEP
     shell:
         "python {input.script} --dataset {params.dataset:q} --folder {params.folder} --split {wildcards.split}"
         " --multiple-of {wildcards.scale} --hr-dir {params.hr_dir} --jobs {threads} > {log} 2>&1"
@@ -76,6 +78,8 @@ rule degrade_images:
         ),
         hr_dir=subpath(input.manifest, parent=True),
         lr_dir=subpath(output.manifest, parent=True),
+    message:
+        STEP
     shell:
         "python {input.script} --hr-dir {params.hr_dir} --lr-dir {params.lr_dir} --steps {params.steps:q}"
         " --given {params.dataset:q} --degradation {wildcards.degradation} --scale {wildcards.scale}"
@@ -85,6 +89,8 @@ rule degrade_images:
 rule data:
     input:
         targets.all_data(plan),
+    message:
+        STEP
 
 
 rule data_status:
@@ -96,5 +102,7 @@ rule data_status:
         "../../environment.yml"
     params:
         datasets=lambda wildcards: jobs.data_sets(plan),
+    message:
+        STEP
     shell:
         "python {input.script} --datasets {params.datasets:q} 2>&1 | tee {log}"

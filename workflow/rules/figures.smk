@@ -22,6 +22,8 @@ rule render_quality_cost:
         models=lambda wildcards: jobs.rows(plan.models_at(int(wildcards.scale))),
         metric=next(iter(plan.config.metrics)),
         out=subpath(output[0], strip_suffix=".png"),
+    message:
+        STEP
     shell:
         "python {input.script} --models {params.models:q} --quality {input.quality}"
         " --profiles {input.profiles} --metric {params.metric} --out {params.out} > {log} 2>&1"
@@ -53,6 +55,8 @@ rule render_qualitative:
         side=plan.config.figures.side,
         crops=lambda wildcards: jobs.crops(plan, wildcards.dataset),
         out=subpath(output[0], strip_suffix=".png"),
+    message:
+        STEP
     shell:
         "python {input.script} --models {params.models:q} --scores {input.scores} --srs {input.srs}"
         " --hr {input.hr} --lr {input.lr} --metric {params.metric}"
@@ -80,6 +84,8 @@ rule render_distributions:
         reference=lambda wildcards: plan.reference_at(int(wildcards.scale)),
         metric=next(iter(plan.config.metrics)),
         out=subpath(output[0], strip_suffix=".png"),
+    message:
+        STEP
     shell:
         "python {input.script} --models {params.models:q} --scores {input.scores} --reference {params.reference}"
         " --metric {params.metric} --out {params.out} > {log} 2>&1"
@@ -105,6 +111,8 @@ rule render_win_rate:
         models=lambda wildcards: jobs.rows(plan.models_at(int(wildcards.scale))),
         metric=next(iter(plan.config.metrics)),
         out=subpath(output[0], strip_suffix=".png"),
+    message:
+        STEP
     shell:
         "python {input.script} --models {params.models:q} --scores {input.scores} --metric {params.metric}"
         " --out {params.out} > {log} 2>&1"
@@ -125,6 +133,8 @@ rule measure_spectrum:
     params:
         sr_dir=subpath(input.sr, parent=True),
         hr_dir=subpath(input.hr, parent=True),
+    message:
+        STEP
     shell:
         "python {input.script} --sr-dir {params.sr_dir} --hr-dir {params.hr_dir} --out {output} > {log} 2>&1"
 
@@ -148,6 +158,8 @@ rule render_spectra:
     params:
         models=lambda wildcards: jobs.rows(plan.models_at(int(wildcards.scale))),
         out=subpath(output[0], strip_suffix=".png"),
+    message:
+        STEP
     shell:
         "python {input.script} --models {params.models:q} --spectra {input.spectra} --scale {wildcards.scale}"
         " --out {params.out} > {log} 2>&1"
@@ -172,6 +184,8 @@ rule render_training_curves:
     params:
         models=lambda wildcards: jobs.rows(plan.models_at(int(wildcards.scale))),
         out=subpath(output[0], strip_suffix=".png"),
+    message:
+        STEP
     shell:
         "python {input.script} --models {params.models:q} --curves {input.curves} --out {params.out} > {log} 2>&1"
 
@@ -193,5 +207,7 @@ rule render_mlstm_growth:
         "../../environment.yml"
     params:
         out=subpath(output[0], strip_suffix=".png"),
+    message:
+        STEP
     shell:
         "python {input.script} --measured {input.measured} --out {params.out} > {log} 2>&1"

@@ -15,6 +15,8 @@ rule write_provenance:
     params:
         config=lambda wildcards: jobs.configuration(plan),  # it may have `{scale}` in it, which is no wildcard
         tests=lambda wildcards: jobs.test_sets(plan.test_sets),
+    message:
+        STEP
     shell:
         "python {input.script} --config {params.config:q} --test-sets {params.tests:q} --files {input.files}"
         " --out {output} > {log} 2>&1"

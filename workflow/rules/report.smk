@@ -32,6 +32,8 @@ rule render_report:
         options=lambda wildcards: jobs.options(CONFIGURED),
         captions=lambda wildcards, input: os.path.dirname(input.captions[0]),
         out=subpath(output.page, parent=True),
+    message:
+        STEP
     shell:
         "python {input.script} --record {input.record} --test-sets {params.tests:q} --captions {params.captions}"
         " --options {params.options:q} --out {params.out} > {log} 2>&1"
@@ -63,6 +65,8 @@ rule copy_reference:
         tests=lambda wildcards: jobs.test_sets(plan.test_sets),
         options=lambda wildcards: jobs.options(CONFIGURED),
         captions=lambda wildcards: os.path.dirname(rules.render_report.input.captions[0]),
+    message:
+        STEP
     shell:
         "python {input.script} --files {input.files} --record results/provenance.json --test-sets {params.tests:q}"
         " --captions {params.captions} --options {params.options:q} --out {output} > {log} 2>&1"

@@ -29,6 +29,8 @@ rule upscale_images:
         lr_dir=subpath(input.lr, parent=True),
         out=subpath(output.manifest, parent=True),
         range=lambda wildcards, input: merge_option(wildcards, input),
+    message:
+        STEP
     shell:
         "python {input.script} --model {params.model:q} {params.weights} {params.range}"
         " --draws {params.draws} --lr-dir {params.lr_dir} --out {params.out} --threads {threads} --code {input.code} > {log} 2>&1"
@@ -47,6 +49,8 @@ rule fetch_metric:
     params:
         required=lambda wildcards: ("--required" if plan.config.metrics[wildcards.metric].required else ""),
         weights_dir=plan.config.weights_dir,
+    message:
+        STEP
     shell:
         "python {input.script} --metric {wildcards.metric} --folder {params.weights_dir:q}"
         " {params.required} --record {output} > {log} 2>&1"
@@ -80,6 +84,8 @@ rule score_images:
         weights_dir=plan.config.weights_dir,
         crop=lambda wildcards: plan.test_set(wildcards).crop,
         range=lambda wildcards, input: merge_option(wildcards, input),
+    message:
+        STEP
     shell:
         "python {input.script} --manifest {input.sr} {params.range} --sr-dir {params.sr_dir} --hr-dir {params.hr_dir} --lr-dir {params.lr_dir}"
         " --steps {params.steps:q} --scale {wildcards.scale}"
@@ -108,6 +114,8 @@ rule profile_model:
         own=own_modules,
         weights=weights_option,
         profile=lambda wildcards: jobs.profile(plan),
+    message:
+        STEP
     shell:
         "python {input.script} --model {params.model:q} {params.weights}"
         " --profile {params.profile:q} --out {output} --threads {threads} > {log} 2>&1"

@@ -26,6 +26,8 @@ rule render_quality:
         statistics=lambda wildcards: jobs.statistics(plan),
         notes=lambda wildcards: plan.notes_at(int(wildcards.scale)),
         out=subpath(output[0], strip_suffix=".csv"),
+    message:
+        STEP
     shell:
         "python {input.script} --models {params.models:q} --scores {input.scores} --records {input.records}"
         " --hr-manifest {input.hr} --literature {input.literature} --test-set {params.test:q}"
@@ -58,6 +60,8 @@ rule render_aggregation:
         models=lambda wildcards: jobs.rows(plan.models_at(int(wildcards.scale))),
         test=lambda wildcards: jobs.test_sets([plan.test_set(wildcards)]),
         out=subpath(output[0], strip_suffix=".csv"),
+    message:
+        STEP
     shell:
         "python {input.script} --models {params.models:q} --scores {input.scores} --hr-manifest {input.hr}"
         " --audits {input.audits} --test-set {params.test:q} --out {params.out} > {log} 2>&1"
@@ -85,6 +89,8 @@ rule render_classes:
         test=lambda wildcards: jobs.test_sets([plan.test_set(wildcards)]),
         statistics=lambda wildcards: jobs.statistics(plan),
         out=subpath(output[0], strip_suffix=".csv"),
+    message:
+        STEP
     shell:
         "python {input.script} --models {params.models:q} --scores {input.scores} --records {input.records}"
         " --test-set {params.test:q} --statistics {params.statistics:q} --out {params.out} > {log} 2>&1"
@@ -111,6 +117,8 @@ rule render_side_by_side:
         tests=lambda wildcards: jobs.test_sets(plan.test_sets),
         notes=[note for scale in plan.config.scales for note in plan.notes_at(scale)],
         out=subpath(output[0], strip_suffix=".csv"),
+    message:
+        STEP
     shell:
         "python {input.script} --models {params.models:q} --qualities {input.qualities} --records {input.records}"
         " --test-sets {params.tests:q} --notes {params.notes:q} --out {params.out} > {log} 2>&1"
@@ -138,6 +146,8 @@ rule render_significance:
         test=lambda wildcards: jobs.test_sets([plan.test_set(wildcards)]),
         statistics=lambda wildcards: jobs.statistics(plan),
         out=subpath(output[0], strip_suffix=".csv"),
+    message:
+        STEP
     shell:
         "python {input.script} --models {params.models:q} --scores {input.scores} --records {input.records}"
         " --test-set {params.test:q} --statistics {params.statistics:q} --out {params.out} > {log} 2>&1"
@@ -163,6 +173,8 @@ rule render_literature:
         models=lambda wildcards: jobs.rows(plan.models),
         tests=lambda wildcards: jobs.test_sets(plan.test_sets),
         out=subpath(output[0], strip_suffix=".csv"),
+    message:
+        STEP
     shell:
         "python {input.script} --models {params.models:q} --qualities {input.qualities}"
         " --test-sets {params.tests:q} --literature {input.literature} --out {params.out} > {log} 2>&1"

@@ -32,6 +32,8 @@ rule train_model:
         seed=lambda wildcards: plan.model(wildcards).seed_of[wildcards.replicate],
         hr_dir=subpath(input.hr, parent=True),
         lr_dir=subpath(input.lr, parent=True),
+    message:
+        STEP
     shell:
         "python {input.script} --model {params.model:q} --recipe {params.recipe:q} --seed {params.seed}"
         " --hr-dir {params.hr_dir} --lr-dir {params.lr_dir} --val {input.val}"
@@ -59,6 +61,8 @@ rule load_weights:
         # Not passed to the script, only tracked: a new checksum re-makes the weights.
         content=lambda wildcards: fingerprints.of(plan.model(wildcards).files),
         recorded=lambda wildcards: plan.model(wildcards).recorded,
+    message:
+        STEP
     shell:
         "python {input.script} --model {params.model:q} --downloads downloads/weights"
         " --weights {output.weights} > {log} 2>&1"
