@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Tests that share a run of the whole workflow go to one of the two processes, see tests/conftest.py.
 PARALLEL := -n 2
 
-.PHONY: benchmark verify test test-all test-slurm lint format audit
+.PHONY: benchmark verify test test-slow test-slurm lint format audit
 benchmark: .venv/installed
 	$(BIN)/snakemake --cores all
 
@@ -19,8 +19,8 @@ test: .venv/installed
 test-slurm: .venv/installed
 	RSSR_SLURM=1 $(BIN)/python -m pytest tests/test_cluster.py
 
-test-all: .venv/installed
-	$(BIN)/python -m pytest $(PARALLEL)
+test-slow: .venv/installed
+	$(BIN)/python -m pytest $(PARALLEL) -m slow
 
 lint: .venv/installed
 	$(BIN)/ruff check .

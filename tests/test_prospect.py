@@ -123,6 +123,20 @@ def test_what_no_run_can_be_planned_by_is_known_first_with_its_file(tmp_path, te
     assert str(error.value).startswith(str(tmp_path / "mine.yaml")) and message in str(error.value)
 
 
+def test_a_network_that_can_upscale_nothing_is_known_first(monkeypatch, tmp_path):
+    monkeypatch.setattr(prospect, "_jobs", lambda files: [])
+    args = "{num_in_ch: 3, num_out_ch: 3, num_feat: 8, num_block: 1, upscale: %d}"
+    mine = "{label: Mine, arch: 'basicsr:EDSR', args: %s, train: test}"
+    for upscale, works in ((4, True), (2, False)):
+        (tmp_path / "mine.yaml").write_text("models: {mine: " + mine % (args % upscale) + "}")
+        found = prospect.prospect([ROOT / "config/test.yaml", tmp_path / "mine.yaml"], {})
+        if works:
+            assert any(row["network"] == "Mine" for row in next(found)[1])
+        else:
+            with pytest.raises(UserError, match="models.mine: EDSR made .* not x4: correct its `args`"):
+                next(found)
+
+
 def test_braces_in_the_name_of_an_image_are_no_wildcards(tmp_path):
     (tmp_path / "a.yaml").write_text('analysis: {image: "scene_{a}"}')
     assert rssr("plan", "--configfile", "config/test.yaml", tmp_path / "a.yaml").returncode == 0

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from rssr.base import ROOT
@@ -60,11 +61,18 @@ def describe(config: Config) -> Iterator[tuple[dict[str, Any], str | None]]:
         yield row, wrong
 
 
-def parameters_of(config: Config, name: str, scale: int) -> float | None:
+def parameters_of(config: Config, name: str, scale: int, run: bool = False) -> float | None:
     """Millions of parameters of a model, whose network is built once; None if a file that has them is not fetched.
 
+    Args:
+        config: the configuration.
+        name: the model's name in it.
+        scale: one of its scales.
+        run: whether the network upscales a small image as well.
+
     Raises:
-        UserError: for a class that is not there or refuses its arguments, and a checkpoint that cannot be read.
+        UserError: for a class that is not there or refuses its arguments, a checkpoint that cannot be read, and a
+            network that can upscale no image.
     """
     model, entry = config.models[name], entry_of(config, name, scale)
     with about(f"models.{name}"):
@@ -74,10 +82,22 @@ def parameters_of(config: Config, name: str, scale: int) -> float | None:
             if not place.exists() and not ("path" in file and model.required):
                 return None
             entry |= file_of(config, name, scale)
-        count = count_parameters(build(entry))
+        network = build(entry)
+        count = count_parameters(network)
         if model.train and not count:
             raise UserError("the network has no parameters to train", "write `weightless: true` for `train`")
+        if run:
+            _upscale_something(network)
         return count / 1e6
+
+
+@torch.inference_mode()
+def _upscale_something(network: nn.Module) -> None:
+    """UserError for a network that upscales no image; one of these sizes suits windows, and halvings."""
+    try:
+        network(torch.full((1, 3, 24, 24), 0.5))
+    except UserError:  # it may need larger ones
+        network(torch.full((1, 3, 96, 96), 0.5))
 
 
 def entry_of(config: Config, name: str, scale: int) -> dict[str, Any]:

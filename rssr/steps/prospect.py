@@ -39,8 +39,8 @@ def prospect(files: Sequence[Path], speeds: Mapping[str, float]) -> Iterator[tup
         speeds: training steps per second by model, and under "" of every other; without it measured ones are used.
 
     Raises:
-        UserError: for an empty file, a configuration that makes no plan, a network that cannot be built, and a speed of
-            an unknown model.
+        UserError: for an empty file, a configuration that makes no plan, a network that cannot be built or run, and a
+            speed of an unknown model.
     """
     for path in (path for path in files if not read(path)):  # Snakemake refuses it
         raise UserError(f"{path} is empty", "write keys, or leave it out")
@@ -48,8 +48,11 @@ def prospect(files: Sequence[Path], speeds: Mapping[str, float]) -> Iterator[tup
     for name in speeds.keys() - plan.config.models.keys() - {""}:
         raise UserError(f"--steps-per-second: there is no model '{name}'{nearest(name, plan.config.models)}")
     everything(plan)  # finds what a run is refused for
-    # Every network is built, so that a class or an argument that does not exist is known before a run reaches it.
-    sizes = {(model.name, model.scale): parameters_of(plan.config, model.name, model.scale) for model in plan.models}
+    # Every network is built and run, so that a class or an argument that is wrong is known before a run reaches it.
+    sizes = {
+        (model.name, model.scale): parameters_of(plan.config, model.name, model.scale, run=True)
+        for model in plan.models
+    }
     rows = [
         _network(plan, model, test, sizes[model.name, model.scale], speeds)
         for test in _tests(plan)
