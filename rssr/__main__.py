@@ -18,7 +18,7 @@ except ModuleNotFoundError as error:
 from rssr.base import ROOT, devices, slurm
 from rssr.base.errors import UserError
 from rssr.base.files import replacing, size_in_words
-from rssr.base.process import refused, run
+from rssr.base.process import Parser, refused, run
 from rssr.config import Config, load
 from rssr.config.document import markdown
 from rssr.config.schema import schema
@@ -26,7 +26,7 @@ from rssr.config.schema import schema
 
 def main() -> None:
     """Parse the arguments and call the library."""
-    parser = argparse.ArgumentParser(prog="python -m rssr", description=__doc__)
+    parser = Parser(prog="python -m rssr", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     described = commands.add_parser(
         "schema", help="print the configuration's JSON schema; config/schema.json is a copy of it"

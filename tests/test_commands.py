@@ -1,6 +1,7 @@
 """python -m rssr: one picture upscaled, the models listed, errors of one sentence."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -77,7 +78,7 @@ def test_mistakes_are_one_sentence(tmp_path):
         (("a.png", "--model", "lstmconvsr_x"), "there is no model 'lstmconvsr_x', did you mean 'lstmconvsr_xs'?"),
         (
             ("a.png", "--model", "edsr_test", "--config", "config/test.yaml"),
-            "there are no weights yet: run `snakemake",
+            "there are no weights before its training of 6 iterations: run `snakemake",
         ),
         (("b.png", "--model", "bicubic"), "b.png: correct its name"),
         *(
@@ -148,5 +149,12 @@ def test_weights_are_found_where_a_run_has_trained_them(tmp_path):
     net = {"label": "Net", "arch": "basicsr:EDSR", "train": "test"}
     blocks = yaml.safe_load((ROOT / "config/test.yaml").read_text()) | {"datasets": data, "models": {"net": net}}
     config = validate(blocks | {"analysis": None, "audit": None}, "test")
-    with pytest.raises(UserError, match="there are no weights yet: run `snakemake results/weights/net/mine/x4/"):
+    with pytest.raises(UserError, match="there are no weights before .*: run `snakemake results/weights/net/mine/x4/"):
         file_of(config, "net", 4)
+
+
+def test_mistaken_options_are_one_line_that_names_the_help():
+    for mistake in (["plann"], ["upscale", "a.png", "--model", "m", "-o", "b.png", "--bands", "3,2,1"]):
+        said = rssr(*mistake)
+        assert said.returncode == 2 and said.stderr.startswith("error: argument ") and not said.stdout
+        assert said.stderr.count("\n") == 1 and re.search(r": run python -m rssr( upscale)? --help$", said.stderr)

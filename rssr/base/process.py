@@ -1,5 +1,6 @@
 """How a script runs: errors become one sentence, and it ends when the Snakemake that started it is killed."""
 
+import argparse
 import atexit
 import errno
 import io
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 from tqdm import tqdm
 
@@ -21,6 +23,13 @@ from rssr.base.errors import UserError
 _TIME_LIMIT = "Slurm's time limit"
 _FULL = 2**20  # bytes that are left of a full disk, at most
 PARENT = "RSSR_SNAKEMAKE_PID"  # the Snakemake process that a script works for; unset where a script runs by hand
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser of options whose errors are one sentence, without all the options before it."""
+
+    def error(self, message: str) -> NoReturn:  # noqa: D102, as of argparse
+        self.exit(2, f"error: {message}: run {self.prog} --help\n")
 
 
 def run(main: Callable[[], None]) -> None:

@@ -123,7 +123,10 @@ def file_of(config: Config, name: str, scale: int) -> dict[str, Any]:
         tested = [data for data, split in splits.items() if not isinstance(split, dict) or "test" in split]
         targets = [planned.weights(data)[0].path for data in tested or splits]
         if not (found := [path for path in map(here, targets) if path.exists()]):
-            raise UserError("there are no weights yet", f"run {config.how_to_make(targets[0])}")
+            recipe = config.training[model.train]
+            length = f"{recipe.iterations:,} iterations" if recipe.iterations else f"{recipe.epochs:,} epochs"
+            problem = f"there are no weights before its training of {length}"
+            raise UserError(problem, f"run {config.how_to_make(targets[0])}")
         return {"weights": {"path": str(found[0])}}
     kind = "weights" if model.weights else "checkpoint"
     file = entry_at(plain(model), scale)[kind]

@@ -188,26 +188,3 @@ rule render_training_curves:
         STEP
     shell:
         "python {input.script} --models {params.models:q} --curves {input.curves} --out {params.out} > {log} 2>&1"
-
-
-rule render_mlstm_growth:
-    input:
-        measured=os.path.relpath(ROOT / "results/reference/mlstm_growth.csv"),
-        script=script("render_mlstm_growth"),
-        code=code("render_mlstm_growth"),
-    output:
-        report(
-            patterns("mlstm_growth"),
-            caption="../report/mlstm_growth.rst",
-            category="Cost",
-        ),
-    log:
-        "results/logs/render_mlstm_growth.log",
-    conda:
-        "../../environment.yml"
-    params:
-        out=subpath(output[0], strip_suffix=".png"),
-    message:
-        STEP
-    shell:
-        "python {input.script} --measured {input.measured} --out {params.out} > {log} 2>&1"
