@@ -139,7 +139,7 @@ def test_a_file_of_other_scales_says_what_it_has(tmp_path):
 SPELLINGS = ("modelEMA", "emaModel", "EMAModel", "netGEma", "model_avg", "avg_model", "averages", "model_averaging")
 
 
-@pytest.mark.parametrize("key", [*SPELLINGS, "polyak", "smoothed_params"])
+@pytest.mark.parametrize("key", [*SPELLINGS, "polyak", "smoothed_params", "mean_teacher", "slow_weights"])
 @pytest.mark.parametrize(
     "saved", [dict, lambda s: list(s.values()), lambda s: list(s.items())], ids=["dict", "list", "pairs"]
 )

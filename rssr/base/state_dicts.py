@@ -18,7 +18,7 @@ _WRAPPERS = (
     *("params", "state_dict", "model_state_dict", "model", "generator", "net_g", "netg", "g", "net", "network"),
     *("weights", "module"),
 )
-_WORDS = "ema|swa|averag(?:e|es|ed|ing)|polyak|shadow|smoothed"
+_WORDS = "ema|swa|averag(?:e|es|ed|ing)|polyak|shadow|smoothed|mean[ _-]?teacher|slow[ _-]?weights"
 _AVERAGED = re.compile(rf"(?<![a-z])(?:{_WORDS}|avg)(?![a-z])", re.IGNORECASE)
 # Before a name, "avg" is rather a layer that averages pixels.
 _AVERAGED_PREFIX = re.compile(rf"(?<![a-z])(?:{_WORDS})(?![a-z])", re.IGNORECASE)
