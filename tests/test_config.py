@@ -149,6 +149,7 @@ def test_what_is_wrong_is_named(message):
         ("crop", True, "'crop': a number is expected, not true"),
         ("models.edsr_xs.multiple_of", False, "'models.edsr_xs.multiple_of': a number is expected, not false"),
         ("training.minute.seeds", [True], "'training.minute.seeds': a number is expected, not true"),
+        ("datasets.neon.bands", ["R", "G", "B"], "of one band or of three are expected, such as"),
         ("training.minute.optimiser.lr", True, "'training.minute.optimiser.lr': a number is expected"),
         (
             "training.minute.optimiser.lr",

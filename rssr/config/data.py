@@ -1,15 +1,24 @@
 """Data sets and degradations in the configuration."""
 
 import re
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from rssr.config.block import Block, Label, OwnPath
 from rssr.datasets.degradations import STEPS
 from rssr.datasets.registry import EXTERNAL, MODULES
 
-Bands = tuple[int] | tuple[int, int, int] | None
+
+def _numbers_of_bands(given: Any) -> Any:
+    if isinstance(given, list) and (
+        len(given) not in (1, 3) or not all(str(band).lstrip("-").isdecimal() for band in given)
+    ):
+        raise ValueError(f"the numbers of one band or of three are expected, such as [4, 3, 2], not {given}")
+    return given
+
+
+Bands = Annotated[tuple[int] | tuple[int, int, int] | None, BeforeValidator(_numbers_of_bands)]
 Stretch = tuple[float, float] | None
 
 
