@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from rssr.base import slurm
-from rssr.base.devices import autocast, precision_in_use, products
+from rssr.base.devices import autocast, lacks_kernels, precision_in_use, products
 from rssr.base.errors import UserError
 from rssr.metrics.samples import noisy, percentiles
 
@@ -61,7 +61,8 @@ def measure(model: nn.Module, x: torch.Tensor, settings: Mapping[str, Any]) -> d
         "images_per_s": 1000 * x.shape[0] / median,
         "megapixels_per_s": pixels / median / 1000,
         "input_shape": list(x.shape),
-        "backend": f"PyTorch {settings.get('compile') or 'eager'}, {_kernels(x.device)}",
+        "backend": f"PyTorch {settings.get('compile') or 'eager'}, {_kernels(x.device)}"
+        + (", kernels of fp32 for bf16" if lacks_kernels(precision, x.device) else ""),
         "precision": precision,
     }
 

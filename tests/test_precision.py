@@ -9,6 +9,7 @@ from argparse import Namespace
 import numpy as np
 import pytest
 import torch
+from torch.utils.checkpoint import checkpoint
 
 from rssr.base import ROOT, devices
 from rssr.base.errors import UserError
@@ -19,6 +20,7 @@ from rssr.datasets.folder import data_set
 from rssr.datasets.prepare import prepare_hr, prepare_lr
 
 ENTRY = {"arch": "lstmconvsr", "args": {"channels": 4, "groups": [1], "arrbs": 1, "tail": "light"}, "scale": 4}
+CPU = torch.device("cpu")
 BACKENDS = torch.backends.cuda.matmul, torch.backends.cudnn
 
 
@@ -131,6 +133,8 @@ _KERNELS = {
     "linear": (torch.nn.functional.linear, (5, 7), (4, 7)),
     "matmul": (torch.matmul, (2, 5, 7), (2, 7, 4)),
     "@": (lambda x, y: x @ y, (5, 7), (7, 4)),
+    "einsum": (lambda x, y: torch.einsum("bij,bjk->bik", x, y), (2, 5, 7), (2, 7, 4)),
+    "padded conv2d": (lambda x, y: torch.conv2d(x, y, padding="same"), (2, 3, 9, 8), (4, 3, 3, 3)),
 }
 
 
@@ -141,7 +145,7 @@ def test_bf16_without_kernels_is_that_of_pytorch_up_to_the_last_digit(monkeypatc
         monkeypatch.setattr(devices, "lacks_kernels", lambda *_, lacking=lacking: lacking)
         torch.manual_seed(0)
         values = [torch.randn(shape, requires_grad=True) for shape in (x, y)]
-        with devices.autocast("bf16", torch.device("cpu")):
+        with devices.products("bf16", CPU), devices.autocast("bf16", CPU):
             out = function(*values)
         assert out.dtype == torch.bfloat16
         out.float().square().sum().backward()
@@ -154,10 +158,24 @@ def test_bf16_without_kernels_is_that_of_pytorch_up_to_the_last_digit(monkeypatc
 def test_bf16_without_kernels_leaves_alone_what_autocast_does(monkeypatch):
     monkeypatch.setattr(devices, "lacks_kernels", lambda *_: True)
     x = torch.full((1, 1), 1 + 2.0**-20)
-    with devices.autocast("bf16", torch.device("cpu")):
+    with devices.products("bf16", CPU), devices.autocast("bf16", CPU):
         assert (x @ x).item() == 1
         assert (x.double() @ x.double()).item() > 1
         assert (x * x).dtype == torch.float32
         with torch.autocast("cpu", enabled=False):
             assert (x @ x).item() > 1
     assert (x @ x).item() > 1
+
+
+def test_bf16_without_kernels_is_computed_alike_once_more_in_a_backward_pass(monkeypatch):
+    monkeypatch.setattr(devices, "lacks_kernels", lambda *_: True)
+    layer, x = torch.nn.Conv2d(3, 3, 3), torch.randn(1, 3, 8, 8)
+    found = []
+    for again in (False, True):
+        layer.zero_grad()
+        with devices.products("bf16", CPU):
+            with devices.autocast("bf16", CPU):
+                out = checkpoint(layer, x, use_reentrant=False) if again else layer(x)
+            out.float().square().sum().backward()
+        found.append(layer.weight.grad.clone())
+    assert torch.equal(*found)

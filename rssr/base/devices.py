@@ -2,13 +2,12 @@
 
 import argparse
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from rssr.base.errors import UserError
 from rssr.base.parallel import usable_cores
@@ -16,6 +15,12 @@ from rssr.base.parallel import usable_cores
 # Precision -> what autocast computes products and convolutions in. On a GPU tf32 is fp32 with products in TF32.
 PRECISIONS = {"fp32": None, "tf32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 _BACKENDS = torch.backends.cuda.matmul, torch.backends.cudnn
+# The operators of PyTorch (its autocast_mode.h) for which autocast rounds, without those of recurrent networks.
+_PRODUCTS = (
+    *("conv1d", "conv2d", "conv3d", "linear", "matmul", "mm", "bmm", "addmm", "baddbmm"),
+    *("conv1d.padding", "conv2d.padding", "conv3d.padding", "scaled_dot_product_attention"),
+    *("conv_transpose1d", "conv_transpose2d.input", "conv_transpose3d.input"),
+)
 # Where code of others may set it as well; while these differ from each other, allow_tf32 cannot be read.
 _FINER = (
     torch.backends,
@@ -67,15 +72,18 @@ def select(name: str) -> torch.device:
 
 @contextmanager
 def products(precision: str, device: torch.device) -> Iterator[None]:
-    """On a GPU, products and convolutions of fp32 tensors in TF32 or in full, as a precision says; then as before.
+    """How products and convolutions are computed, as a precision says; after the block as before it.
 
+    On a GPU those of fp32 tensors in TF32 or in full; on a CPU for which PyTorch has no kernels of bf16, those that
+    autocast would compute in it by the kernels of fp32, also where a backward pass computes a forward pass once more.
     UserError for TF32 on a CPU.
     """
     if precision == "tf32" and device.type != "cuda":
         raise UserError("precision: tf32 is a precision of NVIDIA's GPUs", "set fp32 to compute on the CPU")
     with backends_kept():
         _allow_tf32(precision == "tf32")
-        yield
+        with _rounded_products() if lacks_kernels(precision, device) else nullcontext():
+            yield
 
 
 @contextmanager
@@ -92,18 +100,10 @@ def backends_kept() -> Iterator[None]:
                 backend.allow_tf32 = value
 
 
-@contextmanager
-def autocast(precision: str, device: torch.device) -> Iterator[None]:
-    """What a forward pass runs in; parameters stay fp32 in every precision."""
+def autocast(precision: str, device: torch.device) -> AbstractContextManager:
+    """What a forward pass runs in, inside of products(); parameters stay fp32 in every precision."""
     dtype = PRECISIONS[precision]
-    if dtype is None:
-        yield
-    elif lacks_kernels(precision, device):
-        with torch.autocast(device.type, dtype), _RoundedProducts():
-            yield
-    else:
-        with torch.autocast(device.type, dtype):
-            yield
+    return nullcontext() if dtype is None else torch.autocast(device.type, dtype)
 
 
 def lacks_kernels(precision: str, device: torch.device) -> bool:
@@ -113,32 +113,28 @@ def lacks_kernels(precision: str, device: torch.device) -> bool:
     return not (torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
-class _RoundedProducts(TorchFunctionMode):
-    """Under autocast, products of values rounded to bf16 are computed by the kernels of fp32, and rounded.
+@contextmanager
+def _rounded_products() -> Iterator[None]:
+    """Under autocast on the CPU, products of values rounded to bf16 are computed by the kernels of fp32, and rounded.
 
     So do kernels of bf16: the product of two such values is exact in fp32, in which they add. Gradients are rounded
     likewise, since a rounding passes them on in the precision of its input.
     """
-
-    def __torch_function__(self, function: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        kwargs = kwargs or {}
-        values = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)]
-        cast = torch.is_autocast_enabled("cpu") and all(value.dtype in _CAST for value in values)
-        if function not in _PRODUCTS or not cast:
-            return function(*args, **kwargs)
-        with torch.autocast("cpu", enabled=False):
-            named = {name: _rounded(value) for name, value in kwargs.items()}
-            return function(*(_rounded(value) for value in args), **named).bfloat16()
+    with torch.library._scoped_library("aten", "IMPL") as library:  # in place of what autocast does at these operators
+        for name in _PRODUCTS:
+            operator, _, overload = name.partition(".")
+            product = getattr(getattr(torch.ops.aten, operator), overload or "default")
+            library.impl(name, partial(_rounded_product, product), "AutocastCPU")
+        yield
 
 
-_PRODUCTS = {
-    *(torch.conv1d, torch.conv2d, torch.conv3d, F.linear, torch.matmul, torch.Tensor.matmul, torch.Tensor.__matmul__),
-    *(torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d),
-    *(torch.mm, torch.Tensor.mm, torch.bmm, torch.Tensor.bmm, torch.addmm, torch.baddbmm, torch.Tensor.__rmatmul__),
-}
-
-
-_CAST = (torch.float32, torch.bfloat16, torch.float16)  # by autocast, which leaves fp64 and integers
+def _rounded_product(product: Callable, *given: Any, **named: Any) -> Tensor:
+    dtypes = {value.dtype for value in (*given, *named.values()) if isinstance(value, Tensor)}
+    with torch.autocast("cpu", enabled=False):
+        if not dtypes <= {torch.float32, torch.bfloat16, torch.float16}:  # fp64 and integers stay what they are
+            return product(*given, **named)
+        named = {name: _rounded(value) for name, value in named.items()}
+        return product(*map(_rounded, given), **named).bfloat16()
 
 
 def _rounded(value: Any) -> Any:
