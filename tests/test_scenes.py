@@ -14,6 +14,7 @@ from torch import nn
 from rssr.base.errors import UserError
 from rssr.base.raster import open_raster
 from rssr.base.resampling import imresize
+from rssr.steps import scenes
 from rssr.steps.scenes import upscale_scene
 
 DENSITY = {"TIFFTAG_XRESOLUTION": "72", "TIFFTAG_YRESOLUTION": "72", "TIFFTAG_RESOLUTIONUNIT": "2"}
@@ -252,3 +253,24 @@ def test_values_that_viewers_show_dark_are_named(tmp_path):
     assert upscaled(tmp_path / "a.tif", tmp_path / "out.png", stretch=(0, 3060)) == [dark]
     assert upscaled(tmp_path / "a.tif", tmp_path / "out.tif", stretch=(0, 3060)) == []
     assert upscaled(tmp_path / "a.tif", tmp_path / "white.png", stretch=(0, 65535)) == []
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".png"])
+@pytest.mark.parametrize("rows", [1, 7, 10**9])
+def test_a_file_that_reads_back_differently_is_not_kept(tmp_path, monkeypatch, suffix, rows):
+    source, copied = raster(tmp_path / "a.tif", PLANES), rasterio.shutil.copy
+    monkeypatch.setattr(scenes, "_STRIP", rows * 4 * PLANES.shape[2] * 3)  # compared in strips of as many rows
+
+    def damaged(tiff, out, **options):
+        copied(tiff, tiff.with_name("other.tif"))
+        with rasterio.open(tiff.with_name("other.tif"), "r+") as file:
+            values = file.read()
+            values[-1, -1, -1] ^= 1
+            file.write(values)
+        copied(tiff.with_name("other.tif"), out, **options)
+
+    upscale_scene(nn.Upsample(scale_factor=4), source, tmp_path / f"sound{suffix}", 4)
+    monkeypatch.setattr(rasterio.shutil, "copy", damaged)
+    with pytest.raises(UserError, match="what was written reads back differently"):
+        upscale_scene(nn.Upsample(scale_factor=4), source, tmp_path / f"b{suffix}", 4)
+    assert not (tmp_path / f"b{suffix}").exists()

@@ -22,6 +22,7 @@ from rssr.models.tiling import blended, tiles, within_memory
 from rssr.steps.enlarged import FORMATS, Enlarged
 
 CACHE_MIB = 64  # GDAL's; by default it takes a share of the machine's memory
+_STRIP = 2**24  # bytes of an output that are compared at once
 _MASK = 0  # where a mask stands among the numbers of bands
 
 
@@ -193,20 +194,37 @@ def _write(
                     target.write(part, bands, window=window)
                 checksums[bands, window] = zlib.crc32(part.tobytes())
     enlarged.finish(tiff, out)
-    _compare(out, checksums)
+    _compare(out, tiff, checksums)
     low, high = sorted(raster.levels)
     if clipped:
         lost.append(f"{100 * clipped / seen:.2g} % of the values lie beyond {low:g} to {high:g} and were clipped")
     return lost
 
 
-def _compare(path: Path, checksums: Mapping[tuple[tuple[int, ...], Window], int]) -> None:
-    """Read a written file back: GDAL writes the last blocks when it closes a file and does not report failures."""
-    with rasterio.open(path) as written:
-        for (bands, window), checksum in checksums.items():
-            read = written.read_masks(1, window=window) if bands == (_MASK,) else written.read(bands, window=window)
-            if zlib.crc32(read.tobytes()) != checksum:
-                raise RasterioIOError("what was written reads back differently")
+def _compare(path: Path, tiff: Path, checksums: Mapping[tuple[tuple[int, ...], Window], int]) -> None:
+    """Read written files back: GDAL writes the last blocks when it closes a file and does not report failures.
+
+    The second is compared with the first from the top to the bottom, since each step back reads a PNG from its start.
+    """
+    with rasterio.open(tiff) as meant, rasterio.open(path) as written:
+        same = all(
+            zlib.crc32(_read(meant, bands == (_MASK,), window, bands).tobytes()) == checksum
+            for (bands, window), checksum in checksums.items()
+        )
+        rows = max(1, _STRIP // (meant.width * meant.count * np.dtype(meant.dtypes[0]).itemsize))
+        strips = [Window(0, top, meant.width, min(rows, meant.height - top)) for top in range(0, meant.height, rows)]
+        for is_mask in {bands == (_MASK,) for bands, _ in checksums}:
+            for strip in strips:
+                values = (_read(file, is_mask, strip).tobytes() for file in (meant, written))
+                same = same and next(values) == next(values)
+    if not same:
+        raise RasterioIOError("what was written reads back differently")
+
+
+def _read(
+    file: rasterio.DatasetReader, is_mask: bool, window: Window, bands: Sequence[int] | None = None
+) -> np.ndarray:
+    return file.read_masks(1, window=window) if is_mask else file.read(bands, window=window)
 
 
 class _Strips(MutableMapping):
