@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from runs import rssr
 
 from rssr.base import ROOT
 from rssr.plan import dependencies
@@ -80,3 +81,16 @@ def test_the_suites_own_files_are_found_as_before():
         str(Path(file).absolute().relative_to(ROOT)) for file in files
     }
     assert "models/ttst/network.py" not in files
+
+
+def test_plan_finds_no_module_that_the_jobs_of_a_run_do_not_find(tmp_path, monkeypatch):
+    """A class beside the configuration, in another folder than the checkout: `python -m` would look there first."""
+    (tmp_path / "nearby_net.py").write_text("from torch import nn\n\n\nclass Net(nn.Upsample):\n    pass\n")
+    entry = "{label: N, arch: 'nearby_net:Net', args: {scale_factor: 4}, weightless: true}"
+    (tmp_path / "c.yaml").write_text(f"datasets: {{s: {{label: S, module: synthetic}}}}\nmodels: {{n: {entry}}}\n")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])  # as `python -m` has it
+    refused = rssr("plan", "--configfile", "c.yaml", cwd=tmp_path)
+    assert "No module named 'nearby_net'): install the package, put its folder in PYTHONPATH" in refused.stderr
+    monkeypatch.setattr(sys, "path", [str(tmp_path), str(tmp_path), *sys.path])  # it is in PYTHONPATH as well
+    planned = rssr("plan", "--configfile", "c.yaml", cwd=tmp_path)
+    assert planned.returncode == 0, planned.stderr
