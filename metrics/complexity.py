@@ -6,6 +6,7 @@ import string
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import torch
@@ -86,6 +87,23 @@ def _layer_norm(inputs: list[Any], outputs: list[Any]) -> int:
     return math.prod(_shape(inputs[0])) * (5 if inputs[2].isCompleteTensor() else 4)
 
 
+def _rms_norm(inputs: list[Any], outputs: list[Any]) -> int:
+    """Fvcore's count of a layer norm without the mean: 3 for each element and 2 without a weight."""
+    return math.prod(_shape(inputs[0])) * (3 if inputs[2].isCompleteTensor() else 2)
+
+
+def _same_convolution(inputs: list[Any], outputs: list[Any]) -> Counter:
+    """A convolution whose padding is a word."""
+    return Counter({"conv": math.prod(_shape(outputs[0])) * math.prod(_shape(inputs[1])[1:])})
+
+
+def _recurrent(inputs: list[Any], outputs: list[Any]) -> int:
+    """Each matrix of each layer and direction is multiplied once by each token."""
+    parameters = [value for value in inputs if value.node().kind() == "prim::ListConstruct"][-1].node().inputs()
+    matrices = [shape for shape in map(_shape, parameters) if len(shape) == 2]
+    return math.prod(_shape(inputs[0])[:-1]) * sum(map(math.prod, matrices))
+
+
 def _attention(inputs: list[Any], outputs: list[Any]) -> int:
     """Queries by keys, and weights by values: (..., L, E), (..., S, E), (..., S, V); masks save nothing."""
     q, k, v = (_shape(value) for value in inputs[:3])
@@ -100,8 +118,42 @@ def _matmul(inputs: list[Any], outputs: list[Any]) -> int:
     return math.prod(_shape(outputs[0])) * _shape(inputs[0])[-1]
 
 
-def _baddbmm(inputs: list[Any], outputs: list[Any]) -> int:
-    return math.prod(_shape(inputs[1])) * _shape(inputs[2])[-1]
+def _added_product(inputs: list[Any], outputs: list[Any]) -> int:
+    """A product that is added to the first input."""
+    return math.prod(_shape(inputs[1])) * (_shape(inputs[2])[1:] or [1])[-1]
+
+
+def _outer(inputs: list[Any], outputs: list[Any]) -> int:
+    """Each number by each: one product for each of the result."""
+    return math.prod(_shape(outputs[0]))
+
+
+def _tensordot(inputs: list[Any], outputs: list[Any]) -> int:
+    contracted = math.prod(_shape(inputs[0])[axis] for axis in _numbers(inputs[2]))
+    return math.prod(_shape(outputs[0])) * contracted
+
+
+def _bilinear(inputs: list[Any], outputs: list[Any]) -> int:
+    """Each row of the first input by a matrix for each output, and that by the second input."""
+    size = math.prod(_shape(inputs[0])[:-1])
+    out, left, right = _shape(inputs[2])
+    return size * out * (left + 1) * right
+
+
+def _chain(inputs: list[Any], outputs: list[Any]) -> int:
+    """The products of several matrices in their cheapest order, which is PyTorch's; the ends may be vectors."""
+    first, *others = (_shape(value) for value in inputs[0].node().inputs())
+    sizes = [*(first if len(first) == 2 else [1, *first]), *((shape + [1])[1] for shape in others)]
+
+    @cache
+    def least(start: int, end: int) -> int:
+        parts = (
+            least(start, cut) + least(cut, end) + sizes[start] * sizes[cut] * sizes[end]
+            for cut in range(start + 1, end)
+        )
+        return min(parts, default=0)
+
+    return least(0, len(sizes) - 1)
 
 
 def _einsum(inputs: list[Any], outputs: list[Any]) -> int:
@@ -170,11 +222,18 @@ def _scan(inputs: list[Any], outputs: list[Any]) -> int:
     return batch * channels * length * (4 * states + 2)
 
 
-HANDLES: dict[str, Callable[[list[Any], list[Any]], int]] = {
+HANDLES: dict[str, Callable[[list[Any], list[Any]], int | Counter]] = {
     "aten::layer_norm": _layer_norm,
-    "aten::matmul": _matmul,
     "aten::scaled_dot_product_attention": _attention,
-    "aten::baddbmm": _baddbmm,
+    "aten::_convolution_mode": _same_convolution,
+    "aten::rms_norm": _rms_norm,
+    "aten::tensordot": _tensordot,
+    "aten::bilinear": _bilinear,
+    "aten::linalg_multi_dot": _chain,
+    **{f"aten::{name}": _recurrent for name in ("gru", "lstm", "rnn_relu", "rnn_tanh")},
+    **{f"aten::{name}": _matmul for name in ("matmul", "inner", "mv", "dot", "vdot")},
+    **{f"aten::{name}": _added_product for name in ("baddbmm", "addbmm", "addmv")},
+    **{f"aten::{name}": _outer for name in ("outer", "ger", "kron")},
     "aten::einsum": _einsum,
     "torchvision::deform_conv2d": _deformable,
     "rssr::selective_scan": _scan,

@@ -62,7 +62,7 @@ def import_class(arch: str) -> type:
             raise
         except (Exception, SystemExit) as error:  # the user's own module may fail in any way
             problem = f"arch '{arch}' cannot be imported ({in_words(error)})"
-            raise UserError(problem, "install the package or correct it") from error
+            raise UserError(problem, "install the package, put its folder in PYTHONPATH, or correct it") from error
         classes, found = vars(module), getattr(module, name, None)
     if found is None:
         root = module_name.partition(".")[0]

@@ -20,7 +20,7 @@ from rssr.config import load
 from rssr.datasets.folder import data_set
 from rssr.datasets.prepare import prepare_hr, prepare_lr
 from rssr.models.registry import build, network_of
-from rssr.models.weights import write_basicsr
+from rssr.models.weights import write_basicsr, write_weights
 from rssr.steps.basicsr import rssr_network, run, write_options
 from rssr.steps.catalogue import entry_of
 from rssr.steps.checkpoints import Checkpoints
@@ -180,3 +180,20 @@ def test_what_would_be_another_recipe_is_refused(configured, tmp_path, name, cha
     with pytest.raises(UserError, match=message):
         write_options(configured(**changes), name, 4, tmp_path / "o.yml")
     assert not (tmp_path / "o.yml").exists()
+
+
+def test_a_class_of_basicsr_without_arguments_is_exported(configured, tmp_path):
+    config = configured()
+    config.models["edsr"] = config.models["edsr"].model_copy(update={"arch": "basicsr:SRVGGNetCompact", "args": {}})
+    write_options(config, "edsr", 4, tmp_path / "o.yml")
+    assert yaml.safe_load((tmp_path / "o.yml").read_text())["network_g"] == {"type": "SRVGGNetCompact"}
+
+
+@pytest.mark.parametrize("seeds", [[11, 12], [11]])
+def test_an_export_says_which_of_several_seeds_it_is_of(configured, tmp_path, seeds):
+    network = network_of(build(entry_of(configured(seeds=seeds), "edsr", 4)))
+    write_weights(tmp_path / "results/weights/edsr/own/x4/seed11.safetensors", network.state_dict(), 4)
+    for form, out in (("basicsr-options", "o.yml"), ("safetensors", "w.safetensors"), ("basicsr", "w.pth")):
+        done = rssr("export", "edsr", "--config", "c.yaml", "--as", form, "-o", out, cwd=tmp_path)
+        said = f"{out}: note: of seed 11, the first of 2 in training.short\n" if len(seeds) > 1 else ""
+        assert (done.returncode, done.stdout) == (0, said), done.stderr

@@ -112,6 +112,47 @@ def test_macs_of_fourier_transforms(function, expected):
     assert macs_of(function, torch.rand(2, 8, 16))["total"] == expected
 
 
+class Method(nn.Module):
+    """A module inside of another, as PyTorch's recurrent ones have to be to be traced."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x):
+        return self.inner(x)
+
+
+W, FIVE, ROWS = torch.rand(5, 6), torch.rand(5, 6, 6), torch.rand(2, 6, 4)
+PRODUCTS = {  # of x of (2, 7, 6), in closed form
+    "conv same": (nn.Conv1d(7, 4, 3, padding="same"), 2 * 4 * 6 * 7 * 3),
+    "conv same, groups": (nn.Conv1d(7, 14, 3, padding="same", groups=7), 2 * 14 * 6 * 3),
+    "rnn": (Method(nn.RNN(6, 8)), 2 * 7 * 8 * (6 + 8)),
+    "gru": (Method(nn.GRU(6, 8, batch_first=True)), 2 * 7 * 3 * 8 * (6 + 8)),
+    "lstm": (Method(nn.LSTM(6, 8, 2, bidirectional=True)), 2 * 7 * 2 * 4 * 8 * ((6 + 8) + (2 * 8 + 8))),
+    "lstm, projected": (Method(nn.LSTM(6, 8, proj_size=4)), 2 * 7 * (4 * 8 * (6 + 4) + 8 * 4)),
+    "tensordot": (Call(lambda x: torch.tensordot(x, FIVE, ([2], [1]))), 2 * 7 * 5 * 6 * 6),
+    "inner": (Call(lambda x: torch.inner(x, W)), 2 * 7 * 5 * 6),
+    "mv": (Call(lambda x: torch.mv(x[0], W[0])), 7 * 6),
+    "dot": (Call(lambda x: torch.dot(x[0, 0], W[0])), 6),
+    "addmv": (Call(lambda x: torch.addmv(x[0, :, 0], x[0], W[0])), 7 * 6),
+    "addbmm": (Call(lambda x: torch.addbmm(x[0, :, :4], x, ROWS)), 2 * 7 * 6 * 4),
+    "bilinear": (Call(lambda x: nn.functional.bilinear(x, x, FIVE)), 2 * 7 * 5 * (6 * 6 + 6)),
+    "outer": (Call(lambda x: torch.outer(x[0, 0], W[0])), 6 * 6),
+    "kron": (Call(lambda x: torch.kron(x[0], W)), 7 * 6 * 5 * 6),
+    "multi_dot": (Call(lambda x: torch.linalg.multi_dot([x[0], W.T, W])), 7 * 6 * 5 * 2),
+    "multi_dot, right first": (Call(lambda x: torch.linalg.multi_dot([x[0], W.T, W[:, 0]])), 6 * 5 + 7 * 6),
+    "rms_norm": (nn.RMSNorm(6), 2 * 7 * 6 * 3),
+}
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_macs_of_other_products(name):
+    network, expected = PRODUCTS[name]
+    macs = count_macs(network.eval(), torch.rand(2, 7, 6))
+    assert macs["total"] == expected and not macs["not_counted"]
+
+
 @pytest.mark.parametrize("masked", [False, True])
 def test_macs_of_deformable_convolutions(masked):
     weight, offset, mask = torch.rand(4, 3, 3, 3), torch.rand(2, 18, 6, 5), torch.rand(2, 9, 6, 5)

@@ -121,3 +121,13 @@ def test_complexity_table():
     assert "A: other processes used 0.9 cores while it was timed" in beside
     for alone in (0.05, None):
         assert "other processes" not in complexity({"a": profile([1.0], others_cores=alone)}, rows, "a").markdown()
+
+
+def test_products_that_macs_leave_out_are_named():
+    listed = ["aten::softmax", "aten::relu_", "aten::linalg_vector_norm", "aten::_weight_norm", "aten::lgamma"]
+    listed += ["aten::linalg_svd", "aten::cdist", "prim::PythonOp.Mine"]
+    profiles = {"a": profile([1.0]), "b": profile([1.0])}
+    profiles["a"]["macs"]["not_counted"] = dict.fromkeys(listed, 1)
+    notes = complexity(profiles, models("a", "b"), "a").notes
+    named = [note for note in notes if "MACs without" in note]
+    assert named == ["A: MACs without those of linalg_svd, cdist, PythonOp.Mine, which have no closed form here."]

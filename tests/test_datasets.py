@@ -13,10 +13,12 @@ from PIL import Image
 
 from rssr.base.errors import UserError
 from rssr.base.files import read_csv, read_image, sha256, write_image
+from rssr.config import validate
 from rssr.datasets import neon, tiles
 from rssr.datasets.folder import data_set
 from rssr.datasets.prepare import prepare_hr, prepare_lr
 from rssr.datasets.registry import MODULES, build
+from rssr.plan.entries import data_set as planned_set
 
 
 def test_overlapping_tiles_cover_the_image_and_end_flush():
@@ -250,3 +252,18 @@ def test_a_name_that_results_cannot_have_is_refused_with_the_rule(tmp_path, name
     (tmp_path / name.removesuffix(".png")).with_suffix(".png").touch()
     with pytest.raises(UserError, match="names are printable UTF-8 of at most 200 bytes: rename it"):
         data_set(str(tmp_path), {"test": "*"})
+
+
+def test_a_unit_that_is_not_in_every_name_is_refused(tmp_path):
+    """Its images would be units of their own, and intervals too narrow."""
+    for name in ("train/x", "test/Seq01_a", "test/Seq01_b", "test/other"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (32, 32)).save(tmp_path / f"{name}.png")
+    entry = {"label": "M", "images": str(tmp_path), "split": {"train": "train/*", "test": "test/*"}}
+    base = {"models": {"b": {"label": "B", "arch": "bicubic"}}}
+    for unit, left, first in ((r"(Seq\d+)", 1, "other"), (r"(seq\d+)", 3, "Seq01_a"), (r"(\d*)", 3, "Seq01_a")):
+        config = validate(base | {"datasets": {"mine": entry | {"unit": unit}}}, "c.yaml")
+        with pytest.raises(UserError, match=f"datasets.mine: `unit` finds none in {left} of 3 .* 'test/{first}'"):
+            planned_set("mine", config)
+    config = validate(base | {"datasets": {"mine": entry | {"unit": r"test/(Seq|o)"}}}, "c.yaml")
+    assert len(planned_set("mine", config).splits["test"]) == 3

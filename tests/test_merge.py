@@ -86,6 +86,65 @@ def test_what_was_measured_otherwise_is_not_merged(tmp_path, change, message):
     assert message in str(error.value) and not (tmp_path / "out").exists()
 
 
+def of_net(**facts):
+    """Changes the entry of the model `net`; None removes a key."""
+
+    def change(record):
+        entry = record["configuration"]["models"]["net"] | facts
+        record["configuration"]["models"]["net"] = {key: value for key, value in entry.items() if value is not None}
+
+    return change
+
+
+def loaded(path, **facts):
+    return of_net(train=None, weights={"path": path} | facts)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "key"),
+    [
+        (of_net(), of_net(self_ensemble=True), "self_ensemble"),
+        (of_net(), of_net(tile={"size": 32, "overlap": 8}), "tile"),
+        (of_net(), of_net(range=255), "range"),
+        (of_net(), loaded("a.pth"), "weights"),
+        (of_net(), lambda record: record["configuration"]["training"]["short"].update(iterations=7), "train"),
+        (loaded("a.pth"), loaded("b.pth"), "weights"),
+        (loaded("a.pth", sha256="a" * 64), loaded("a.pth", sha256="b" * 64), "weights"),
+        (loaded("a.pth", key="params"), loaded("a.pth", key="params_ema"), "weights"),
+        (loaded("a.pth", sha256="a" * 64), loaded("x/b.pth", sha256="a" * 64), None),
+        (loaded("a.pth"), loaded("x/a.pth"), None),
+        (of_net(), of_net(note="from elsewhere", multiple_of=1), None),
+        (of_net(), lambda record: record["configuration"]["training"]["short"].update(seeds=[11]), None),
+    ],
+)
+def test_one_row_is_one_network_whatever_its_files_and_notes_are_called(tmp_path, ours, theirs, key):
+    a, b = a_run(tmp_path / "a"), a_run(tmp_path / "b")
+    for folder, change in ((a, ours), (b, theirs)):
+        every(folder, "provenance.json", change)
+    if key is None:
+        assert list(merge([Folder(a), Folder(b)], tmp_path / "out"))
+    else:
+        with pytest.raises(UserError, match=f"models.net has another `{key}`: rename one"):
+            list(merge([Folder(a), Folder(b)], tmp_path / "out"))
+
+
+def test_a_record_tells_files_of_one_name_apart(tmp_path):
+    a, b = (a_run(tmp_path / name) for name in "ab")
+    for folder in (a, b):
+        every(folder, "provenance.json", loaded("a.pth"))
+        every(folder, "weights/**/*.json", lambda record, f=folder: record.update(given_sha256=f.name))
+    with pytest.raises(UserError, match="models.net has another `weights`"):
+        list(merge([Folder(a), Folder(b)], tmp_path / "out"))
+
+
+def test_folders_that_share_nothing_with_the_first_are_checked_with_each_other(tmp_path):
+    first, b, c = (a_run(tmp_path / name) for name in "abc")
+    every(c, "scores/*/*/*.json", lambda record: record.update(crop=0))
+    shutil.rmtree(first / "scores")
+    with pytest.raises(UserError, match="/b and .*/c: .* crop is 4 and 0"):
+        list(merge([Folder(first), Folder(b), Folder(c)], tmp_path / "out"))
+
+
 def put(path, content):
     assert path.exists()
     path.write_text(content)

@@ -104,6 +104,31 @@ def test_later_files_over_earlier_ones_and_null_removes(tmp_path):
     assert list(over["models"]) == ["x", "y"] and over["scale"] == 2
 
 
+@pytest.mark.parametrize(
+    ("earlier", "later", "message"),
+    [
+        ("metrics: {psnr_y: }", "metrics: {ssim_y: null}", "metrics.ssim_y is .*: write ssim_y: {} to add it"),
+        ("metrics: {psnr_y: }", "metrics: {ssim_y: {}}", None),
+        ("metrics: {psnr_y: , ssim_y: }", "metrics: {ssim_y: null}", None),
+        (
+            "degradations: {bicubic: }",
+            "degradations: {blur_bicubic: }",
+            "degradations.blur_bicubic is null or",
+        ),
+        ("degradations: [bicubic]", "degradations: {bicubic: , blur_bicubic: }", None),
+    ],
+)
+def test_null_adds_nothing_to_what_an_earlier_file_has(tmp_path, earlier, later, message):
+    for name, text in (("a", earlier), ("b", later)):
+        (tmp_path / f"{name}.yaml").write_text(text)
+    files = tmp_path / "a.yaml", tmp_path / "b.yaml"
+    if message is None:
+        assert read(*files)
+    else:
+        with pytest.raises(UserError, match=f"b.yaml: {message}"):
+            read(*files)
+
+
 def test_null_removes_whatever_was_there_but_is_a_value_in_args(tmp_path):
     (tmp_path / "a.yaml").write_text("{m: {psnr_y: , ssim_y: }, r: {b: 16}, f: {sha256: 1}, args: {k: 1, d: {x: 1}}}")
     (tmp_path / "b.yaml").write_text("{m: {ssim_y: null}, r: {b: null}, f: {sha256: null}, args: {k: null, d: null}}")

@@ -17,7 +17,7 @@ from typing import NoReturn
 
 from tqdm import tqdm
 
-from rssr.base import slurm
+from rssr.base import ROOT, slurm
 from rssr.base.errors import UserError
 
 _TIME_LIMIT = "Slurm's time limit"
@@ -36,6 +36,8 @@ def run(main: Callable[[], None]) -> None:
     """Run a script's main(); a UserError becomes one line on stderr and exit code 1, as does what a file refuses."""
     if isinstance(sys.stdout, io.TextIOWrapper):  # letters that an output which is no UTF-8 lacks; stderr has this
         sys.stdout.reconfigure(errors="backslashreplace")
+    if Path(sys.path[0]) == Path.cwd() != ROOT:  # where `python -m` looks, and the jobs of a run do not
+        del sys.path[0]
     if PARENT in os.environ:
         threading.Thread(target=_end_with, args=(int(os.environ[PARENT]),), daemon=True).start()
     try:

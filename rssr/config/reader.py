@@ -14,6 +14,7 @@ from rssr.base.errors import UserError
 _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}  # as Windows writes "Unicode"
 _INT, _FLOAT, _TIME, _MERGE = (f"tag:yaml.org,2002:{name}" for name in ("int", "float", "timestamp", "merge"))
 _PLAIN = {_INT, _FLOAT, *(f"tag:yaml.org,2002:{name}" for name in ("bool", "null"))}
+_EMPTY = {"metrics": "{}", "degradations": "and its steps"}  # blocks whose entries may be left empty -> what adds one
 _MOST = 1_000_000  # values of a file, each alias counted as what it stands for
 
 
@@ -82,13 +83,13 @@ def read(*paths: str | Path, over: Mapping[str, Any] = MappingProxyType({})) -> 
         over: what is merged over them, such as Snakemake's `--config`.
 
     Raises:
-        UserError: for a file that cannot be read, is no YAML or has a key twice.
+        UserError: for a file that cannot be read, is no YAML, has a key twice, or adds an entry by null.
     """
     content: Any = {}
     for path in paths:
         found = _parsed(path)
-        content = _merged(content, {} if found is None else found)
-    return _merged(content, dict(over)) if over else content
+        content = _laid_over(content, {} if found is None else found, str(path))
+    return _laid_over(content, dict(over), "--config") if over else content
 
 
 def origin_of(keys: Sequence[Any], sources: str | Sequence[str | Path | Mapping[str, Any]]) -> str:
@@ -112,6 +113,17 @@ def origin_of(keys: Sequence[Any], sources: str | Sequence[str | Path | Mapping[
     names = ["--config" if isinstance(source, Mapping) else str(source) for source in sources]
     found = [name for name, count in zip(names, depths, strict=True) if count == most]
     return found[-1] if most else ", ".join(names)
+
+
+def _laid_over(old: Any, new: Any, source: str) -> Any:
+    """A later source over earlier ones; UserError for what an entry left empty would add, where null removes."""
+    for block, filled in _EMPTY.items():
+        entries = [side.get(block) if isinstance(side, dict) else None for side in (old, new)]
+        if all(isinstance(each, dict) for each in entries):
+            for name in (name for name, value in entries[1].items() if value is None and name not in entries[0]):
+                problem = f"{source}: {block}.{name} is null or left empty, and no earlier file has it to be removed"
+                raise UserError(problem, f"write {name}: {filled} to add it, or leave it out")
+    return _merged(old, new)
 
 
 def _merged(old: Any, new: Any, in_args: bool = False) -> Any:

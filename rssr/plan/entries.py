@@ -2,11 +2,13 @@
 
 import itertools
 import os
+import re
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel
 
-from rssr.base.errors import about
+from rssr.base.errors import UserError, about
 from rssr.base.files import from_here
 from rssr.config import Config
 from rssr.config.data import Dataset
@@ -28,12 +30,23 @@ def rooted(entry: Dataset) -> dict[str, Any]:
 
 
 def data_set(name: str, config: Config) -> DataSet:
-    """The data set of an entry; UserError names file and entry, also where an LR image that is given is missing."""
+    """The data set of an entry; UserError names file and entry, also for a missing LR image or unit."""
     with about(lambda: config.where(f"datasets.{name}")):
         found = build_data_set(rooted(config.datasets[name]))
         for scale, source in itertools.product(config.scales, found.sources) if found.given else ():
             found.given.find(source, scale)
+        _check_unit(config.datasets[name].unit, found.splits.get("test", ()))
         return found
+
+
+def _check_unit(pattern: str | None, sources: Sequence[str]) -> None:
+    """UserError for source images in whose names an entry's `unit` finds none: each would be a unit of its own."""
+    found = {source: re.search(pattern, source) for source in sources} if pattern else {}
+    if unnamed := [source for source, match in found.items() if not (match and match[1])]:
+        problem = (
+            f"`unit` finds none in {len(unnamed)} of {len(sources)} names of test images, the first is '{unnamed[0]}'"
+        )
+        raise UserError(problem, "correct the expression, or leave it out")
 
 
 def transfer(name: str, label: str, data_set: DataSet) -> str:

@@ -19,6 +19,7 @@ from rssr.plan.artifacts import MEASURED, Artifact
 from rssr.plan.model_plan import ModelPlan
 from rssr.plan.test_set import TestSet
 from rssr.render.comparison.folder import Folder
+from rssr.render.comparison.networks import other_networks
 from rssr.render.comparison.report import measured_on, write_page
 from rssr.render.scores import left_out, read_replicates, read_scores, repeated
 from rssr.render.tables.aggregation import aggregation
@@ -30,7 +31,6 @@ from rssr.render.titles import title
 
 _RECORDS = ("csv", "json")  # what is merged: no images, no tensors; tables first
 _SCORES = ("scores", "csv")
-_IDENTITY = ("label", "arch", "args")  # of a model: one row cannot show two
 
 
 def merge(folders: Sequence[Folder], out: Path) -> Iterator[str]:
@@ -46,14 +46,17 @@ def merge(folders: Sequence[Folder], out: Path) -> Iterator[str]:
         A line for each artifact that differs between folders, saying which was kept, and the path of the page.
 
     Raises:
-        UserError: if protocols or images differ, or if `out` is not empty.
+        UserError: if protocols, images or networks of one name differ between two folders, or if `out` is not empty.
     """
     if out.exists() and any(not path.name.startswith(".") for path in out.iterdir()):
         raise UserError(f"{out} is not empty", "name a new folder")
     tests = _test_sets(folders)
-    for other in folders[1:]:
+    for pair in itertools.combinations(folders, 2):  # the first may have nothing in common with the others
         for test in tests:
-            _check(folders[0], other, test)
+            _check(*pair, test)
+        for name, key in other_networks(*pair):
+            problem = f"{pair[0].path} and {pair[1].path}: models.{name} has another `{key}`"
+            raise UserError(problem, "rename one of the two and run it again")
     kept, said = _kept(folders)
     yield from said
     configuration = _configuration(folders)
@@ -147,11 +150,6 @@ def _configuration(folders: Sequence[Folder]) -> dict[str, Any]:
     """The first folder's configuration, with the models and data sets that only the others have."""
     whole = dict(folders[0].record["configuration"])
     for folder in folders[1:]:
-        theirs = folder.record["configuration"].get("models", {})
-        for name in (name for name in whole.get("models", {}) if name in theirs):
-            if other := [key for key in _IDENTITY if whole["models"][name].get(key) != theirs[name].get(key)]:
-                problem = f"{folders[0].path} and {folder.path}: models.{name} has another `{other[0]}`"
-                raise UserError(problem, "rename one of the two and run it again")
         for block in ("models", "datasets", "degradations", "training", "metrics"):
             if block in folder.record["configuration"]:
                 whole[block] = folder.record["configuration"][block] | whole.get(block, {})

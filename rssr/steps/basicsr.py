@@ -92,7 +92,7 @@ def _check(recipe: Recipe, key: str) -> None:
 
 def _network(entry: dict[str, Any]) -> dict[str, Any]:
     package, name = parts(entry["arch"])
-    return {"type": name} | entry["args"] if package == "basicsr" else {"type": rssr_network.__name__} | entry
+    return {"type": name} | entry.get("args", {}) if package == "basicsr" else {"type": rssr_network.__name__} | entry
 
 
 def _images(images: TrainingSet, names: Path, scale: int, recipe: Recipe) -> dict[str, Any]:

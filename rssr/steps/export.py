@@ -25,7 +25,7 @@ def export(config: Config, name: str, scale: int, form: str, path: Path, overwri
         overwrite: whether it may exist; never, if the entry's weights are read from it.
 
     Returns:
-        How the output of the authors' code with this file differs; empty if it does not.
+        Which of several seeds the file is of, and how the output of the authors' code with it differs; else empty.
 
     Raises:
         UserError: for another suffix, a file that exists, a model without weights, or one that the authors' code has no
@@ -38,7 +38,7 @@ def export(config: Config, name: str, scale: int, form: str, path: Path, overwri
             raise UserError(f"-o {path}: {made} exists", "name another file, or add --overwrite")
     if form == "basicsr-options":
         write_options(config, name, scale, path)
-        return ""
+        return _of_seed(config, name)
     network = network_of(load_model(config, name, scale))
     if path.exists() and any(path.samefile(file["path"]) for file in file_of(config, name, scale).values()):
         raise UserError(f"-o {path} is the file that models.{name} is loaded from", "name another file")
@@ -46,6 +46,13 @@ def export(config: Config, name: str, scale: int, form: str, path: Path, overwri
         raise UserError(f"models.{name} has no weights to export", "name a network that is trained or loaded")
     if form == "safetensors":
         write_weights(path, network.state_dict(), scale)
-        return ""
+        return _of_seed(config, name)
     released = write_basicsr(path, network)
-    return released.note if released else ""
+    return "; ".join(filter(None, [_of_seed(config, name), released.note if released else ""]))
+
+
+def _of_seed(config: Config, name: str) -> str:
+    """Which of the seeds of a model's recipe, if it has several, is exported: the first."""
+    train = config.models[name].train
+    seeds = config.training[train].seeds if train else ()
+    return f"of seed {seeds[0]}, the first of {len(seeds)} in training.{train}" if len(seeds) > 1 else ""

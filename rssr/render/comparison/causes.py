@@ -94,7 +94,7 @@ def _likelihood(cause: Cause) -> tuple[int, int]:
 
 def _configured(a: Folder, b: Folder, differing: Sequence[Artifact]) -> list[Cause]:
     """The differing keys of the configuration that affect these scores."""
-    sides = _configurations(a, b)
+    sides = configurations(a, b)
     if not all(sides):
         return []
     models = {artifact.model for artifact in differing}
@@ -118,7 +118,7 @@ def _cause(kind: str, what: str, a: Any, b: Any) -> Cause:
     return Cause(kind, what, *("not set" if value is None else shorten(str(value), 80) for value in (a, b)))
 
 
-def _configurations(*folders: Folder) -> list[dict[str, Any]]:
+def configurations(*folders: Folder) -> list[dict[str, Any]]:
     """The configurations of runs, with defaults filled in if this version of the suite knows all of their keys."""
     given = [folder.record.get("configuration", {}) for folder in folders]
     try:

@@ -1,5 +1,6 @@
 """Tables of cost: one call of each method, and the cost and quality of a network's ablations."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,12 @@ from rssr.render.tables.scored import conditions_of, metric_column, metrics_of, 
 from rssr.render.tables.table import Column, Table
 from rssr.render.titles import title
 from rssr.render.words import counted
+
+# Operators that are more than arithmetic on single elements, sums and sorting: all that are not PyTorch's, and these.
+_PRODUCTS = re.compile(
+    r"^(?!aten::)|conv|(mm|mv|dot)$|attention|rnn|lstm|gru|fft|linalg_(?!\w*norm)|"
+    "::(svd|qr|p?inverse|det|s?logdet|cholesky.*|lu_solve|triangular_solve|matrix_exp|matrix_power|[cp]dist|corrcoef|cov)$"
+)
 
 
 def complexity(profiles: Mapping[str, Mapping], models: Mapping[str, Mapping], reference: str) -> Table:
@@ -167,6 +174,15 @@ def _cost_notes(profiles: Mapping[str, Mapping], models: Mapping[str, Mapping]) 
         f"{models[name]['label']}: MACs not counted, because PyTorch cannot trace it ({profile['macs']['reason']})."
         for name, profile in profiles.items()
         if profile["macs"]["total"] is None
+    ]
+    notes += [
+        f"{models[name]['label']}: MACs without those of {', '.join(missed)}, which have no closed form here."
+        for name, profile in profiles.items()
+        if (
+            missed := [
+                each.split("::")[-1] for each in profile["macs"].get("not_counted", ()) if _PRODUCTS.search(each)
+            ]
+        )
     ]
     notes += ["Operators that are not counted are listed, with their number of calls, in results/profile/."]
     notes += [
