@@ -8,7 +8,7 @@ import statistics
 import subprocess
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,12 +50,13 @@ def measure(model: nn.Module, x: torch.Tensor, settings: Mapping[str, Any]) -> d
     precision = settings.get("precision", "fp32")
     if settings.get("compile"):
         model = torch.compile(model, mode=None if settings["compile"] == "default" else settings["compile"])
-    with torch.inference_mode(), products(precision, x.device), autocast(precision, x.device):
-        out = model(x)  # compiles if `compile` is set
+    with products(precision, x.device), autocast(precision, x.device):
+        without_gradients, out = _first_call(model, x)  # compiles if `compile` is set
         _check_devices(x, out)
         pixels = out.shape[0] * out.shape[2] * out.shape[3]
         del out
-        found = timed(lambda: model(x), x.device, settings)
+        with without_gradients():
+            found = timed(lambda: model(x), x.device, settings)
     median = percentiles(found["samples_ms"])[1]
     return found | {
         "images_per_s": 1000 * x.shape[0] / median,
@@ -65,6 +66,16 @@ def measure(model: nn.Module, x: torch.Tensor, settings: Mapping[str, Any]) -> d
         + (", kernels of fp32 for bf16" if lacks_kernels(precision, x.device) else ""),
         "precision": precision,
     }
+
+
+def _first_call(model: nn.Module, x: torch.Tensor) -> tuple[Callable[[], AbstractContextManager], torch.Tensor]:
+    """How a model is called, and its output: no_grad() is slower, but a network can differentiate inside of it."""
+    try:
+        with torch.inference_mode():
+            return torch.inference_mode, model(x)
+    except Exception:  # a user's class may fail in any way
+        with torch.no_grad():
+            return torch.no_grad, model(x)
 
 
 def timed(call: Callable[[], object], device: torch.device, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Images of several threads in one call of a model, where that gives each image the bytes that it has alone."""
 
+import copy
 import threading
 
 import torch
@@ -18,7 +19,7 @@ class Batching:
     Batches of a new shape are computed in both ways, together and image by image. If a byte differs, or there is not
     enough memory for the batch, later images in batches of that shape are upscaled one at a time. A model that is
     seeded for each image never shares a call. Threads call an interpolation at the same time. The first image of a
-    user's network is computed twice, but not on a GPU, which may add in any order.
+    user's network is computed again by a copy that has seen another one, but not on a GPU, which may add in any order.
 
     Args:
         model: (B, 3, h, w) in [0, 1] -> (B, 3, scale * h, scale * w), in eval mode.
@@ -46,11 +47,11 @@ class Batching:
             UserError: for a network whose output depends on what it was called with before.
         """
         if self._of_threads:
-            with torch.inference_mode():
-                return self._upscaled(x)
+            with torch.no_grad():
+                return self._upscaled(x, self.model)
         own = _Image(x, number)
         self._waiting.append(own)
-        with self._alone, torch.inference_mode():
+        with self._alone, torch.no_grad():  # not inference_mode(), in which no network can differentiate
             try:
                 if own.found is None and not self.seeded:
                     self._together([other for other in [*self._waiting] if other.fits(own)])
@@ -61,20 +62,26 @@ class Batching:
         return own.found
 
     def _single(self, image: "_Image") -> tuple[Tensor, int]:
-        found = self._computed(image)
-        if not self._trusted and image.x.device.type == "cpu" and not torch.equal(found[0], self._computed(image)[0]):
-            name = type(network_of(self.model)).__name__
-            problem = f"{name} gives another output for the same image: its forward() keeps a state"
-            raise UserError(problem, "let it depend on its input alone, or scores depend on the order of images")
+        checked = not self._trusted and image.x.device.type == "cpu"
+        fresh = _copied(self.model) if checked else None
+        found = self._computed(image.x, image.number, self.model)
+        if checked:
+            if fresh is not None:  # it may keep what its first image was
+                self._computed(1 - image.x.flip(-1), image.number, fresh)
+            again = self._computed(image.x, image.number, self.model if fresh is None else fresh)
+            if not torch.equal(found[0], again[0]):
+                name = type(network_of(self.model)).__name__
+                problem = f"{name} gives another output for the same image: its forward() keeps a state"
+                raise UserError(problem, "let it depend on its input alone, or scores depend on the order of images")
         self._trusted = True
         return found
 
-    def _computed(self, image: "_Image") -> tuple[Tensor, int]:
-        seed(self.model, image.number)
-        return self._upscaled(image.x)
+    def _computed(self, x: Tensor, number: int, model: nn.Module) -> tuple[Tensor, int]:
+        seed(model, number)
+        return self._upscaled(x, model)
 
-    def _upscaled(self, x: Tensor) -> tuple[Tensor, int]:
-        found, side = within_memory(self.model, x, to_uint8)
+    def _upscaled(self, x: Tensor, model: nn.Module) -> tuple[Tensor, int]:
+        found, side = within_memory(model, x, to_uint8)
         return found[0].cpu(), side
 
     def _together(self, images: "list[_Image]") -> None:
@@ -92,6 +99,14 @@ class Batching:
             return
         for image, of_image in zip(images, found, strict=True):
             image.found = of_image
+
+
+def _copied(model: nn.Module) -> nn.Module | None:
+    """A copy of a model that has seen no image; None for what Python cannot copy, or has no room for."""
+    try:
+        return copy.deepcopy(model)
+    except Exception:  # a user's class may hold anything
+        return None
 
 
 class _Image:

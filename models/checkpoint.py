@@ -39,6 +39,9 @@ def from_checkpoint(path: Path, scale: int, key: str | None = None) -> nn.Module
     if problems := _misfits(tensors, descriptor.model.state_dict()):
         what = f"does not fit {descriptor.architecture.name}: {listed(problems)}"
         raise UserError(f"{path} {what}", "name another file")
+    if (bands := (descriptor.input_channels, descriptor.output_channels)) != (3, 3):
+        given, made = ({1: "gray", 3: "RGB", 4: "RGBA"}.get(count, f"{count} bands") for count in bands)
+        raise UserError(f"{path} is of a network from {given} to {made}", "name one from RGB to RGB")
     if descriptor.scale != scale:
         raise UserError(
             f"{path} upscales by {descriptor.scale}, but the configuration's scale is {scale}",

@@ -6,7 +6,8 @@ import importlib.util
 import inspect
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from rssr.models.interpolation import Interpolation
 from rssr.models.names import INTERPOLATIONS, NETWORKS, check_arch
 from rssr.models.tiling import Tiled
 from rssr.models.upscaler import Upscaler
-from rssr.models.weights import check_scale, load_into, own_method
+from rssr.models.weights import Misfits, check_scale, load_into, own_method, seed_of
 
 
 def import_class(arch: str) -> type:
@@ -98,13 +99,14 @@ def _makes_networks(found: Any) -> bool:
     return own or (inspect.isclass(found) and issubclass(found, nn.Module))
 
 
-def build(entry: Mapping[str, Any]) -> nn.Module:
-    """Build a network in eval mode.
+def build(entry: Mapping[str, Any], training: bool = False) -> nn.Module:
+    """Build a network, load its weights, and then switch it to eval mode, in which a class may change its weights.
 
     Args:
         entry: a model of the configuration as a dict; only the keys of entry.Entry matter: `arch` with `args` (and
             `weights`, a File with a path), or `checkpoint`; `scale` (4 by default), `range`, `multiple_of`, `strict`,
             `weightless`, `self_ensemble` and `tile`.
+        training: whether it is switched to train mode instead, whose weights are those that files have.
 
     Returns:
         (B, 3, h, w) in [0, 1] -> (B, 3, scale * h, scale * w), any h and w from 8. Random weights if the entry names
@@ -117,10 +119,13 @@ def build(entry: Mapping[str, Any]) -> nn.Module:
         valid = Entry.model_validate({key: value for key, value in entry.items() if key not in DESCRIPTIVE})
     except ValidationError as error:
         raise UserError(f"a model's entry: {sentence(error, Entry)}") from None
-    model = Upscaler(_network(valid), valid.scale, valid.range, valid.multiple_of).eval()
+    model = Upscaler(_network(valid), valid.scale, valid.range, valid.multiple_of)
     if valid.self_ensemble:
-        model = SelfEnsemble(model).eval()
-    return Tiled(model, valid.scale, valid.tile.size, valid.tile.overlap).eval() if valid.tile else model
+        model = SelfEnsemble(model)
+    if valid.tile:
+        model = Tiled(model, valid.scale, valid.tile.size, valid.tile.overlap)
+    _called(network_of(model), model.train, training)
+    return model
 
 
 def _network(entry: Entry) -> nn.Module:
@@ -134,7 +139,7 @@ def _network(entry: Entry) -> nn.Module:
         # A user's code may set and seed anything; what it does at import, the second network of a class would not see.
         with settings_kept(), generators_kept():
             made = import_class(entry.arch)
-        with settings_kept():
+        with settings_kept(), _seeded(entry, path):
             network = made(**entry.args)
     except UserError:
         raise
@@ -149,20 +154,28 @@ def _network(entry: Entry) -> nn.Module:
             network, read_weights(path, entry.scale, entry.weights.key, network.state_dict()), path, entry.strict
         )
         if misfits:
-            warnings.warn(
-                f"{path} does not fit {entry.arch}, and `strict: false` allows it: {'; '.join(misfits)}", stacklevel=3
-            )
+            warnings.warn(Misfits(path, entry.arch, misfits), stacklevel=3)
     return network
 
 
-def _check_network(entry: Entry, network: Any) -> None:
-    """UserError for what is no network or cannot be switched to evaluation.
+@contextmanager
+def _seeded(entry: Entry, weights: Path | None) -> Iterator[None]:
+    """What a class draws that no file has, such as a frequency in no buffer, is the same in every process.
 
-    Also for other weights than plain tensors, or any where there are to be none.
+    It is what the training of the weights drew. A network without either is random as a whole, as its caller seeds it.
     """
+    if not (weights or entry.weightless):
+        yield
+        return
+    with generators_kept():
+        seed_generators(seed_of(weights) if weights else 0)
+        yield
+
+
+def _check_network(entry: Entry, network: Any) -> None:
+    """UserError for what is no network, for weights other than plain tensors, for any where there are to be none."""
     if not isinstance(network, nn.Module):
         raise UserError(f"arch '{entry.arch}' made a {type(network).__name__}", "name a class of torch.nn.Module")
-    _called(network, "train", False)
     for name, value in network.state_dict().items():
         if not isinstance(value, Tensor) or is_lazy(value):
             what = "a tensor whose shape is not known yet" if isinstance(value, Tensor) else f"a {type(value).__name__}"
@@ -233,7 +246,7 @@ def seed(model: nn.Module, value: int) -> bool:
     """
     seed_generators(value)
     networks = [module for module in model.modules() if _takes_a_seed(module)]
-    sampling = [_called(network, "seed", value) for network in networks]  # a list, because all must be seeded
+    sampling = [_called(network, network.seed, value) for network in networks]  # a list, because all must be seeded
     return any(sampling)
 
 
@@ -246,12 +259,12 @@ def _takes_a_seed(module: nn.Module) -> bool:
         return False
 
 
-def _called(part: nn.Module, method: str, value: int) -> Any:
+def _called(part: nn.Module, method: Callable[[int], Any], value: int) -> Any:
     """What a method returns; UserError if it fails, as one may that means something else by its name."""
     try:
-        return getattr(part, method)(value)
+        return method(value)
     except UserError:
         raise
     except (Exception, SystemExit) as error:
-        problem = f"{type(part).__name__}.{method}({value}), which is called for each network, fails"
+        problem = f"{type(part).__name__}.{method.__name__}({value}), which is called for each network, fails"
         raise UserError(f"{problem} ({in_words(error)})", "give a method of another meaning another name") from error

@@ -35,6 +35,12 @@ class Upscaler(nn.Module):
         self.value_range = value_range
         self.multiple_of = multiple_of
 
+    def train(self, mode: bool = True) -> "Upscaler":
+        """As of every module, but by the network's own eval(), which its class may have changed."""
+        self.training = mode
+        self.network.train() if mode else self.network.eval()
+        return self
+
     def forward(self, x: Tensor) -> Tensor:
         """(B, 3, h, w) in [0, 1] -> (B, 3, scale * h, scale * w), not clamped."""
         height, width = x.shape[-2:]
@@ -56,6 +62,8 @@ class Upscaler(nn.Module):
                 "another size",
             ) from error
         self._check(out, x, name)
+        if out.requires_grad and not torch.is_grad_enabled():
+            out = out.detach()  # the network may have differentiated
         out = out if self.value_range == 1 else out / self.value_range
         return out[..., : height * self.scale, : width * self.scale]
 

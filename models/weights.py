@@ -2,6 +2,7 @@
 
 import inspect
 import io
+import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from rssr.base.errors import UserError
 from rssr.base.files import replacing
+from rssr.base.state_dicts import prefixes
 from rssr.base.tensors import scale_of
 from rssr.models.released import Released
 from rssr.models.wrappers import without_infixes, without_prefix
@@ -61,13 +63,40 @@ def check_scale(path: Path, scale: int) -> None:
         raise UserError(f"{path} has weights for x{found}, but its entry's scale is x{scale}", "name another file")
 
 
+def seed_of(weights: Path) -> int:
+    """The seed of the training that the record beside a file of weights tells of; 0 if there is none."""
+    record = record_at(weights.with_suffix(".json")) or {}
+    told = record.get("training", record)  # of weights that were loaded from those of a training
+    recipe = told.get("recipe") if isinstance(told, dict) else None
+    seed = recipe.get("seed") if isinstance(recipe, dict) else None
+    return seed if type(seed) is int and 0 <= seed < 2**32 else 0
+
+
+def record_at(path: Path) -> dict[str, Any] | None:
+    """The record of weights that lies beside their file; None for anything else of its name."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        json.dumps(found, allow_nan=False)  # refuses what is no JSON, though Python reads it
+    except (OSError, ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) and "sha256" in found else None
+
+
+class Misfits(UserWarning):
+    """What of a file and a network does not fit, and is left out by `strict: false`; `phrases` are load_into()'s."""
+
+    def __init__(self, path: Path, arch: str, phrases: Sequence[str]) -> None:
+        super().__init__(f"{path} does not fit {arch}, and `strict: false` allows it: {'; '.join(phrases)}")
+        self.phrases = phrases
+
+
 def load_into(network: nn.Module, tensors: Mapping[str, Tensor], path: Path, strict: bool = True) -> list[str]:
     """Load tensors into a network, in its precision.
 
     Names are the network's own or, if it is this project's with a method `released`, those of its authors' code,
     whichever match more of the tensors. Additions by wrappers are removed: torch.compile's "_orig_mod." anywhere, and
     a prefix such as Lightning's "net_g.". One tensor under several names may have one of them in the file, as
-    safetensors writes it.
+    safetensors writes it. Names that hooks of the network translate, as PyTorch's do with those of older layers, fit.
 
     Args:
         network: the network, changed in place.
@@ -82,11 +111,14 @@ def load_into(network: nn.Module, tensors: Mapping[str, Tensor], path: Path, str
         UserError: if strict, for any misfit: missing, unknown, of another shape or kind, or two values for one tensor;
             otherwise only if nothing fits.
     """
+    names = [*tensors]
     given, wanted, released = _recognised(network, tensors)
     constants = released.constants if released else {}
     tensors = _completed(given, wanted, constants)
     problems = [f"'{name}' is missing" for name in wanted if name not in tensors]
     problems += [f"'{name}' is unknown to the network" for name in tensors if name not in {**wanted, **constants}]
+    if problems and not released and _translates(network, tensors):
+        return []
     problems += [
         f"'{name}' is {tuple(tensors[name].shape)}, not {tuple(value.shape)}"
         for name, value in wanted.items()
@@ -98,17 +130,41 @@ def load_into(network: nn.Module, tensors: Mapping[str, Tensor], path: Path, str
     problems += [f"'{name}' is not {released.constant}" for name in odd]
     fitting = {n: v for n, v in tensors.items() if n in wanted and v.shape == wanted[n].shape and n not in unlike}
     if problems and (strict or not fitting.keys() & given.keys()):
-        raise UserError(
-            f"{path} does not fit {type(network).__name__}: {listed(problems)}",
-            "name another file, or correct the `args` of the network",
-        )
+        remedy = "name another file, or correct the `args` of the network"
+        if parts := _parts(names, wanted):
+            remedy = f"choose one of its networks with `key`: {' or '.join(parts)}"
+        raise UserError(f"{path} does not fit {type(network).__name__}: {listed(problems)}", remedy)
     if released:
         known = {name: tensors[name] for name in constants if name in tensors and name not in odd}
         fitting = released.ours(fitting | known, network.state_dict())
     own = network.state_dict()
-    names = dict(zip(without_infixes(own), own, strict=True))
-    network.load_state_dict({names.get(name, name): value for name, value in fitting.items()}, strict=not problems)
+    bare = dict(zip(without_infixes(own), own, strict=True))
+    network.load_state_dict({bare.get(name, name): value for name, value in fitting.items()}, strict=not problems)
     return problems
+
+
+def _translates(network: nn.Module, tensors: Mapping[str, Tensor]) -> bool:
+    """Load tensors whose names the network's own hooks translate, as PyTorch's do with those of older layers.
+
+    Returns:
+        Whether everything fits.
+    """
+    known = network.state_dict()
+    others = [value for name, value in tensors.items() if name not in known]
+    if of_another_kind(tensors, known) or any(_kind(value) != "floating-point" for value in others):
+        return False
+    try:
+        nn.Module.load_state_dict(network, tensors)  # an own method of the class might accept anything
+    except Exception:  # a hook may fail in any way on the names of something else
+        return False
+    return True
+
+
+def _parts(names: Sequence[str], wanted: Collection[str]) -> list[str]:
+    """What names of a whole network begin with in a file that holds others too, such as a discriminator."""
+    whole = [prefix for prefix, fitting in prefixes(names, wanted).items() if fitting == len(wanted)]
+    alone = any(all(name.startswith(prefix) for name in names) for prefix in whole)
+    return [] if alone or "" in whole else [prefix.removesuffix(".") for prefix in whole]
 
 
 def listed(problems: Sequence[str]) -> str:
@@ -133,7 +189,7 @@ def _completed(
     found = {
         name: value
         for name, value in tensors.items()
-        if name in wanted or name in constants or value.ndim or value.is_floating_point()
+        if name in wanted or name in constants or value.numel() > 1 or value.is_floating_point()
     }
     for names in _tied(wanted):
         if given := next((name for name in names if name in found), None):

@@ -81,6 +81,14 @@ def test_a_checkpoint_is_recognised_behind_prefixes(tmp_path, prefix):
     torch.testing.assert_close(build({"checkpoint": {"path": str(tmp_path / "w.pth")}})(x), network(x).clamp(0, 1))
 
 
+@pytest.mark.parametrize(("channels", "kind"), [(1, "gray"), (4, "RGBA"), (2, "2 bands")])
+def test_a_checkpoint_for_other_than_rgb_is_called_so(tmp_path, channels, kind):
+    args = {"num_in_ch": channels, "num_out_ch": channels, "num_feat": 16, "num_conv": 2, "upscale": 4}
+    torch.save(build({"arch": "basicsr:SRVGGNetCompact", "args": args}).network.state_dict(), tmp_path / "w.pth")
+    with pytest.raises(UserError, match=f"w.pth is of a network from {kind} to {kind}: name one from RGB to RGB"):
+        build({"checkpoint": {"path": str(tmp_path / "w.pth")}})
+
+
 def test_infinity_of_a_recognised_network_is_not_clamped_to_white(tmp_path):
     network = build({"arch": "basicsr:SRVGGNetCompact", "args": {"num_feat": 16, "num_conv": 2, "upscale": 4}}).network
     state = network.state_dict()

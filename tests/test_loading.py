@@ -77,6 +77,8 @@ def test_counters_that_a_network_does_not_know_are_left_out(tmp_path):
     state, network = conv().state_dict(), conv()
     counted = prefixed("ema_model.", state) | {"initted": torch.tensor(True), "step": torch.tensor(3)}
     assert load_into(network, counted, tmp_path / "w.pth") == [] and same(network, state)
+    older = counted | {"initted": torch.tensor([True]), "step": torch.tensor([3])}
+    assert load_into(network, older, tmp_path / "w.pth") == [] and same(network, state)
     with pytest.raises(UserError, match="'gain' is unknown to the network"):
         load_into(network, state | {"gain": torch.tensor(1.0)}, tmp_path / "w.pth")
 
@@ -159,3 +161,57 @@ def test_a_network_may_be_a_single_number(tmp_path, wrapper):
     torch.save({wrapper: state}, path) if wrapper else write_weights(path, state, 4)
     entry = {"arch": "test_loading:Gain", "weights": {"path": str(path)}}
     assert build(entry).network.gain == 0.25
+
+
+class Renaming(torch.nn.Module):
+    """Knows the older name of its layer, as many classes do, and would take any file."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = torch.nn.Conv2d(3, 48, 3)
+        self.register_load_state_dict_pre_hook(self._translate)
+
+    @staticmethod
+    def _translate(_, state, prefix, *__):
+        for name in [name for name in state if name.startswith(f"{prefix}conv_first.")]:
+            state[name.replace("conv_first.", "head.")] = state.pop(name)
+
+    def load_state_dict(self, state, strict=True, assign=False):
+        return super().load_state_dict(state, strict=False)
+
+
+def test_names_that_a_network_translates_itself_fit(tmp_path):
+    state = Renaming().state_dict()
+    older = {name.replace("head", "conv_first"): value for name, value in state.items()}
+    network = Renaming()
+    assert load_into(network, older, tmp_path / "w.pth") == [] and same(network, state)
+    weight = older.pop("conv_first.weight")
+    with pytest.raises(UserError, match="'head.weight' is missing"):
+        load_into(Renaming(), older, tmp_path / "w.pth")
+    with pytest.raises(UserError, match="'conv_first.weight' is unknown"):
+        load_into(Renaming(), older | {"conv_first.weight": weight.to(torch.int8)}, tmp_path / "w.pth")
+
+
+def test_weight_norms_of_the_older_form_fit(tmp_path):
+    older = torch.nn.utils.weight_norm(torch.nn.Conv2d(3, 3, 3))
+    network = torch.nn.utils.parametrizations.weight_norm(torch.nn.Conv2d(3, 3, 3))
+    assert load_into(network, older.state_dict(), tmp_path / "w.pth") == []
+    x = torch.rand(1, 3, 4, 4)
+    torch.testing.assert_close(network(x), older(x))
+
+
+def test_a_network_among_others_is_chosen_by_a_key(tmp_path):
+    state, layer = conv().state_dict(), torch.nn.Conv2d(3, 3, 1).state_dict()
+    others = {"generator": prefixed("discriminator.", layer), "generator or twin": prefixed("twin.", state)}
+    for known, other in others.items():
+        torch.save({"state_dict": prefixed("generator.", state) | other}, tmp_path / "w.pth")
+        entry = {"arch": "objects:conv", "weights": {"path": str(tmp_path / "w.pth")}}
+        with pytest.raises(UserError, match=f"is unknown .*: choose one of its networks with `key`: {known}$"):
+            build(entry)
+        entry["weights"]["key"] = "generator"
+        assert same(build(entry).network, state)
+    wrong = prefixed("module.", state | {"0.bias": torch.zeros(5)})
+    with pytest.raises(UserError, match=r"'0.bias' is \(5,\), not \(48,\): name another file, or correct the `args`"):
+        load_into(conv(), wrong, tmp_path / "w.pth")
+    with pytest.raises(UserError, match="'lpips.weight' is unknown .*: name another file, or correct the `args`"):
+        load_into(conv(), state | prefixed("lpips.", layer), tmp_path / "w.pth")

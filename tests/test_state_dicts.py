@@ -130,6 +130,14 @@ def test_networks_that_nothing_tells_apart_are_named(tmp_path):
         read_weights(tmp_path / "w.pth", 4)
 
 
+def test_a_key_that_several_networks_have_names_none(tmp_path):
+    state = conv().state_dict()
+    torch.save({"a": {"state_dict": state}, "b": {"state_dict": zeros(state)}}, tmp_path / "w.pth")
+    with pytest.raises(UserError, match="holds several networks: a.state_dict, b.state_dict: name one of them with"):
+        read_weights(tmp_path / "w.pth", 4, "state_dict")
+    assert same_tensors(read_weights(tmp_path / "w.pth", 4, "a"), state)
+
+
 def test_a_file_of_other_scales_says_what_it_has(tmp_path):
     torch.save({"x2": {"a": torch.zeros(1)}, "x3": {"a": torch.zeros(1)}}, tmp_path / "w.pth")
     with pytest.raises(UserError, match="holds no state dict: names with tensors were expected, but 'x2', 'x3'"):
@@ -137,9 +145,11 @@ def test_a_file_of_other_scales_says_what_it_has(tmp_path):
 
 
 SPELLINGS = ("modelEMA", "emaModel", "EMAModel", "netGEma", "model_avg", "avg_model", "averages", "model_averaging")
+SPELLINGS += ("polyak", "smoothed_params", "mean_teacher", "slow_weights", "lookahead", "lawa", "averager", "avgmodel")
+SPELLINGS += ("ewma", "model_ewma", "g_running", "Gs", "mavg", "model_ma", "modelema", "model_averager")
 
 
-@pytest.mark.parametrize("key", [*SPELLINGS, "polyak", "smoothed_params", "mean_teacher", "slow_weights"])
+@pytest.mark.parametrize("key", SPELLINGS)
 @pytest.mark.parametrize(
     "saved", [dict, lambda s: list(s.values()), lambda s: list(s.items())], ids=["dict", "list", "pairs"]
 )

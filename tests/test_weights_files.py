@@ -1,12 +1,17 @@
 """Files of weights: read by their content, named for what they are, refused with code in them, fetched and bound."""
 
 import bz2
+import collections
 import datetime
+import decimal
 import gzip
 import hashlib
 import lzma
 import pickle
 import struct
+import time
+import types
+import uuid
 import warnings
 import zipfile
 
@@ -74,9 +79,29 @@ def test_what_is_no_file_of_weights_is_called_what_it_is(tmp_path, said, suffix)
     assert "\n" not in str(error.value)
 
 
-def test_dates_stand_beside_weights(tmp_path):
-    torch.save({"params": conv().state_dict(), "date": datetime.datetime(2020, 1, 2)}, tmp_path / "w.pth")  # noqa: DTZ001
+BESIDE = [
+    datetime.datetime(2020, 1, 2),  # noqa: DTZ001
+    collections.deque([1.5], maxlen=3),
+    collections.defaultdict(list, loss=[1.5]),
+    types.SimpleNamespace(lr=1e-3),
+    frozenset([1]),
+    time.gmtime(0),
+    decimal.Decimal("1.5"),
+    uuid.UUID(int=3),
+    np.datetime64("2020-01-01"),
+    np.array(["a", "b"]),
+]
+
+
+@pytest.mark.parametrize("beside", BESIDE, ids=lambda value: type(value).__name__)
+def test_what_is_no_code_stands_beside_weights(tmp_path, beside):
+    torch.save({"params": conv().state_dict(), "beside": beside}, tmp_path / "w.pth")
     assert len(read_weights(tmp_path / "w.pth")) == 2
+
+
+def test_weights_may_lie_in_a_defaultdict(tmp_path):
+    torch.save(collections.defaultdict(dict, params=conv().state_dict()), tmp_path / "w.pth")
+    assert read_weights(tmp_path / "w.pth").keys() == conv().state_dict().keys()
 
 
 def test_a_damaged_list_of_an_archive_is_one_sentence(tmp_path):

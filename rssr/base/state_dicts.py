@@ -18,9 +18,12 @@ _WRAPPERS = (
     *("params", "state_dict", "model_state_dict", "model", "generator", "net_g", "netg", "g", "net", "network"),
     *("weights", "module"),
 )
-_WORDS = "ema|swa|averag(?:e|es|ed|ing)|polyak|shadow|smoothed|mean[ _-]?teacher|slow[ _-]?weights"
-_AVERAGED = re.compile(rf"(?<![a-z])(?:{_WORDS}|avg)(?![a-z])", re.IGNORECASE)
-# Before a name, "avg" is rather a layer that averages pixels.
+_WORDS = (
+    "(?:model)?ema|ewma|swa|lawa|averag(?:e|es|ed|er|ing)|polyak|shadow|smoothed|lookahead|mean[ _-]?teacher|"
+    "slow[ _-]?weights|g[ _-]running"
+)
+_AVERAGED = re.compile(rf"(?<![a-z])(?:{_WORDS}|m?avg(?:model)?|model[ _-]ma|gs)(?![a-z])", re.IGNORECASE)
+# Before a name, the others are rather layers: "avg" is one that averages pixels.
 _AVERAGED_PREFIX = re.compile(rf"(?<![a-z])(?:{_WORDS})(?![a-z])", re.IGNORECASE)
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")  # between the words of netGEma
 # Below these are averages of gradients and of rates.

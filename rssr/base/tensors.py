@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import decimal
 import json
 import pathlib
 import pickle
 import re
 import struct
+import time
+import types
+import uuid
 import warnings
 import zipfile
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rssr.base.errors import UserError, nearest
 from rssr.base.files import missing
-from rssr.base.state_dicts import state_dicts, take_averaged, without_counters
+from rssr.base.state_dicts import StateDict, state_dicts, take_averaged, without_counters
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -79,28 +83,34 @@ def choose_weights(
         raise UserError(f"{path} holds no state dict: names with tensors were expected{said}")
     at = {".".join(each.place): each for each in found}
     if key is None:
-        if [each.rank for each in found].count(found[0].rank) > 1:
-            names = ", ".join(name for name, each in at.items() if each.rank == found[0].rank)
-            raise UserError(f"{path} holds several networks: {names}", "name one of them with `key`")
-        wanted = found[0]
+        wanted = _first(found, path)
         if unnamed and not wanted.averaged:
             key = ".".join(wanted.place)
             remedy = f"choose the raw ones with `key: {key}`" if key else "save the raw ones alone"
             what = f"averaged weights without names ({unnamed}), whose shapes are not those of the raw ones in order"
             raise UserError(f"{path} holds {what}", f"{remedy}, or save the averaged ones with their names")
     else:
-        wanted = at.get(key) or next((each for each in found if key in each.place), None)
+        below = [each for each in found if key in each.place]
+        wanted = at.get(key) or (_first(below, path) if below else None)
     if wanted is not None:
         own = scale_of(path) is not None  # this suite writes no averages beside raw ones
         tensors, prefix = (wanted.tensors, ()) if own else take_averaged(wanted.tensors, names)
         return without_counters(tensors), ".".join((*wanted.place, *prefix))
     for each in found:
-        below = key.removeprefix(".".join((*each.place, ""))).removesuffix(".") + "."
+        start = key.removeprefix(".".join((*each.place, ""))).removesuffix(".") + "."
         named = each.tensors.items()
-        if inside := {name.removeprefix(below): value for name, value in named if name.startswith(below)}:
+        if inside := {name.removeprefix(start): value for name, value in named if name.startswith(start)}:
             return without_counters(inside), key
     known = at.keys() | {name.partition(".")[0] for each in found for name in each.tensors}
     raise UserError(f"{path} holds no weights under the key '{key}'{nearest(key, filter(None, known))}")
+
+
+def _first(found: Sequence[StateDict], path: Path) -> StateDict:
+    """The best of state dicts in their order; UserError if nothing tells it from the next."""
+    if names := [".".join(each.place) for each in found[1:] if each.rank == found[0].rank]:
+        known = ", ".join((".".join(found[0].place), *names))
+        raise UserError(f"{path} holds several networks: {known}", "name one of them with `key`")
+    return found[0]
 
 
 def _content(path: Path) -> Any:
@@ -133,7 +143,10 @@ def _content(path: Path) -> Any:
 
 
 def _harmless() -> list[Any]:
-    """What stands beside weights without running code: NumPy's numbers and arrays, options, paths, dates."""
+    """What stands beside weights without running code: NumPy's numbers and arrays, options, paths, dates, collections.
+
+    Not arrays of objects: a file could have their bytes taken for addresses.
+    """
     import numpy as np
 
     numbers = np._core.multiarray
@@ -142,10 +155,23 @@ def _harmless() -> list[Any]:
         for name in ("scalar", "_reconstruct")
         for core in ("core", "_core")
     ]
-    dtypes = [type(np.dtype(code)) for code in "?bBhHiIlLqQefdgU"]
+    dtypes = [type(np.dtype(code)) for code in "?bBhHiIlLqQefdgUMm"]
     paths = [getattr(pathlib, f"{pure}{system}Path") for pure in ("", "Pure") for system in ("Posix", "Windows")]
-    dates = [datetime.datetime, datetime.date, datetime.timedelta, datetime.timezone]
-    return [*functions, *dtypes, np.dtype, np.ndarray, argparse.Namespace, *paths, *dates]
+    dates = [datetime.datetime, datetime.date, datetime.timedelta, datetime.timezone, time.struct_time]
+    more = [argparse.Namespace, types.SimpleNamespace, decimal.Decimal, uuid.UUID]
+    # PyTorch's reader fills plain lists and dicts alone. A defaultdict names the kind of its values, which is not used.
+    names = {"collections.deque": _empty_list, "collections.defaultdict": _empty_dict, "builtins.dict": _empty_dict}
+    names |= dict.fromkeys([f"builtins.{kind}" for kind in ("list", "int", "float", "str", "bool")], _empty_list)
+    collections = [frozenset, *((made, name) for name, made in names.items())]
+    return [*functions, *dtypes, np.dtype, np.ndarray, *paths, *dates, *more, *collections]
+
+
+def _empty_list(*_: Any) -> list:
+    return []
+
+
+def _empty_dict(*_: Any) -> dict:
+    return {}
 
 
 def _another_kind(path: Path, start: bytes) -> str:

@@ -19,6 +19,7 @@ _SHARED: dict[str, dict[str, Any]] = {
     "--metric": {"required": True},
     "--scores": _FILES | {"help": "CSV files, one per model"},
     "--records": _FILES | {"help": "JSON files, one per model"},
+    "--loaded": _FILES | {"required": False, "nargs": "*", "default": [], "help": "records of weights, as JSON files"},
     "--profiles": _FILES | {"help": "JSON files, one per model"},
     "--qualities": _FILES | {"help": "CSV files of the quality tables"},
     "--hr-manifest": _FILE | {"help": "results/data/.../manifest.csv"},

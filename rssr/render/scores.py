@@ -84,6 +84,12 @@ def tiled(record: Path) -> list[str]:
     return [f"{counts} in tiles of {found['side']} LR pixels, because memory was insufficient"]
 
 
+def not_loaded(record: Path) -> list[str]:
+    """A note if `strict: false` left tensors of a network as they were; from results/weights/.../{replicate}.json."""
+    unfit = [phrase for phrase in read_json(record)["misfits"] if not phrase.endswith("is unknown to the network")]
+    return [f"{counted(len(unfit), 'tensor')} not loaded from its file: initial values"] if unfit else []
+
+
 def check_scores(path: Path, rows: Iterable[Mapping[str, str]]) -> None:
     """UserError if a score of a file is no number."""
     for row in rows:

@@ -137,7 +137,7 @@ def _scores(
         rounded = rounding == "8 bit"
         lr = _REDUCTIONS[degradation](hr.float() / 255, scale, rounded)[None]
         lr = to_uint8(lr).float() / 255 if rounded else lr
-        with torch.inference_mode():
+        with torch.no_grad():
             sr = model(lr.to(device)).cpu()
         sr = to_uint8(sr) if rounded else sr.clamp(0, 1) * 255
         for colour, crop in itertools.product(CHOICES["colour"], CHOICES["crop"]):

@@ -151,7 +151,7 @@ def run(path: Path, device: torch.device) -> None:
 
 def rssr_network(**entry: Any) -> nn.Module:
     """The network of an entry, for BasicSR's registry; it also loads weights under its authors' names."""
-    network = network_of(build(entry))
+    network = network_of(build(entry, training=True))
     network.register_load_state_dict_pre_hook(_translate)
     return network
 

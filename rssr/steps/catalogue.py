@@ -23,20 +23,21 @@ from rssr.plan.model_plan import ModelPlan
 DOWNLOADS = Path("downloads/weights")
 
 
-def load_model(config: Config, name: str, scale: int) -> nn.Module:
-    """A model of the configuration with its weights, in eval mode, without the tiles of its entry.
+def load_model(config: Config, name: str, scale: int, training: bool = False) -> nn.Module:
+    """A model of the configuration with its weights, without the tiles of its entry.
 
     Args:
         config: the configuration.
         name: the model's name in it.
         scale: one of its scales.
+        training: whether it is in train mode instead of eval mode, see models.registry.build().
 
     Raises:
         UserError: for an unknown name, and weights that are missing or do not fit.
     """
     entry = entry_of(config, name, scale)
     with about(f"models.{name}"):
-        return build(entry | file_of(config, name, scale))
+        return build(entry | file_of(config, name, scale), training)
 
 
 def describe(config: Config) -> Iterator[tuple[dict[str, Any], str | None]]:

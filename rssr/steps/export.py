@@ -39,7 +39,7 @@ def export(config: Config, name: str, scale: int, form: str, path: Path, overwri
     if form == "basicsr-options":
         write_options(config, name, scale, path)
         return _of_seed(config, name)
-    network = network_of(load_model(config, name, scale))
+    network = network_of(load_model(config, name, scale, training=True))
     if path.exists() and any(path.samefile(file["path"]) for file in file_of(config, name, scale).values()):
         raise UserError(f"-o {path} is the file that models.{name} is loaded from", "name another file")
     if not network.state_dict():

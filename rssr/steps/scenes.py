@@ -169,7 +169,7 @@ def _write(
     """Write upscaled regions and check the file; what was lost by tags and by a stretch, in words."""
     raster, scale, tiff = enlarged.raster, enlarged.scale, folder / "scene.tif"
     checksums, clipped, seen = {}, 0, 0
-    with rasterio.open(tiff, "w", **enlarged.profile()) as target, torch.inference_mode():
+    with rasterio.open(tiff, "w", **enlarged.profile()) as target, torch.no_grad():
         lost = enlarged.describe(target)
         for channels, top, left, region in regions:
             height, width = region.shape[2:]

@@ -1,6 +1,5 @@
 """The weights of a model: trained, or loaded from a file or a URL, with a provenance record."""
 
-import json
 import os
 import warnings
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,7 @@ from rssr.base.shared_state import seed_generators
 from rssr.base.tensors import choose_weights
 from rssr.models.files import local_file
 from rssr.models.registry import build, network_of
-from rssr.models.weights import has_released_names, write_weights
+from rssr.models.weights import Misfits, has_released_names, record_at, write_weights
 from rssr.plan.artifacts import artifacts_at
 from rssr.steps.checkpoints import Checkpoints
 from rssr.steps.distributed import Team
@@ -89,7 +88,7 @@ def train(
 def _initial(entry: Mapping[str, Any], seed: int) -> nn.Module:
     """The model of an entry in train mode, with the weights of a seed; UserError if its class sets another seed."""
     seed_generators(seed)
-    model = build(entry).train()
+    model = build(entry, training=True)
     if torch.initial_seed() != seed:
         problem = f"arch '{entry['arch']}' sets PyTorch's seed itself, so all `seeds` would begin with the same weights"
         raise UserError(problem, "remove torch.manual_seed from its class")
@@ -109,31 +108,21 @@ def load(entry: Mapping[str, Any], downloads: Path, path: Path) -> None:
     """
     kind = "checkpoint" if "checkpoint" in entry else "weights"
     file = local_file(entry[kind], downloads)
-    with warnings.catch_warnings(record=True) as misfits:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         key = entry[kind].get("key")
-        network = network_of(build({**entry, kind: {"path": str(file), "key": key}}))
+        network = network_of(build({**entry, kind: {"path": str(file), "key": key}}, training=True))
     names = network.state_dict() if kind == "weights" else ()
     tensors, taken = choose_weights(file, entry["scale"], key, names)
     # A checkpoint keeps the names by which spandrel recognises it.
     write_weights(path, network.state_dict() if kind == "weights" else tensors, entry["scale"])
     facts = made_by(
         loaded_from=entry[kind].get("url", str(file)),
-        misfits=[str(warning.message) for warning in misfits if str(file) in str(warning.message)],
+        misfits=[phrase for found in caught if isinstance(found.message, Misfits) for phrase in found.message.phrases],
         given_sha256=sha256(file),
         taken_from_key=taken,
         authors_names_translated=kind == "weights" and has_released_names(network, tensors),
         sha256=sha256(path),
-        training=_record_at(file.with_suffix(".json")) or "not stated",
+        training=record_at(file.with_suffix(".json")) or "not stated",
     )
     write_json(path.with_suffix(".json"), facts)
-
-
-def _record_at(path: Path) -> dict[str, Any] | None:
-    """The record of a training that lies beside a file of weights; None for anything else of its name."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        json.dumps(found, allow_nan=False)  # refuses what is no JSON, though Python reads it
-    except (OSError, ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) and "sha256" in found else None

@@ -5,6 +5,7 @@ rule render_quality:
     input:
         scores=lambda wildcards: of_models("scores", plan.test_set(wildcards)),
         records=lambda wildcards: of_models("scores", plan.test_set(wildcards), "json"),
+        loaded=lambda wildcards: loaded_in_part(plan.test_set(wildcards)),
         hr=lambda wildcards: plan.test_set(wildcards).artifact("hr").path,
         literature=LITERATURE,
         script=script("render_quality"),
@@ -31,7 +32,8 @@ rule render_quality:
     shell:
         "python {input.script} --models {params.models:q} --scores {input.scores} --records {input.records}"
         " --hr-manifest {input.hr} --literature {input.literature} --test-set {params.test:q}"
-        " --statistics {params.statistics:q} --notes {params.notes:q} --out {params.out} > {log} 2>&1"
+        " --statistics {params.statistics:q} --loaded {input.loaded} --notes {params.notes:q} --out {params.out}"
+        " > {log} 2>&1"
 
 
 rule render_aggregation:
