@@ -23,6 +23,7 @@ from rssr.steps.enlarged import FORMATS, Enlarged
 
 CACHE_MIB = 64  # GDAL's; by default it takes a share of the machine's memory
 _MASK = 0  # where a mask stands among the numbers of bands
+_ROWS = 16  # that are read back at once where a format has blocks of fewer
 
 
 def upscale_scene(
@@ -165,48 +166,79 @@ def _filled(pixels: np.ndarray, valid: np.ndarray) -> np.ndarray:
 def _write(
     regions: Iterable[tuple[list[int], int, int, Tensor]], enlarged: Enlarged, out: Path, folder: Path
 ) -> list[str]:
-    """Write upscaled regions and check the file; what was lost by tags and by a stretch, in words."""
+    """Write upscaled regions and check the file; what was lost by tags, validity and a stretch, in words."""
     raster, scale, tiff = enlarged.raster, enlarged.scale, folder / "scene.tif"
-    checksums, clipped, seen = {}, 0, 0
-    with rasterio.open(tiff, "w", **enlarged.profile()) as target, torch.inference_mode():
+    checksums, clipped, seen, uneven = {}, 0, 0, False
+    with rasterio.open(tiff, "w+", **enlarged.profile()) as target, torch.inference_mode():
         lost = enlarged.describe(target)
         for channels, top, left, region in regions:
             height, width = region.shape[2:]
-            opacity = np.full((len(channels), height // scale, width // scale), 255, np.uint8)
+            opacity = np.full((raster.channels, height // scale, width // scale), 255, np.uint8)
             if raster.validity or raster.stretched:
                 box = (left // scale, top // scale, (left + width) // scale, (top + height) // scale)
                 values, opacity = raster.read(box)
-                opacity = opacity[channels]
-                values = values[channels][opacity > 0]
+                values = values[channels][opacity[channels] > 0]
                 clipped += int(((values < min(raster.levels)) | (values > max(raster.levels))).sum())
                 seen += values.size
-            opacity = opacity.repeat(scale, 1).repeat(scale, 2)
-            parts = {tuple(channel + 1 for channel in channels): enlarged.values(region, opacity)}
-            if enlarged.cover == "alpha" and 0 in channels:
-                parts[target.count,] = enlarged.alpha(opacity)[None]
-            window = Window(left, top, width, height)
-            if enlarged.cover == "mask" and 0 in channels:
-                parts[_MASK,] = mask = np.where(opacity.all(0), 255, 0).astype(np.uint8)
-                target.write_mask(mask, window=window)
-            for bands, part in parts.items():
-                if bands != (_MASK,):
-                    target.write(part, bands, window=window)
-                checksums[bands, window] = zlib.crc32(part.tobytes())
+            window, last = Window(left, top, width, height), channels[-1] + 1 == raster.channels
+            others = [target.read(number, window=window) for number in range(1, channels[0] + 1)] if last else None
+            values = enlarged.values(region, _repeated(opacity[channels], scale), others)
+            parts = {channel + 1: plane for channel, plane in zip(channels, values, strict=True)}
+            if enlarged.cover and 0 in channels:
+                uneven |= bool((opacity.any(0) != opacity.all(0)).any())
+                number = target.count if enlarged.cover == "alpha" else _MASK
+                parts[number] = _repeated(enlarged.covering(opacity), scale)
+            for band, part in parts.items():
+                if band == _MASK:
+                    target.write_mask(part, window=window)
+                else:
+                    target.write(part, band, window=window)
+                checksums[band, window] = zlib.crc32(part.tobytes())
     enlarged.finish(tiff, out)
     _compare(out, checksums)
+    if uneven:
+        lost.append("where a part of the bands is hidden in the source, all of them are")
     low, high = sorted(raster.levels)
     if clipped:
         lost.append(f"{100 * clipped / seen:.2g} % of the values lie beyond {low:g} to {high:g} and were clipped")
     return lost
 
 
-def _compare(path: Path, checksums: Mapping[tuple[tuple[int, ...], Window], int]) -> None:
-    """Read a written file back: GDAL writes the last blocks when it closes a file and does not report failures."""
+def _repeated(pixels: np.ndarray, scale: int) -> np.ndarray:
+    """(..., h, w) with each pixel `scale` times in both directions."""
+    return pixels.repeat(scale, -2).repeat(scale, -1)
+
+
+def _compare(path: Path, checksums: Mapping[tuple[int, Window], int]) -> None:
+    """Read a written file back: GDAL writes the last blocks when it closes a file and does not report failures.
+
+    From top to bottom, because a PNG is decoded from its top for what lies above the last that was read.
+    """
+    rows: dict[tuple[int, int], list[tuple[int, Window]]] = {}
+    for band, window in checksums:
+        rows.setdefault((window.row_off, window.height), []).append((band, window))
     with rasterio.open(path) as written:
-        for (bands, window), checksum in checksums.items():
-            read = written.read_masks(1, window=window) if bands == (_MASK,) else written.read(bands, window=window)
-            if zlib.crc32(read.tobytes()) != checksum:
+        step = max(_ROWS, written.block_shapes[0][0])
+        for (top, height), keys in sorted(rows.items()):
+            found = dict.fromkeys(keys, 0)
+            for start in range(top, top + height, step):
+                strip = Window(0, start, written.width, min(step, top + height - start))
+                for number, plane in _planes(written, {band for band, _ in keys}, strip):
+                    for band, window in keys:
+                        if band == number:
+                            part = plane[:, window.col_off : window.col_off + window.width]
+                            found[band, window] = zlib.crc32(part.tobytes(), found[band, window])
+            if any(found[key] != checksums[key] for key in keys):
                 raise RasterioIOError("what was written reads back differently")
+
+
+def _planes(file: rasterio.DatasetReader, numbers: Iterable[int], rows: Window) -> Iterator[tuple[int, np.ndarray]]:
+    """Rows of some bands, each alone as far as this is no slower: a PNG would be decoded again for each."""
+    if file.driver == "PNG":
+        yield from zip(file.indexes, file.read(window=rows), strict=True)
+        return
+    for number in numbers:
+        yield number, file.read_masks(1, window=rows) if number == _MASK else file.read(number, window=rows)
 
 
 class _Strips(MutableMapping):

@@ -1,0 +1,166 @@
+"""Which pixels are hidden where bands differ, and that those which are visible stay so in what GDAL reads."""
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.windows import Window
+from test_raster import DEEP, PICTURE, PLANES, TO_8_BITS, raster
+from torch import nn
+
+from rssr.base.raster import open_raster
+from rssr.steps import scenes
+
+HIDDEN = np.arange(50) < np.full((36, 1), 20)
+
+
+class Same(nn.Module):
+    """Repeats each pixel."""
+
+    def forward(self, x):
+        return x.repeat_interleave(4, 2).repeat_interleave(4, 3)
+
+
+def repeated(source, out, **options):
+    """The file that it becomes: values, which of them GDAL takes for valid, and notes."""
+    notes = scenes.upscale_scene(Same(), source, out, 4, 32, 8, **options)
+    with rasterio.open(out) as file:
+        return file.read(), file.read_masks() > 0, notes
+
+
+def large(pixels):
+    return pixels.repeat(4, -2).repeat(4, -1)
+
+
+def mosaic(path, sources, marks):
+    """Files of one band each as the bands of one, each with what hides its pixels."""
+    bands = "".join(
+        f"""<VRTRasterBand dataType="{"Byte" if "mask" in marks else "UInt16"}" band="{number}">
+        {f"<NoDataValue>{mark}</NoDataValue>" if mark not in ("", "mask") else ""}
+        <SimpleSource><SourceFilename relativeToVRT="1">{name}</SourceFilename></SimpleSource>
+        {"<MaskBand><VRTRasterBand dataType='Byte'><SimpleSource>" if mark == "mask" else ""}
+        {f"<SourceFilename relativeToVRT='1'>{name}</SourceFilename><SourceBand>mask,1</SourceBand>" * (mark == "mask")}
+        {"</SimpleSource></VRTRasterBand></MaskBand>" if mark == "mask" else ""}</VRTRasterBand>"""
+        for number, (name, mark) in enumerate(zip(sources, marks, strict=True), 1)
+    )
+    path.write_text(f'<VRTDataset rasterXSize="50" rasterYSize="36">{bands}</VRTDataset>')
+    return path
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("nodata", [-1.0, 0.0, 1.0, 0.1, -9999.0])
+def test_visible_floats_do_not_become_no_data(tmp_path, dtype, nodata):
+    """Those that are clipped to it, and those beside it, which GDAL takes for it too."""
+    pixels = np.where(HIDDEN, nodata, nodata + 1)[None].astype(dtype)
+    pixels[0, :, 30:] = nodata - 1
+    pixels[0, :, 40:] = np.nextafter(np.asarray(nodata, dtype), np.inf, dtype=dtype) if nodata == 0 else nodata + 0.5
+    source = raster(tmp_path / "a.tif", pixels, nodata=nodata)
+    values, seen, _ = repeated(source, tmp_path / "out.tif", stretch=(nodata, nodata + 1))
+    np.testing.assert_array_equal(seen[0], ~large(HIDDEN))
+    np.testing.assert_allclose(values, large(np.clip(pixels, nodata, nodata + 1)), rtol=2e-6, atol=1e-30)
+
+
+@pytest.mark.parametrize("marks", [("", 0, 0), (0, "", 7), (0, 7, 9)])
+def test_no_data_hides_its_own_band_alone(tmp_path, marks):
+    """Also where the first band has none, and one value stands for all in the output, which has one."""
+    expected = []
+    for number, mark in enumerate(marks):
+        gone = np.roll(HIDDEN, number, 1) & (mark != "")
+        raster(tmp_path / f"{number}.tif", np.where(gone, mark or 0, DEEP[number] + 10)[None].astype("uint16"))
+        expected.append(~gone)
+    source = mosaic(tmp_path / "a.vrt", [f"{number}.tif" for number in range(3)], marks)
+    for bands in ((1, 2, 3), (2, 1, 3)):
+        shown = np.stack([expected[band - 1] for band in bands])
+        with open_raster(source, bands, (0, 3070)) as image:
+            np.testing.assert_array_equal(image.read((0, 0, 50, 36))[1] > 0, shown)
+        values, seen, notes = repeated(source, tmp_path / "out.tif", bands=bands, stretch=(0, 3070), overwrite=True)
+        np.testing.assert_array_equal(seen, large(shown))
+        truth = large(DEEP[[band - 1 for band in bands]] + 10)
+        np.testing.assert_array_equal(values[seen], truth[seen])
+        assert notes == []
+
+
+@pytest.mark.parametrize("shift", [0, 3])
+def test_masks_of_single_bands_become_one_and_that_is_said_where_they_differ(tmp_path, shift):
+    for number in range(3):
+        gone = np.roll(HIDDEN, number * shift, 1)
+        raster(tmp_path / f"{number}.tif", PLANES[number : number + 1], mask=np.where(gone, 0, 255).astype(np.uint8))
+    source = mosaic(tmp_path / "a.vrt", [f"{number}.tif" for number in range(3)], ["mask"] * 3)
+    _, seen, notes = repeated(source, tmp_path / "out.tif")
+    gone = HIDDEN | np.roll(HIDDEN, shift, 1) | np.roll(HIDDEN, 2 * shift, 1)
+    np.testing.assert_array_equal(seen, np.stack([~large(gone)] * 3))
+    said = ["where a part of the bands is hidden in the source, all of them are"]
+    assert notes == (said if shift else [])
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_no_data_beside_a_picture_hides_what_has_it_in_all_bands(tmp_path, suffix):
+    """A colour without red is a colour, in JPEG too."""
+    from PIL import Image
+
+    pixels = np.full_like(PICTURE, 200)
+    pixels[:16], pixels[16:, :24, 0] = 0, 0
+    Image.fromarray(pixels).save(
+        path := tmp_path / f"a.{suffix}", **({"quality": 100, "subsampling": 0} if suffix == "jpg" else {})
+    )
+    bands = "".join(f'<PAMRasterBand band="{n}"><NoDataValue>0</NoDataValue></PAMRasterBand>' for n in (1, 2, 3))
+    path.with_name(f"{path.name}.aux.xml").write_text(f"<PAMDataset>{bands}</PAMDataset>")
+    with open_raster(path) as image:
+        values, opacity = image.read((0, 0, 50, 36))
+        np.testing.assert_array_equal(opacity[0] > 0, values.any(0))
+        assert (values[0] == 0).sum() > (opacity[0] == 0).sum() > 0
+
+
+def test_a_colour_of_four_bands_that_is_partly_no_data_stays(tmp_path):
+    pixels = np.zeros((4, 20, 20), np.uint8)
+    pixels[3, :, 10:] = 77
+    raster(tmp_path / "a.tif", pixels, nodata=0, photometric="MINISBLACK")
+    values, _, _ = repeated(tmp_path / "a.tif", tmp_path / "out.tif", bands=(1, 2, 3, 4))
+    np.testing.assert_array_equal(values, large(pixels))
+
+
+def test_no_data_of_all_bands_together_is_not_copied_as_a_tag(tmp_path):
+    """GDAL's item of a PNG with tRNS, beside a mask too, in which it means nothing."""
+    pixels = np.where(HIDDEN, 0, np.maximum(PLANES, 1)).astype(np.uint8)
+    source = raster(tmp_path / "a.png", pixels, nodata=0)
+    for end in ("", ".msk"):
+        if end:
+            with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False):
+                raster(tmp_path / "m.tif", pixels)
+                with rasterio.open(tmp_path / "m.tif", "r+") as file:
+                    file.write_mask(~HIDDEN)
+            (tmp_path / "m.tif.msk").rename(tmp_path / "a.png.msk")
+        for out in ("out.tif", "out.png"):
+            repeated(source, tmp_path / out, overwrite=True)
+            with rasterio.open(tmp_path / out) as file:
+                assert "NODATA_VALUES" not in file.tags()
+                np.testing.assert_array_equal(file.dataset_mask() > 0, ~large(HIDDEN))
+
+
+def test_a_png_is_read_back_from_top_to_bottom(tmp_path, monkeypatch):
+    """Each of its rows once: it is decoded from its top for what lies above the last row that was read."""
+    read, planes = [], scenes._planes
+
+    def noted(file, numbers, rows):
+        read.append((rows.row_off, rows.height, rows.width))
+        return planes(file, numbers, rows)
+
+    monkeypatch.setattr(scenes, "_planes", noted)
+    repeated(raster(tmp_path / "a.tif", PLANES), tmp_path / "out.png")
+    assert [top for top, _, _ in read] == [sum(height for _, height, _ in read[:number]) for number in range(len(read))]
+    assert sum(height for _, height, _ in read) == 144 and {width for _, _, width in read} == {200}
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_one_pixel_that_reads_back_differently_is_found(tmp_path, suffix):
+    path = raster(tmp_path / f"a.{suffix}", PLANES)
+    windows = [Window(left, top, 25, 18) for top in (0, 18) for left in (0, 25)]
+    sums = {
+        (band + 1, window): scenes.zlib.crc32(PLANES[band][window.toslices()].tobytes())
+        for window in windows
+        for band in range(3)
+    }
+    scenes._compare(path, sums)
+    changed = PLANES.copy()
+    changed[2, 35, 49] ^= 1
+    with pytest.raises(rasterio.errors.RasterioIOError, match="reads back differently"):
+        scenes._compare(raster(tmp_path / f"b.{suffix}", changed), sums)
