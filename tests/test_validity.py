@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 import rasterio
+from PIL import Image
 from rasterio.windows import Window
-from test_raster import DEEP, PICTURE, PLANES, TO_8_BITS, raster
+from test_raster import DEEP, PICTURE, PLANES, raster
 from torch import nn
 
+from rssr.base.errors import UserError
 from rssr.base.raster import open_raster
+from rssr.datasets.registry import build
 from rssr.steps import scenes
 
 HIDDEN = np.arange(50) < np.full((36, 1), 20)
@@ -95,8 +98,6 @@ def test_masks_of_single_bands_become_one_and_that_is_said_where_they_differ(tmp
 @pytest.mark.parametrize("suffix", ["jpg", "png"])
 def test_no_data_beside_a_picture_hides_what_has_it_in_all_bands(tmp_path, suffix):
     """A colour without red is a colour, in JPEG too."""
-    from PIL import Image
-
     pixels = np.full_like(PICTURE, 200)
     pixels[:16], pixels[16:, :24, 0] = 0, 0
     Image.fromarray(pixels).save(
@@ -164,3 +165,62 @@ def test_one_pixel_that_reads_back_differently_is_found(tmp_path, suffix):
     changed[2, 35, 49] ^= 1
     with pytest.raises(rasterio.errors.RasterioIOError, match="reads back differently"):
         scenes._compare(raster(tmp_path / f"b.{suffix}", changed), sums)
+
+
+def test_a_palette_is_not_one_of_several_bands(tmp_path):
+    Image.fromarray(PICTURE).quantize(16).save(path := tmp_path / "a.png")
+    with pytest.raises(
+        UserError, match="a.png has a palette, whose colours are red, green and blue: leave out --bands"
+    ):
+        open_raster(path, (1, 1, 1, 1))
+    with open_raster(path) as image:
+        assert image.channels == 3
+
+
+def test_the_header_of_a_raster_leads_to_the_file_of_its_pixels(tmp_path):
+    raster(tmp_path / "a.dat", PLANES, driver="ENVI")
+    with pytest.raises(UserError, match="a.hdr cannot be read .*: name the file beside it that has the pixels"):
+        open_raster(tmp_path / "a.hdr")
+    with open_raster(tmp_path / "a.dat") as image:
+        assert image.size == (50, 36)
+
+
+@pytest.mark.parametrize("name", ["b.asc", "b.DAT", "b.kea", "b.tif.gz", "b.PNG.gz"])
+def test_images_that_are_not_read_are_named_and_other_files_are_not(tmp_path, name):
+    for other in ("a.png", "a.csv.gz", "a.txt"):
+        (tmp_path / other).touch()
+    assert build({"images": str(tmp_path), "split": {"test": "*"}}).splits == {"test": ("a",)}
+    (tmp_path / name).touch()
+    with pytest.raises(UserError, match=f"{name} is of a format that is not read"):
+        build({"images": str(tmp_path), "split": {"test": "*"}})
+
+
+@pytest.mark.parametrize(
+    ("suffix", "options"),
+    [("mpo", {}), ("geotiff", {"driver": "GTiff"}), ("gtiff", {"driver": "GTiff"}), ("gtif", {"driver": "GTiff"})]
+    + [("pix", {"driver": "PCIDSK"}), ("rsw", {"driver": "RMF"}), ("jp2k", {"driver": "JP2OpenJPEG", "quality": 100})],
+)
+def test_more_names_of_images_are_found_and_read(tmp_path, suffix, options):
+    path = tmp_path / f"a.{suffix}"
+    if options:
+        raster(path, PLANES, **options)
+    else:
+        Image.fromarray(PICTURE).save(path, save_all=True, append_images=[Image.fromarray(PICTURE[::-1])], quality=100)
+    data_set = build({"images": str(tmp_path), "split": {"test": "*"}})
+    with open_raster(data_set.find(tmp_path, *data_set.splits["test"])) as image:
+        assert np.abs(image.rgb((0, 0, 50, 36))[0].astype(int) - PICTURE).mean() < 4
+
+
+def test_lr_images_may_be_of_any_format_that_their_hr_images_have(tmp_path):
+    for name in ("hr", "lr"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.vrt").touch()
+    given = {"images": str(tmp_path / "lr")}
+    data_set = build({"images": str(tmp_path / "hr"), "split": {"test": "*.vrt"}, "lr": given})
+    assert data_set.given.find("a", 4) == tmp_path / "lr/a.vrt"
+
+
+def test_a_pattern_without_text_leads_to_one_that_matches(tmp_path):
+    (tmp_path / "a.png").touch()
+    with pytest.raises(UserError, match=r"write '\*'$"):
+        build({"images": str(tmp_path), "split": {"test": ""}})

@@ -236,7 +236,9 @@ def open_raster(path: Path, bands: Sequence[int] | None = None, stretch: Sequenc
             file.close()
             raise
     except (RasterioIOError, CPLE_BaseError) as error:
-        raise UserError(f"{path} cannot be read as an image ({error})", "replace or remove it") from None
+        described = path.suffix.lower() == ".hdr"
+        remedy = "name the file beside it that has the pixels" if described else "replace or remove it"
+        raise UserError(f"{path} cannot be read as an image ({error})", remedy) from None
 
 
 def _settled(
@@ -252,6 +254,8 @@ def _settled(
         pillow = min(file.count, 3)
         kinds, dtypes = ((ColorInterp.gray,) if pillow == 1 else _RGB), ("uint8",) * pillow
     bands = _bands(path, kinds, bands)
+    if kinds[bands[0] - 1] == ColorInterp.palette and len(bands) > 3:
+        raise UserError(f"{path} has a palette, whose colours are red, green and blue", "leave out --bands")
     found = {dtypes[band - 1] for band in bands}
     if len(found) > 1 or "complex" in (dtype := min(found)):
         raise UserError(f"{path} has {' and '.join(sorted(found))} pixels", "write real ones of one type first")

@@ -1,5 +1,6 @@
 """The file that an upscaled raster goes into: values in the source's units, its validity, georeference and tags."""
 
+from base64 import b64decode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,6 +10,7 @@ import numpy as np
 import rasterio
 import rasterio.shutil
 from rasterio.control import GroundControlPoint
+from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 from rasterio.io import DatasetWriter
 from rasterio.rpc import RPC
@@ -26,6 +28,9 @@ _LOSSLESS = ("deflate", "lzw", "zstd", "lzma", "packbits")
 _STALE = ("EXIF_Orientation", "EXIF_PixelXDimension", "EXIF_PixelYDimension", "NODATA_VALUES")
 _UNWRITABLE = {"bidx", "ns"}  # tags that rasterio takes for its own arguments
 _ULPS = 2.0**-22  # GDAL's ARE_REAL_EQUAL: how far floats and doubles are equal, in parts of their sum
+_ICC = "COLOR_PROFILE"
+# GDAL's domains that are read, or said, otherwise, and those that it makes of the file itself.
+_KNOWN = {"", _ICC, "IMAGE_STRUCTURE", "DERIVED_SUBDATASETS", "SUBDATASETS", "RPC", "GEOLOCATION"}
 _DENSITY = {"TIFFTAG_XRESOLUTION", "TIFFTAG_YRESOLUTION"}
 _RGB = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 
@@ -88,6 +93,13 @@ class Enlarged:
     def _photometric(self) -> str:
         return "RGB" if self.raster.channels >= 3 else "MINISWHITE" if self._white_is_least else "MINISBLACK"
 
+    @cached_property
+    def _colour_profile(self) -> str | None:
+        """The source's ICC profile, which says what its colours look like; empty if it is of other colours (inks)."""
+        found = self.raster.file.tags(ns=_ICC).get("SOURCE_ICC_PROFILE")
+        kind = b"RGB " if self.raster.channels >= 3 else b"GRAY"
+        return found and (found if b64decode(found)[16:20] == kind else "")
+
     def check(self) -> None:
         """UserError if the format cannot hold it."""
         if self.driver == "PNG" and (self.dtype.name not in ("uint8", "uint16") or self.raster.channels not in (1, 3)):
@@ -101,6 +113,9 @@ class Enlarged:
             found.append("a PNG holds no georeference: write a .tif to keep it")
         if file.tags(ns="GEOLOCATION"):
             found.append("the source's geolocation arrays are left out")
+        if (domains := set(file.tag_namespaces()) - _KNOWN) or self._colour_profile == "":
+            lacks = sorted(domains) + ["colour profile"] * (self._colour_profile == "")
+            found.append(f"of the source's metadata, {', '.join(lacks)} are left out")
         if self.raster.validity == "alpha" and self.cover == "mask":
             found.append(f"{self.dtype} has no alpha: what is half transparent in the source becomes opaque")
         low, high = sorted(self._levels)
@@ -174,7 +189,8 @@ class Enlarged:
             "crs": file.crs,
             "nodata": self.nodata,
         }
-        if file.transform != Affine.identity():
+        # Without a geotransform, a pixel is one unit of the coordinate system, unless other things say where it lies.
+        if file.transform != Affine.identity() or (file.crs and not file.gcps[0] and not rpcs(file)):
             profile["transform"] = file.transform @ Affine.scale(1 / self.scale)
         return profile
 
@@ -182,6 +198,8 @@ class Enlarged:
         """Copy place, tags and the meaning of bands, as they are after upscaling; what cannot be copied, in words."""
         target.colorinterp = self._colours
         self._place(target)
+        if self._colour_profile:
+            target.update_tags(ns=_ICC, SOURCE_ICC_PROFILE=self._colour_profile)
         lost = self._copy_tags(target, 0)
         if self.raster.palette is None and not self.raster.pillow:
             for number in range(1, self.raster.channels + 1):
@@ -195,7 +213,7 @@ class Enlarged:
         points, crs = file.gcps
         if points:
             points = [GroundControlPoint(p.row * scale, p.col * scale, p.x, p.y, p.z, p.id, p.info) for p in points]
-            target.gcps = points, crs
+            target.gcps = points, crs or CRS()
         if polynomials := rpcs(file):
             facts = polynomials.to_dict()
             for axis in ("line", "samp"):  # RPCs count from the centre of the first pixel

@@ -41,9 +41,9 @@ def upscale_scene(
 ) -> list[str]:
     """Upscale an image file into a GeoTIFF or a PNG; the memory needed does not grow with the scene.
 
-    A GeoTIFF keeps the source's coordinate system, geotransform, ground control points, RPCs, tags and lossless
-    compression, its pixels `scale` times smaller. Alpha, mask and no-data are enlarged by repetition; the network sees
-    hidden pixels filled from their nearest neighbours, and nothing is painted there.
+    A GeoTIFF keeps the source's coordinate system, geotransform, ground control points, RPCs, ICC profile, tags and
+    lossless compression, its pixels `scale` times smaller. Alpha, mask and no-data are enlarged by repetition; the
+    network sees hidden pixels filled from their nearest neighbours, and nothing is painted there.
 
     Args:
         model: (B, 3, h, w) in [0, 1] -> (B, 3, scale * h, scale * w), in eval mode.
@@ -93,13 +93,19 @@ def _check_out(out: Path, source: Path, overwrite: bool) -> None:
     if out.suffix.lower() not in FORMATS:
         raise UserError(f"{out}: the format '{out.suffix}' is unknown: use one of {', '.join(FORMATS)}")
     check_name(out)
+    if out.is_dir():
+        raise UserError(f"{out} is a folder", "name a file")
     if out.exists() and source.exists() and any(out.samefile(part) for part in with_parts([source])):
         raise UserError(f"{out} is what is upscaled, or a part of it", "name another file")
     remedy = "name another file, or add --overwrite"
     if out.exists() and not overwrite:
         raise UserError(f"{out} exists", remedy)
-    for beside in sidecars(out, source):
-        if not overwrite:
+    own, tiff = sidecars(out, source), FORMATS[out.suffix.lower()] == "GTiff"
+    for beside in sidecars(out, None):
+        # What places the source too: a GeoTIFF has a place of its own, which RPCs beside it go before.
+        if beside not in own and tiff != (beside.suffix.lower() in (".rpb", ".txt")):
+            continue
+        if not overwrite and beside in own:
             raise UserError(f"{beside} exists and would be taken for a part of {out.name}", remedy)
         if other := placed_by(beside, out):
             problem = f"{beside} says where {other} lies, and would be taken for a part of {out.name}"
