@@ -14,13 +14,15 @@ from rssr.base.files import missing
 from rssr.datasets.card import Card, DataSet, Given
 
 _READ = (
-    "png apng jpg jpeg jpe jfif tif tiff jp2 j2k jpx j2c jpc jpf bmp dib webp gif ppm pgm pnm pbm pfm img ntf nitf sgi"
+    "png apng jpg jpeg jpe jfif mpo tif tiff gtif gtiff geotiff jp2 j2k jp2k jpx j2c jpc jpf bmp dib webp gif "
+    "ppm pgm pnm pbm pfm img ntf nitf sgi pix rsw"
 )
 # Images too, but not read: one among the others is an error, not something that is silently less.
 _NOT_READ = (
     "heic heif avif jxl jls dng cr2 cr3 nef arw orf rw2 tga psd exr npy npz mat nc h5 hdf fits pcx dcm svs pam "
-    "ecw sid bil bip bsq rgb"
+    "ecw sid bil bip bsq rgb asc dat kea"
 )
+_PACKED = tuple(f".{suffix}.gz" for suffix in _READ.split())  # likewise
 _LONGEST = 200  # bytes of a name with its folders: file systems allow 255, with what is added to it
 
 
@@ -84,7 +86,8 @@ def _given(images: str, root: Path, hr: Path, scale: int) -> Path:
         raise missing(images, "folder", "correct `lr`, or put the images there")
     own = hr.relative_to(root)
     folder = Path(images, own).parent
-    listed = [path for path in _listed(folder) if path.suffix.lower().removeprefix(".") in _READ.split()]
+    kinds = (*(f".{suffix}" for suffix in _READ.split()), hr.suffix.lower())
+    listed = [path for path in _listed(folder) if path.suffix.lower() in kinds]
     for name in _names_of_lr(_composed(own.stem), scale):
         found = [path for path in listed if _composed(path.stem) == name and not path.samefile(hr)]
         if len(found) > 1:
@@ -122,10 +125,12 @@ def _matches(root: Path, pattern: str) -> list[tuple[str, Path]]:
     matched = [(path, path.suffix.lower().removeprefix(".")) for path in paths]
     # Another format is read where the pattern asks for it: a mosaic (.vrt) would otherwise repeat its tiles.
     found = [path for path, suffix in matched if suffix in _READ.split() or pattern.lower().endswith(f".{suffix}")]
-    if other := next((path for path, suffix in matched if suffix in _NOT_READ.split() and path not in found), None):
+    named = (path for path, suffix in matched if suffix in _NOT_READ.split() or path.name.lower().endswith(_PACKED))
+    if other := next((path for path in named if path not in found), None):
         raise UserError(f"{other} is of a format that is not read", "convert it to PNG or TIFF, or move it away")
     if not found:
-        remedy = f"write '{pattern}/*'" if (root / pattern).is_dir() else "correct `images` or `split`; case counts"
+        below = f"write '{Path(pattern, '*')}'"
+        remedy = below if (root / pattern).is_dir() else "correct `images` or `split`; case counts"
         raise UserError(f"no image matches '{pattern}' in the folder {root}", remedy)
     for path in found:
         _check_name(path.relative_to(root))

@@ -5,7 +5,9 @@ import os
 import numpy as np
 import pytest
 import rasterio
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageCms, PngImagePlugin
+from rasterio.control import GroundControlPoint
+from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, Resampling
 from runs import rssr
 from test_raster import DEEP, PLANES, raster
@@ -34,10 +36,9 @@ def with_sidecars(path):
 def test_what_lies_beside_an_old_file_does_not_describe_the_new_one(tmp_path):
     other = raster(tmp_path / "b.tif", PLANES)
     beside = with_sidecars(tmp_path / "a.tif")
-    (tmp_path / "a.wld").write_text("of a.jpg")
     assert beside < {path.name for path in tmp_path.iterdir()}
     upscaled(other, tmp_path / "a.tif", overwrite=True)
-    assert {path.name for path in tmp_path.iterdir()} == {"a.tif", "b.tif", "a.wld"}
+    assert {path.name for path in tmp_path.iterdir()} == {"a.tif", "b.tif"}
 
 
 def test_a_file_is_read_with_what_lies_beside_it(tmp_path):
@@ -66,6 +67,92 @@ def test_what_places_another_image_is_not_removed(tmp_path):
     ):
         upscaled(source, tmp_path / "a.tif", overwrite=True)
     assert all(path.exists() for path in beside) and not (tmp_path / "a.tif").exists()
+
+
+@pytest.mark.parametrize("end", [".wld", ".TAB", ".RPB", "_RPC.TXT", "_rpc.txt"])
+def test_what_says_where_any_image_lies_is_no_part_of_a_new_one(tmp_path, end):
+    source, beside = raster(tmp_path / "a.tif", PLANES), tmp_path / f"out{end}"
+    (tmp_path / "out.txt").touch()
+    for others in ((), ("out.jpg",)):
+        beside.touch()
+        for name in others:
+            (tmp_path / name).touch()
+        with pytest.raises(UserError, match=f"out{end} exists and would be taken for a part of out.tif: name another"):
+            upscaled(source, tmp_path / "out.tif")
+        if others:
+            with pytest.raises(UserError, match=f"out{end} says where .*out.jpg lies, and would be taken"):
+                upscaled(source, tmp_path / "out.tif", overwrite=True)
+        else:
+            upscaled(source, tmp_path / "out.tif", overwrite=True)
+            (tmp_path / "out.tif").unlink()
+        assert beside.exists() == bool(others)
+
+
+@pytest.mark.parametrize(("end", "out"), [(".wld", "a.png"), ("_RPC.TXT", "a.tiff"), (".RPB", "a.tiff")])
+def test_what_places_the_source_does_not_place_the_larger_file(tmp_path, end, out):
+    """Beside names that it is read for; with a GeoTIFF's own georeference, only RPCs are."""
+    source = raster(tmp_path / "a.tif", PLANES)
+    (tmp_path / f"a{end}").write_text("10\n0\n0\n-10\n5\n5\n")
+    for overwrite in (False, True):
+        with pytest.raises(UserError, match=f"a{end} says where .*a.tif lies, .*: name another file"):
+            upscaled(source, tmp_path / out, overwrite=overwrite)
+    other = {"a.png": "a.tiff", "a.tiff": "a.png"}[out]
+    upscaled(source, tmp_path / other)
+    assert (tmp_path / f"a{end}").exists() and (tmp_path / other).exists()
+
+
+def test_a_folder_in_the_place_of_the_output_is_refused_first(tmp_path):
+    (tmp_path / "out.tif").mkdir()
+    for overwrite in (False, True):
+        with pytest.raises(UserError, match="out.tif is a folder: name a file"):
+            upscaled(raster(tmp_path / "a.tif", PLANES), tmp_path / "out.tif", overwrite=overwrite)
+
+
+@pytest.mark.parametrize("space", ["RGB ", "GRAY", "CMYK"])
+@pytest.mark.parametrize("out", ["out.tif", "out.png"])
+def test_a_profile_of_colours_is_kept_where_it_is_of_these_colours(tmp_path, out, space):
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    profile[16:20] = space.encode()
+    Image.fromarray(PLANES[0] if space == "GRAY" else PLANES.transpose(1, 2, 0)).save(
+        tmp_path / "a.tif", icc_profile=bytes(profile)
+    )
+    notes = upscaled(tmp_path / "a.tif", tmp_path / out)
+    kept = Image.open(tmp_path / out).info.get("icc_profile")
+    if space == "CMYK":
+        assert kept is None and notes == ["of the source's metadata, colour profile are left out"]
+    else:
+        assert kept == bytes(profile) and notes == []
+
+
+def test_metadata_that_are_left_out_are_named(tmp_path):
+    raster(tmp_path / "a.tif", PLANES)
+    with rasterio.open(tmp_path / "a.tif", "r+") as file:
+        file.update_tags(ns="xml:XMP", **{"xml:XMP": "<x/>"})
+        file.update_tags(ns="IMD", bandId="P")
+    notes = upscaled(tmp_path / "a.tif", tmp_path / "out.tif")
+    assert notes == ["of the source's metadata, IMD, xml:XMP are left out"]
+
+
+def test_a_coordinate_system_whose_unit_is_a_pixel_keeps_its_place(tmp_path):
+    raster(tmp_path / "a.tif", PLANES)
+    place = "<SRS>EPSG:32633</SRS><GeoTransform>0, 1, 0, 0, 0, 1</GeoTransform>"
+    (tmp_path / "a.tif.aux.xml").write_text(f"<PAMDataset>{place}</PAMDataset>")
+    upscaled(tmp_path / "a.tif", tmp_path / "out.tif")
+    with rasterio.open(tmp_path / "out.tif") as file:
+        assert file.crs == "EPSG:32633" and file.transform.to_gdal() == (0, 0.25, 0, 0, 0, 0.25)
+
+
+def test_control_points_without_a_coordinate_system_are_kept(tmp_path):
+    points = [GroundControlPoint(row, col, col + 5, row + 7) for row, col in ((0, 0), (0, 50), (36, 0))]
+    raster(tmp_path / "a.tif", PLANES)
+    with rasterio.open(tmp_path / "a.tif", "r+") as file:
+        file.gcps = points, CRS()
+    assert upscaled(tmp_path / "a.tif", tmp_path / "out.tif") == []
+    with rasterio.open(tmp_path / "out.tif") as file:
+        found, crs = file.gcps
+        assert not crs and [(p.row, p.col, p.x, p.y) for p in found] == [
+            (p.row * 4, p.col * 4, p.x, p.y) for p in points
+        ]
 
 
 @pytest.mark.parametrize(("out", "inverted"), [("out.tif", False), ("out.png", True)])

@@ -26,8 +26,8 @@ TO_8_BITS = {"stretch": (0, 255 * 12)}
 def raster(path, pixels, kinds=None, mask=None, **options):
     """A file of GDAL's: (C, H, W) of any type."""
     shape = {"count": len(pixels), "height": pixels.shape[1], "width": pixels.shape[2], "dtype": pixels.dtype}
-    driver = {".png": "PNG", ".jp2": "JP2OpenJPEG"}.get(path.suffix, "GTiff")
-    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "w", driver=driver, **shape | options) as file:
+    shape["driver"] = {".png": "PNG", ".jp2": "JP2OpenJPEG"}.get(path.suffix, "GTiff")
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "w", **shape | options) as file:
         file.write(pixels)
         if kinds:
             file.colorinterp = kinds

@@ -1,5 +1,9 @@
 """What decides an image's pixels beside it, and that results depend on it."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import rasterio
@@ -115,3 +119,34 @@ def test_masks_are_found_in_any_case(tmp_path):
     (tmp_path / "A.tif.msk").touch()
     assert not rgb(path)[1].all()
     assert list(with_parts([path])) == [path, capitals] and sidecars(path, tmp_path / "b.tif") == [capitals]
+
+
+def test_a_link_is_read_with_what_lies_beside_its_target(tmp_path):
+    """Unless something lies beside the link, as in stores of files by their contents."""
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "set").mkdir()
+    (beside,) = mask(target := raster(tmp_path / "raw/a.tif", PLANES))
+    (link := tmp_path / "set/b.tif").symlink_to(target)
+    assert not rgb(link)[1].all() and list(with_parts([link])) == [link, beside]
+    own = raster(tmp_path / "set/b.tif.msk", np.full((1, 36, 50), 255, np.uint8))
+    assert list(with_parts([link])) == [link, own]
+    assert rgb(link)[1].all() and not rgb(target)[1].all()
+
+
+def test_what_other_programs_need_of_gdal_does_not_change_what_is_read(tmp_path):
+    mask(path := raster(tmp_path / "a.tif", PLANES, crs="EPSG:2154"))
+    (tmp_path / "empty").mkdir()
+    code = f"""
+from pathlib import Path
+from rssr.base.raster import open_raster
+with open_raster(Path({str(path)!r})) as image:
+    print(image.rgb((0, 0, 50, 36))[1].all(), image.file.crs.to_epsg())
+"""
+    foreign = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"} | dict.fromkeys(
+        ("PROJ_LIB", "PROJ_DATA"), f"{tmp_path}/empty"
+    )
+    for environment in ({}, foreign):
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=os.environ | environment, capture_output=True, text=True, check=True
+        )
+        assert done.stdout.split() == ["False", "2154"], environment

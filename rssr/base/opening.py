@@ -15,11 +15,18 @@ from rasterio.errors import RasterioIOError
 
 from rssr.base import netpbm
 from rssr.base.errors import UserError
+from rssr.base.sidecars import followed
 
 # A faster way of GDAL's, which gives whatever is in memory for rows that a PNG lacks.
 os.environ["GDAL_PNG_WHOLE_IMAGE_OPTIM"] = "NO"
 # What lies beside an image may name overviews anywhere: no address is asked for them.
 os.environ["GDAL_SKIP"] = "HTTP"
+# Masks and world files are found, whatever other programs of the user need.
+os.environ["GDAL_DISABLE_READDIR_ON_OPEN"] = "FALSE"
+# Coordinate systems are looked up in the data of rasterio if the folders of another program have none.
+for _name in ("PROJ_DATA", "PROJ_LIB"):
+    if not any(os.path.isfile(f"{folder}/proj.db") for folder in os.environ.get(_name, "").split(os.pathsep)):  # noqa: PTH113
+        os.environ.pop(_name, None)
 os.environ["CPL_VSIL_CURL_ALLOWED_EXTENSIONS"] = ".none"
 # No others are tried: GDAL has some that follow addresses, and one, ERS, that reads any file which an image names.
 DRIVERS = [
@@ -37,6 +44,7 @@ def opened(path: Path) -> rasterio.DatasetReader:
     if (pixels := netpbm.pixels(path)) is not None:
         return _held(pixels)
     drivers = [*DRIVERS, *filter(None, [_ASKED_FOR.get(path.suffix.lower())])]
+    path = followed(path)
     _check_beside(path)
     try:
         with env_ctx_if_needed():  # as rasterio.open(), which takes one driver alone
@@ -66,7 +74,7 @@ def _check_beside(path: Path) -> None:
 
 def _elsewhere(path: Path, files: list[str]) -> str | None:
     """The first of an image's files that lies outside of the image's folder; None if all are in it."""
-    folder = path.parent.resolve()  # of the image itself, which may be a link
+    folder = path.parent.resolve()
     return next((name for name in files if not Path(name).parent.resolve().is_relative_to(folder)), None)
 
 

@@ -114,19 +114,27 @@ class Raster:
         return read_image(self.path).transpose(2, 0, 1)[: self.pillow]
 
     @property
-    def flags(self) -> set[MaskFlags]:
-        """What GDAL knows of validity."""
-        return set(self.file.mask_flag_enums[0 if self.pillow else self.bands[0] - 1])
+    def _inks(self) -> tuple[int, ...]:
+        """The bands of the file that those read are made of: colours that are not RGB are mixed of all."""
+        return self.bands if self.pillow in (0, self.file.count) else self.file.indexes
+
+    @cached_property
+    def _marks(self) -> tuple[str, ...]:
+        """How GDAL knows which values of these bands are valid: nodata, mask, or nothing (all are, or by alpha)."""
+        flags = [set(self.file.mask_flag_enums[band - 1]) for band in self._inks]
+        whole = [bool({MaskFlags.all_valid, MaskFlags.alpha} & each) for each in flags]
+        kinds = ["nodata" if MaskFlags.nodata in each else "mask" for each in flags]
+        if self.dtype == np.uint8 and any(whole):  # of a band whose values are all valid, each makes a colour
+            kinds = ["" if kind == "nodata" else kind for kind in kinds]
+        return tuple("" if valid else kind for kind, valid in zip(kinds, whole, strict=True))
 
     @cached_property
     def validity(self) -> str:
         """How the file says which pixels are valid: alpha, mask, nodata, finite (of floats), or nothing (all are)."""
         if self.alpha or (self.palette is not None and (self.palette[:, 3] < 255).any()):
             return "alpha"
-        if MaskFlags.nodata in self.flags:
-            return "nodata"
-        if MaskFlags.per_dataset in self.flags and MaskFlags.alpha not in self.flags:
-            return "mask"
+        if any(self._marks):
+            return "mask" if "mask" in self._marks else "nodata"
         return "finite" if self.dtype.kind == "f" else ""
 
     def read(self, box: tuple[int, int, int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -182,9 +190,11 @@ class Raster:
         opacity = np.full(values.shape, 255, np.uint8)
         if self.alpha:
             values, opacity[:] = uncovered(values, self.file.read(self.alpha, window=window), self._premultiplied)
-        if not {MaskFlags.all_valid, MaskFlags.alpha} & self.flags:
-            masks = self.file.read_masks([1] if self.pillow else self.bands, window=window) > 0
-            opacity[np.broadcast_to(~(masks.any(0) if self.dtype == np.uint8 else masks), opacity.shape)] = 0
+        if any(self._marks):
+            masks = self.file.read_masks(self._inks, window=window) > 0
+            if self._inks != self.bands or (self.dtype == np.uint8 and "mask" not in self._marks):
+                masks = masks.any(0)
+            opacity[np.broadcast_to(~masks, opacity.shape)] = 0
         if self.palette is not None:
             *values, coverage = self.palette[values[0]].transpose(2, 0, 1)
             values, opacity = np.stack(values), np.minimum(opacity, coverage).repeat(3, 0)
@@ -226,7 +236,9 @@ def open_raster(path: Path, bands: Sequence[int] | None = None, stretch: Sequenc
             file.close()
             raise
     except (RasterioIOError, CPLE_BaseError) as error:
-        raise UserError(f"{path} cannot be read as an image ({error})", "replace or remove it") from None
+        described = path.suffix.lower() == ".hdr"
+        remedy = "name the file beside it that has the pixels" if described else "replace or remove it"
+        raise UserError(f"{path} cannot be read as an image ({error})", remedy) from None
 
 
 def _settled(
@@ -242,6 +254,8 @@ def _settled(
         pillow = min(file.count, 3)
         kinds, dtypes = ((ColorInterp.gray,) if pillow == 1 else _RGB), ("uint8",) * pillow
     bands = _bands(path, kinds, bands)
+    if kinds[bands[0] - 1] == ColorInterp.palette and len(bands) > 3:
+        raise UserError(f"{path} has a palette, whose colours are red, green and blue", "leave out --bands")
     found = {dtypes[band - 1] for band in bands}
     if len(found) > 1 or "complex" in (dtype := min(found)):
         raise UserError(f"{path} has {' and '.join(sorted(found))} pixels", "write real ones of one type first")

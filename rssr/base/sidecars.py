@@ -8,24 +8,28 @@ from pathlib import Path
 
 _PARTS = (".msk", ".aux.xml")  # after the whole name; GDAL finds them in any case
 _VIEWS = (".ovr", ".msk.ovr")  # of the image and its mask at smaller sizes
-_HEADERS = (".hdr", ".wld", ".ige")  # in place of the suffix; images of other formats may have them too
+_HEADERS = (".hdr", ".ige")  # in place of the suffix; images of other formats may have them too
+_PLACES = (".wld", ".tab", ".rpb", "_rpc.txt")  # likewise: where an image lies
+_IMAGES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".jp2", ".bmp", ".gif", ".webp", ".img")  # that may have them
 # What decides pixels in a file of GDAL's beside an image. Viewers write statistics there, which decide nothing.
 _SAID = re.compile(rb'<(NoDataValue|ColorInterp|ColorTable|GeoTransform|SRS|GCPList)|domain="(RPC|IMAGE_STRUCTURE)"')
 
 
-def sidecars(path: Path, source: Path) -> list[Path]:
+def sidecars(path: Path, source: Path | None) -> list[Path]:
     """The files that are taken for a part of an image of this name: overviews, mask, statistics, world file.
 
-    Without those of `source`, another image: a.tif and a.tiff share the name of a world file.
+    Without those of `source`, another image, if there is one: a.tif and a.tiff share the name of a world file.
     """
-    others = [beside.resolve() for beside in _views(source)]
+    others = [beside.resolve() for beside in _views(source)] if source else []
     return [beside for beside in _views(path) if beside.resolve() not in others]
 
 
 def placed_by(world: Path, path: Path) -> Path | None:
     """Another image than `path` that a file beside it belongs to as a world file; None if there is none."""
-    others = (other for other in world.parent.glob(f"{glob.escape(world.stem)}.*") if other not in (world, path))
-    return next((other for other in others if world.suffix.lower() in _worlds(other)), None)
+    stem = world.name[:-8] if world.name.lower().endswith("_rpc.txt") else world.stem
+    others = (other for other in world.parent.glob(f"{glob.escape(stem)}.*") if other not in (world, path))
+    ending = world.name[len(stem) :].lower()
+    return next((other for other in others if ending in _worlds(other, other.suffix.lower() in _IMAGES)), None)
 
 
 def with_parts(paths: Iterable[Path], within: frozenset[Path] = frozenset()) -> Iterator[Path]:
@@ -38,12 +42,22 @@ def with_parts(paths: Iterable[Path], within: frozenset[Path] = frozenset()) -> 
     listed: dict[Path, dict[str, list[str]]] = {}
     for path in paths:
         yield path
-        if path.parent not in listed:
-            listed[path.parent] = _listed(path.parent)
-        beside = _named(path, listed[path.parent], (*_PARTS, ".hdr"), (*_HEADERS, *_worlds(path)))
-        yield from (part for part in beside if part.is_file() and _decides(part))
+        yield from _beside(path, listed) or _beside(followed(path), listed)
         if path.suffix.lower() == ".vrt" and path not in within:
             yield from dict.fromkeys(with_parts(_sources(path), within | {path}))
+
+
+def followed(path: Path) -> Path:
+    """The file that is opened for an image: a link's target, and what lies beside that, if the link has nothing so."""
+    return path.resolve() if path.is_symlink() and path.is_file() and not _beside(path, {}) else path
+
+
+def _beside(path: Path, listed: dict[Path, dict[str, list[str]]]) -> list[Path]:
+    """The files beside an image that decide its pixels; a folder that is not yet `listed` will be."""
+    if path.parent not in listed:
+        listed[path.parent] = _listed(path.parent)
+    named = _named(path, listed[path.parent], (*_PARTS, ".hdr"), (*_HEADERS, *_worlds(path)))
+    return [part for part in named if part.is_file() and _decides(part)]
 
 
 def _decides(part: Path) -> bool:
@@ -56,7 +70,7 @@ def _listed(folder: Path) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     with os.scandir(folder) as entries:
         for name in sorted(entry.name for entry in entries):
-            if name.lower().endswith((*_PARTS, *_VIEWS, *_HEADERS, "w")):
+            if name.lower().endswith((*_PARTS, *_VIEWS, *_HEADERS, *_PLACES, "w")):
                 found.setdefault(name.lower(), []).append(name)
     return found
 
@@ -78,10 +92,10 @@ def _named(path: Path, listed: Mapping[str, list[str]], after: Iterable[str], in
     return [path.with_name(name) for name in dict.fromkeys(names)]
 
 
-def _worlds(path: Path) -> list[str]:
-    """The endings of world files, such as .tfw and .tifw, which say where an image lies."""
+def _worlds(path: Path, image: bool = True) -> list[str]:
+    """The endings of files that say where an image lies: of its own, such as .tfw and .tifw, and those of any image."""
     ends = (f"{path.suffix[:2]}{path.suffix[-1:]}w", f"{path.suffix}w") if path.suffix else ()
-    return list(dict.fromkeys(end.lower() for end in ends))
+    return list(dict.fromkeys([*(_PLACES if image else ()), *(end.lower() for end in ends)]))
 
 
 def _sources(mosaic: Path) -> list[Path]:

@@ -1,5 +1,7 @@
 """The file that an upscaled raster goes into: values in the source's units, its validity, georeference and tags."""
 
+from base64 import b64decode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,6 +10,7 @@ import numpy as np
 import rasterio
 import rasterio.shutil
 from rasterio.control import GroundControlPoint
+from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 from rasterio.io import DatasetWriter
 from rasterio.rpc import RPC
@@ -21,8 +24,13 @@ from rssr.base.resampling import to_uint8
 
 FORMATS = {".tif": "GTiff", ".tiff": "GTiff", ".png": "PNG"}
 _LOSSLESS = ("deflate", "lzw", "zstd", "lzma", "packbits")
-_STALE = ("EXIF_Orientation", "EXIF_PixelXDimension", "EXIF_PixelYDimension")  # tags that upscaling makes wrong
+# Tags that upscaling makes wrong; the last is GDAL's name for no-data, whose bands the file need not have.
+_STALE = ("EXIF_Orientation", "EXIF_PixelXDimension", "EXIF_PixelYDimension", "NODATA_VALUES")
 _UNWRITABLE = {"bidx", "ns"}  # tags that rasterio takes for its own arguments
+_ULPS = 2.0**-22  # GDAL's ARE_REAL_EQUAL: how far floats and doubles are equal, in parts of their sum
+_ICC = "COLOR_PROFILE"
+# GDAL's domains that are read, or said, otherwise, and those that it makes of the file itself.
+_KNOWN = {"", _ICC, "IMAGE_STRUCTURE", "DERIVED_SUBDATASETS", "SUBDATASETS", "RPC", "GEOLOCATION"}
 _DENSITY = {"TIFFTAG_XRESOLUTION", "TIFFTAG_YRESOLUTION"}
 _RGB = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 
@@ -54,10 +62,10 @@ class Enlarged:
     @cached_property
     def nodata(self) -> float | None:
         """What the file calls no-data; None if it says in another way which pixels are valid, or all are."""
-        values = {repr(value): value for value in self.raster.file.nodatavals}  # for NaN is not NaN
         if self.raster.validity != "nodata" or self.driver == "PNG" or self.raster.palette is not None:
             return None
-        return next(iter(values.values())) if len(values) == 1 else None
+        values = (self.raster.file.nodatavals[band - 1] for band in self.raster.bands)
+        return next((value for value in values if value is not None), None)  # a GeoTIFF has one for all of its bands
 
     @cached_property
     def cover(self) -> str:
@@ -65,7 +73,9 @@ class Enlarged:
         if self.raster.validity in ("", "finite") or self.nodata is not None:
             return ""
         opaque = "uf" if self.raster.validity == "alpha" else "u"  # kinds of numbers whose opacity others understand
-        kept = self.raster.validity != "mask" or self.driver == "PNG"
+        # Beside other numbers of bands GDAL takes no alpha for what hides them.
+        seen = self.raster.validity == "nodata" and self.raster.channels in (1, 3)
+        kept = self.raster.validity == "alpha" or self.driver == "PNG" or seen
         return "alpha" if kept and self.dtype.kind in opaque else "mask"
 
     @property
@@ -83,6 +93,13 @@ class Enlarged:
     def _photometric(self) -> str:
         return "RGB" if self.raster.channels >= 3 else "MINISWHITE" if self._white_is_least else "MINISBLACK"
 
+    @cached_property
+    def _colour_profile(self) -> str | None:
+        """The source's ICC profile, which says what its colours look like; empty if it is of other colours (inks)."""
+        found = self.raster.file.tags(ns=_ICC).get("SOURCE_ICC_PROFILE")
+        kind = b"RGB " if self.raster.channels >= 3 else b"GRAY"
+        return found and (found if b64decode(found)[16:20] == kind else "")
+
     def check(self) -> None:
         """UserError if the format cannot hold it."""
         if self.driver == "PNG" and (self.dtype.name not in ("uint8", "uint16") or self.raster.channels not in (1, 3)):
@@ -96,6 +113,9 @@ class Enlarged:
             found.append("a PNG holds no georeference: write a .tif to keep it")
         if file.tags(ns="GEOLOCATION"):
             found.append("the source's geolocation arrays are left out")
+        if (domains := set(file.tag_namespaces()) - _KNOWN) or self._colour_profile == "":
+            lacks = sorted(domains) + ["colour profile"] * (self._colour_profile == "")
+            found.append(f"of the source's metadata, {', '.join(lacks)} are left out")
         if self.raster.validity == "alpha" and self.cover == "mask":
             found.append(f"{self.dtype} has no alpha: what is half transparent in the source becomes opaque")
         low, high = sorted(self._levels)
@@ -105,8 +125,14 @@ class Enlarged:
             found.append(f"values are those of the input, {low:g} to {high:g} of {most}: viewers show them dark")
         return found
 
-    def values(self, region: Tensor, opacity: np.ndarray) -> np.ndarray:
-        """(C, H, W) to store of a region (1, C, H, W) in [0, 1]; what has no opacity (C, H, W) is not painted."""
+    def values(self, region: Tensor, opacity: np.ndarray, others: Sequence[np.ndarray] | None) -> np.ndarray:
+        """(C, H, W) to store of a region (1, C, H, W) in [0, 1]; what has no opacity (C, H, W) is not painted.
+
+        Args:
+            region: of some of the channels.
+            opacity: of these channels.
+            others: (H, W) of what is stored of each of the other channels; None if some follow.
+        """
         low, high = self._levels
         if (low, high) == (0, 255) and self.dtype == np.uint8:
             values = to_uint8(region)[0].cpu().numpy()
@@ -115,22 +141,34 @@ class Enlarged:
             if self.dtype.kind in "iu":
                 values = np.rint(values).clip(np.iinfo(self.dtype).min, np.iinfo(self.dtype).max)
             values = values.astype(self.dtype)
-        if self.nodata is not None:  # a valid pixel that happens to have this value moves by one step
-            same = values == self.nodata
-            same = np.broadcast_to(same.all(0), same.shape) if self.dtype == np.uint8 else same
+        if self.nodata is not None:  # a valid pixel that happens to have this value moves beside it
+            same = self._hides(values)
+            if self.dtype == np.uint8:  # where all bands have it
+                together = others is not None and np.logical_and.reduce([*same, *map(self._hides, others)])
+                same = np.broadcast_to(together, same.shape)
             values[same] = self._beside_nodata
         unstated = np.nan if self.raster.validity == "finite" else 0
         values[opacity == 0] = unstated if self.nodata is None else self.nodata
         return values
 
+    def _hides(self, values: np.ndarray) -> np.ndarray:
+        """Which values GDAL takes for no-data: of floats also those nearby."""
+        if self.dtype.kind != "f":
+            return values == self.nodata
+        nodata = self.dtype.type(self.nodata)
+        near = np.abs(values - nodata) < _ULPS * np.abs(values + nodata)
+        return near | (values == nodata)
+
     @property
     def _beside_nodata(self) -> float:
-        if self.dtype.kind == "f":
-            return np.nextafter(self.dtype.type(self.nodata), self.dtype.type(np.inf))
+        if self.dtype.kind == "f":  # twice as far as what is nearby, towards zero
+            return self.nodata * (1 - 4 * _ULPS) or float(np.finfo(self.dtype).tiny)
         return self.nodata + 1 if self.nodata < np.iinfo(self.dtype).max else self.nodata - 1
 
-    def alpha(self, opacity: np.ndarray) -> np.ndarray:
-        """(H, W) opacity of pixels, of (C, H, W) of their values, in the file's type."""
+    def covering(self, opacity: np.ndarray) -> np.ndarray:
+        """(H, W) of alpha, in the file's type, or mask, of (C, H, W) of opacity: a pixel is hidden if a band is."""
+        if self.cover == "mask":
+            return np.where(opacity.all(0), 255, 0).astype(np.uint8)
         if self.dtype.kind == "f":
             return (opacity.min(0) / 255).astype(self.dtype)
         return opacity.min(0).astype(self.dtype) * self.dtype.type(np.iinfo(self.dtype).max // 255)
@@ -151,7 +189,8 @@ class Enlarged:
             "crs": file.crs,
             "nodata": self.nodata,
         }
-        if file.transform != Affine.identity():
+        # Without a geotransform, a pixel is one unit of the coordinate system, unless other things say where it lies.
+        if file.transform != Affine.identity() or (file.crs and not file.gcps[0] and not rpcs(file)):
             profile["transform"] = file.transform @ Affine.scale(1 / self.scale)
         return profile
 
@@ -159,6 +198,8 @@ class Enlarged:
         """Copy place, tags and the meaning of bands, as they are after upscaling; what cannot be copied, in words."""
         target.colorinterp = self._colours
         self._place(target)
+        if self._colour_profile:
+            target.update_tags(ns=_ICC, SOURCE_ICC_PROFILE=self._colour_profile)
         lost = self._copy_tags(target, 0)
         if self.raster.palette is None and not self.raster.pillow:
             for number in range(1, self.raster.channels + 1):
@@ -172,7 +213,7 @@ class Enlarged:
         points, crs = file.gcps
         if points:
             points = [GroundControlPoint(p.row * scale, p.col * scale, p.x, p.y, p.z, p.id, p.info) for p in points]
-            target.gcps = points, crs
+            target.gcps = points, crs or CRS()
         if polynomials := rpcs(file):
             facts = polynomials.to_dict()
             for axis in ("line", "samp"):  # RPCs count from the centre of the first pixel

@@ -22,8 +22,8 @@ from rssr.models.tiling import blended, tiles, within_memory
 from rssr.steps.enlarged import FORMATS, Enlarged
 
 CACHE_MIB = 64  # GDAL's; by default it takes a share of the machine's memory
-_STRIP = 2**24  # bytes of an output that are compared at once
 _MASK = 0  # where a mask stands among the numbers of bands
+_STRIP = 2**24  # bytes of an output that are compared at once
 
 
 def upscale_scene(
@@ -41,9 +41,9 @@ def upscale_scene(
 ) -> list[str]:
     """Upscale an image file into a GeoTIFF or a PNG; the memory needed does not grow with the scene.
 
-    A GeoTIFF keeps the source's coordinate system, geotransform, ground control points, RPCs, tags and lossless
-    compression, its pixels `scale` times smaller. Alpha, mask and no-data are enlarged by repetition; the network sees
-    hidden pixels filled from their nearest neighbours, and nothing is painted there.
+    A GeoTIFF keeps the source's coordinate system, geotransform, ground control points, RPCs, ICC profile, tags and
+    lossless compression, its pixels `scale` times smaller. Alpha, mask and no-data are enlarged by repetition; the
+    network sees hidden pixels filled from their nearest neighbours, and nothing is painted there.
 
     Args:
         model: (B, 3, h, w) in [0, 1] -> (B, 3, scale * h, scale * w), in eval mode.
@@ -93,13 +93,19 @@ def _check_out(out: Path, source: Path, overwrite: bool) -> None:
     if out.suffix.lower() not in FORMATS:
         raise UserError(f"{out}: the format '{out.suffix}' is unknown: use one of {', '.join(FORMATS)}")
     check_name(out)
+    if out.is_dir():
+        raise UserError(f"{out} is a folder", "name a file")
     if out.exists() and source.exists() and any(out.samefile(part) for part in with_parts([source])):
         raise UserError(f"{out} is what is upscaled, or a part of it", "name another file")
     remedy = "name another file, or add --overwrite"
     if out.exists() and not overwrite:
         raise UserError(f"{out} exists", remedy)
-    for beside in sidecars(out, source):
-        if not overwrite:
+    own, tiff = sidecars(out, source), FORMATS[out.suffix.lower()] == "GTiff"
+    for beside in sidecars(out, None):
+        # What places the source too: a GeoTIFF has a place of its own, which RPCs beside it go before.
+        if beside not in own and tiff != (beside.suffix.lower() in (".rpb", ".txt")):
+            continue
+        if not overwrite and beside in own:
             raise UserError(f"{beside} exists and would be taken for a part of {out.name}", remedy)
         if other := placed_by(beside, out):
             problem = f"{beside} says where {other} lies, and would be taken for a part of {out.name}"
@@ -166,65 +172,72 @@ def _filled(pixels: np.ndarray, valid: np.ndarray) -> np.ndarray:
 def _write(
     regions: Iterable[tuple[list[int], int, int, Tensor]], enlarged: Enlarged, out: Path, folder: Path
 ) -> list[str]:
-    """Write upscaled regions and check the file; what was lost by tags and by a stretch, in words."""
+    """Write upscaled regions and check the file; what was lost by tags, validity and a stretch, in words."""
     raster, scale, tiff = enlarged.raster, enlarged.scale, folder / "scene.tif"
-    checksums, clipped, seen = {}, 0, 0
-    with rasterio.open(tiff, "w", **enlarged.profile()) as target, torch.no_grad():
+    checksums, clipped, seen, uneven = {}, 0, 0, False
+    with rasterio.open(tiff, "w+", **enlarged.profile()) as target, torch.no_grad():
         lost = enlarged.describe(target)
         for channels, top, left, region in regions:
             height, width = region.shape[2:]
-            opacity = np.full((len(channels), height // scale, width // scale), 255, np.uint8)
+            opacity = np.full((raster.channels, height // scale, width // scale), 255, np.uint8)
             if raster.validity or raster.stretched:
                 box = (left // scale, top // scale, (left + width) // scale, (top + height) // scale)
                 values, opacity = raster.read(box)
-                opacity = opacity[channels]
-                values = values[channels][opacity > 0]
+                values = values[channels][opacity[channels] > 0]
                 clipped += int(((values < min(raster.levels)) | (values > max(raster.levels))).sum())
                 seen += values.size
-            opacity = opacity.repeat(scale, 1).repeat(scale, 2)
-            parts = {tuple(channel + 1 for channel in channels): enlarged.values(region, opacity)}
-            if enlarged.cover == "alpha" and 0 in channels:
-                parts[target.count,] = enlarged.alpha(opacity)[None]
-            window = Window(left, top, width, height)
-            if enlarged.cover == "mask" and 0 in channels:
-                parts[_MASK,] = mask = np.where(opacity.all(0), 255, 0).astype(np.uint8)
-                target.write_mask(mask, window=window)
-            for bands, part in parts.items():
-                if bands != (_MASK,):
-                    target.write(part, bands, window=window)
-                checksums[bands, window] = zlib.crc32(part.tobytes())
+            window, last = Window(left, top, width, height), channels[-1] + 1 == raster.channels
+            others = [target.read(number, window=window) for number in range(1, channels[0] + 1)] if last else None
+            values = enlarged.values(region, _repeated(opacity[channels], scale), others)
+            parts = {channel + 1: plane for channel, plane in zip(channels, values, strict=True)}
+            if enlarged.cover and 0 in channels:
+                uneven |= bool((opacity.any(0) != opacity.all(0)).any())
+                number = target.count if enlarged.cover == "alpha" else _MASK
+                parts[number] = _repeated(enlarged.covering(opacity), scale)
+            for band, part in parts.items():
+                if band == _MASK:
+                    target.write_mask(part, window=window)
+                else:
+                    target.write(part, band, window=window)
+                checksums[band, window] = zlib.crc32(part.tobytes())
     enlarged.finish(tiff, out)
     _compare(out, tiff, checksums)
+    if uneven:
+        lost.append("where a part of the bands is hidden in the source, all of them are")
     low, high = sorted(raster.levels)
     if clipped:
         lost.append(f"{100 * clipped / seen:.2g} % of the values lie beyond {low:g} to {high:g} and were clipped")
     return lost
 
 
-def _compare(path: Path, tiff: Path, checksums: Mapping[tuple[tuple[int, ...], Window], int]) -> None:
+def _repeated(pixels: np.ndarray, scale: int) -> np.ndarray:
+    """(..., h, w) with each pixel `scale` times in both directions."""
+    return pixels.repeat(scale, -2).repeat(scale, -1)
+
+
+def _compare(path: Path, tiff: Path, checksums: Mapping[tuple[int, Window], int]) -> None:
     """Read written files back: GDAL writes the last blocks when it closes a file and does not report failures.
 
     The second is compared with the first from the top to the bottom, since each step back reads a PNG from its start.
     """
     with rasterio.open(tiff) as meant, rasterio.open(path) as written:
         same = all(
-            zlib.crc32(_read(meant, bands == (_MASK,), window, bands).tobytes()) == checksum
-            for (bands, window), checksum in checksums.items()
+            zlib.crc32(_read(meant, band, window).tobytes()) == checksum
+            for (band, window), checksum in checksums.items()
         )
         rows = max(1, _STRIP // (meant.width * meant.count * np.dtype(meant.dtypes[0]).itemsize))
         strips = [Window(0, top, meant.width, min(rows, meant.height - top)) for top in range(0, meant.height, rows)]
-        for is_mask in {bands == (_MASK,) for bands, _ in checksums}:
-            for strip in strips:
-                values = (_read(file, is_mask, strip).tobytes() for file in (meant, written))
-                same = same and next(values) == next(values)
+        for part in {_MASK if band == _MASK else None for band, _ in checksums}:
+            same = same and all(
+                _read(meant, part, strip).tobytes() == _read(written, part, strip).tobytes() for strip in strips
+            )
     if not same:
         raise RasterioIOError("what was written reads back differently")
 
 
-def _read(
-    file: rasterio.DatasetReader, is_mask: bool, window: Window, bands: Sequence[int] | None = None
-) -> np.ndarray:
-    return file.read_masks(1, window=window) if is_mask else file.read(bands, window=window)
+def _read(file: rasterio.DatasetReader, band: int | None, window: Window) -> np.ndarray:
+    """A band, the mask, or all bands at once, for each of which a PNG would be decoded anew."""
+    return file.read_masks(1, window=window) if band == _MASK else file.read(band, window=window)
 
 
 class _Strips(MutableMapping):
