@@ -118,17 +118,6 @@ def of_models(kind, test, suffix=""):
     return paths(test.artifact(kind, suffix, model.name) for model in plan.models_at(test.scale))
 
 
-def loaded_in_part(test):
-    """The paths of the records of weights that need not fit."""
-    found = [
-        weights
-        for model in plan.models_at(test.scale)
-        if not model.config.strict
-        for weights in model.weights(test.dataset)
-    ]
-    return paths(weights.beside(suffix="json") for weights in found)
-
-
 def validation_code(wildcards):
     """The module that a training imports by name if its recipe validates."""
     return ["rssr.steps.validation"] if plan.validation_images(wildcards) else []
