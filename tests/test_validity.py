@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import rasterio
 from PIL import Image
-from test_raster import DEEP, PICTURE, PLANES, raster
+from test_raster import DEEP, PICTURE, PLANES, SMALL, raster
 from torch import nn
 
 from rssr.base.errors import UserError
@@ -190,7 +190,9 @@ def test_more_names_of_images_are_found_and_read(tmp_path, suffix, options):
     if options:
         raster(path, PLANES, **options)
     else:
-        Image.fromarray(PICTURE).save(path, save_all=True, append_images=[Image.fromarray(PICTURE[::-1])], quality=100)
+        Image.fromarray(PICTURE).save(
+            path, save_all=True, append_images=[Image.fromarray(SMALL)], quality=100, subsampling=0
+        )
     data_set = build({"images": str(tmp_path), "split": {"test": "*"}})
     with open_raster(data_set.find(tmp_path, *data_set.splits["test"])) as image:
         assert np.abs(image.rgb((0, 0, 50, 36))[0].astype(int) - PICTURE).mean() < 4

@@ -15,7 +15,6 @@ from rasterio.errors import RasterioIOError
 
 from rssr.base import netpbm
 from rssr.base.errors import UserError
-from rssr.base.sidecars import followed
 
 # A faster way of GDAL's, which gives whatever is in memory for rows that a PNG lacks.
 os.environ["GDAL_PNG_WHOLE_IMAGE_OPTIM"] = "NO"
@@ -39,23 +38,27 @@ _ASKED_FOR = {".vrt": "VRT", ".nc": "netCDF"}  # formats that read whatever a fi
 _KINDS = (ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha)
 
 
-def opened(path: Path) -> rasterio.DatasetReader:
-    """An image file; UserError, RasterioIOError or CPLE_BaseError for what is none or has parts in other folders."""
+def opened(path: Path, target: Path) -> rasterio.DatasetReader:
+    """An image file; UserError, RasterioIOError or CPLE_BaseError for what is none or has parts in other folders.
+
+    Args:
+        path: its name.
+        target: the file with what lies beside it, see sidecars.followed().
+    """
     if (pixels := netpbm.pixels(path)) is not None:
         return _held(pixels)
     drivers = [*DRIVERS, *filter(None, [_ASKED_FOR.get(path.suffix.lower())])]
-    path = followed(path)
-    _check_beside(path)
+    _check_beside(target)
     try:
         with env_ctx_if_needed():  # as rasterio.open(), which takes one driver alone
-            file = rasterio.DatasetReader(path, driver=drivers)
+            file = rasterio.DatasetReader(target, driver=drivers)
     except (RasterioIOError, CPLE_BaseError):
         if (pixels := _bitmap(path)) is None:
             raise
         return _held(pixels)
     with suppress(CPLE_BaseError):
         _ = file.colorinterp  # the first time GDAL fails at damaged EXIF data, which say nothing of colours
-    if file.driver != "VRT" and (name := _elsewhere(path, file.files)):
+    if file.driver != "VRT" and (name := _elsewhere(target, file.files)):
         file.close()
         raise UserError(f"{path} has its pixels in {name}, outside of its folder", "save it as TIFF")
     return file

@@ -23,6 +23,7 @@ from rssr.base.errors import UserError
 from rssr.base.files import check_name, missing, read_image
 from rssr.base.headers import by_pillow, header, meanings, rpcs, white_is_least
 from rssr.base.opening import opened
+from rssr.base.sidecars import followed
 
 # For all threads, because warnings.catch_warnings() is not thread-safe.
 warnings.simplefilter("ignore", NotGeoreferencedWarning)
@@ -229,7 +230,7 @@ def open_raster(path: Path, bands: Sequence[int] | None = None, stretch: Sequenc
     if not path.is_file():
         raise missing(path)
     try:
-        file = opened(path)
+        file = opened(path, followed(path))
         try:
             return _settled(path, file, bands, stretch)
         except BaseException:
