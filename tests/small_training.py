@@ -58,6 +58,22 @@ class Drawing(torch.nn.Module):
         return self.layers(x * (random.random() + np.random.rand()))  # noqa: NPY002
 
 
+class Counting(torch.nn.Module):
+    """A network that counts its steps, in an attribute and in a buffer that is no weight."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(1)
+        self.layers = torch.nn.Sequential(torch.nn.Conv2d(3, 48, 3, padding=1), torch.nn.PixelShuffle(4))
+        self.layers.steps = 0
+        self.register_buffer("seen", torch.zeros(()), persistent=False)
+
+    def forward(self, x):
+        self.layers.steps += 1
+        self.seen = self.seen + 1
+        return self.layers(x) * (1 + 1 / self.layers.steps + 1 / self.seen)
+
+
 class Dropping(torch.nn.Module):
     """A network that draws random numbers while it trains."""
 

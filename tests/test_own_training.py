@@ -62,6 +62,7 @@ def test_a_job_says_which_entry_fails(tmp_path, monkeypatch, step):
     of_step = {
         "train_model": [
             *("--hr-dir", images / "HR-x4", "--lr-dir", images / "LR/x4-bicubic", "--seed", 1),
+            *("--checkpoint-every", 2, "--log-every", 3),
             *("--recipe", json.dumps(recipe()), "--weights", "results/weights/wrong/tiny/x4/seed1.safetensors"),
         ],
         "profile_model": ["--profile", Profile().model_dump_json(), "--out", "results/profile/x4/wrong.json"],
@@ -116,13 +117,73 @@ def test_a_mask_of_infinite_numbers_is_no_failure(images, tmp_path, ema):
         run.run()
 
 
-def test_layers_under_two_names_are_validated(images):
+class Merging(Net):
+    """Two branches in training, whose sum replaces them for good in evaluation, as RepVGG's do."""
+
+    def __init__(self):
+        super().__init__(lambda net, sr: net.merged(sr) if hasattr(net, "merged") else net.one(sr) + net.two(sr))
+        self.one, self.two = nn.Conv2d(48, 48, 1), nn.Conv2d(48, 48, 1)
+
+    def train(self, mode=True):
+        if not mode and not hasattr(self, "merged"):
+            merged = nn.Conv2d(48, 48, 1)
+            for name in ("weight", "bias"):
+                getattr(merged, name).data = getattr(self.one, name).data + getattr(self.two, name).data
+            del self.one, self.two
+            self.merged = merged
+        return super().train(mode)
+
+
+def twice():
     conv = nn.Conv2d(48, 48, 1)
-    net = Net(lambda net, sr: net.second(net.first(sr)), first=conv, second=conv)
-    measure = Validation(images / "HR-x4", images / "LR/x4-bicubic", 4, CPU)
-    own = {name: value.clone() for name, value in net.state_dict().items()}
-    others = {name: 0.5 * value for name, value in own.items()}
-    found = measure(net, others), measure(net, own)
-    assert all(torch.equal(value, own[name]) for name, value in net.state_dict().items()) and net.training
-    net.load_state_dict(others)
-    assert found[0] == measure(net, net.state_dict()) != found[1]
+    return Net(lambda net, sr: net.second(net.first(sr)), first=conv, second=conv)
+
+
+@pytest.mark.parametrize("make", [Merging, twice], ids=["merged in evaluation", "a layer under two names"])
+def test_given_weights_are_validated(images, make):
+    """Twice, by what the network gives in train mode, where it is the same."""
+    measure = Validation(images / "HR-x4", images / "LR/x4-bicubic", 4, CPU, make)
+    for factor in (0.5, 1):
+        net = make()
+        with torch.no_grad():
+            for value in net.parameters():
+                value *= factor
+            expected = sum(measure._psnr(net, *pair) for pair in measure.pairs) / 3
+        assert measure(net.state_dict()) == pytest.approx(expected, abs=1e-3)
+
+
+def replaced(net, sr):
+    """A forward() that puts other tensors in the places of a weight and of a buffer."""
+    if net.training:
+        net.conv.weight.data = net.conv.weight.data.clamp(-0.1, 0.1)
+        net.seen = net.seen + 1
+    return sr
+
+
+@pytest.mark.parametrize("ema", [0, 0.5])
+def test_tensors_that_forward_replaces_are_kept(images, tmp_path, ema):
+    net = Net(replaced)
+    net.register_buffer("seen", torch.zeros(()))
+    start = net.conv.weight.detach().clamp(-0.1, 0.1)
+    kept = trainer(images, tmp_path, recipe(iterations=2, ema=ema), net).run()
+    assert kept["seen"] == (0.5 * 2 + 0.25 * 1 if ema else 2)
+    assert ema or torch.equal(kept["conv.weight"], net.conv.weight)
+    assert not torch.equal(kept["conv.weight"].clamp(-0.1, 0.1), start)
+
+
+def late(net, sr):
+    net.late = nn.Conv2d(48, 48, 1)
+    return net.late(sr)
+
+
+def exchanged(net, sr):
+    net.conv.weight = nn.Parameter(net.conv.weight.detach())
+    return sr
+
+
+@pytest.mark.parametrize(("change", "name"), [(late, "late.weight"), (exchanged, "conv.weight")])
+def test_layers_that_an_optimiser_cannot_know_are_refused(images, tmp_path, change, name):
+    run = trainer(images, tmp_path, recipe(), Net(change))
+    with pytest.raises(UserError, match=f"the network makes, replaces or removes '{name}' while it runs: make every"):
+        run.run()
+    assert run.done == 0

@@ -150,6 +150,7 @@ def test_replicates_have_names():
     assert model.replicates == ["seed10", "seed3"] and model.seed_of == {"seed10": 10, "seed3": 3}
     assert "seed" not in jobs.recipe(several, model), "a further seed trains none of the others again"
     assert "devices" not in jobs.recipe(several, model), "nor does another number of devices"
+    assert "_every" not in jobs.recipe(several, model).replace("validate_every", ""), "nor what is written how often"
     draws = [drawn(name, number) for name in ("seed10", "seed1") for number in range(12)]
     assert draws[:2] == ["seed10", "seed10_draw1"]
     assert list(weights_of(draws).values()) == ["seed10"] * 12 + ["seed1"] * 12
@@ -173,6 +174,39 @@ def test_a_recipe_that_validates_needs_a_val_split(tmp_path):
     assert [artifact.folder.as_posix() for artifact in images] == [f"{folder}/HR-x4", f"{folder}/LR/x4-bicubic"]
     with pytest.raises(UserError, match="training.test.validate_every: the data set 'mine' has no val split"):
         targets.everything(plan("train", "test", validate_every=10))
+
+
+def test_what_is_trained_on_is_never_tested(tmp_path):
+    """Links to test images are found as well; another folder's images of the same names are no test images."""
+    for name in ("train/a.png", "test/a.png", "val/a.png"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    (tmp_path / "link.png").symlink_to("test/a.png")
+    edsr = {"label": "EDSR", "arch": "basicsr:EDSR", "args": {}, "train": "test", "train_on": "other"}
+
+    def plan(split, **changes):
+        images = {"images": str(tmp_path)}
+        datasets = {
+            "mine": images | {"label": "Mine", "split": {"train": "val/*", "test": "test/*"}},
+            "other": images | {"label": "Other", "split": split},
+        }
+        training = {"test": {"iterations": 1, "optimiser": {"lr": 1}} | changes}
+        return a_plan(training=training, datasets=datasets, models={"edsr": edsr}, audit=None, analysis=None)
+
+    assert targets.everything(plan({"train": "train/*", "val": "test/*"}))
+    said = r"models.edsr.train_on: \S+test/a.png is in the {} split of 'other' and in the test split of 'mine'"
+    for pattern in ("test/*", "*.png"):
+        with pytest.raises(UserError, match=said.format("train")):
+            targets.everything(plan({"train": pattern}))
+    with pytest.raises(UserError, match=said.format("val")):
+        targets.everything(plan({"train": "train/*", "val": "test/*"}, validate_every=10))
+
+
+def test_a_run_without_a_test_split_is_refused(tmp_path):
+    (tmp_path / "a.png").touch()
+    mine = {"label": "Mine", "images": str(tmp_path), "split": {"train": "*"}}
+    with pytest.raises(UserError, match="datasets: no data set has a test split, .*: add one to a `split`"):
+        targets.everything(a_plan(datasets={"mine": mine}, audit=None, analysis=None))
 
 
 def test_lost_images_are_found_in_every_replicate(tmp_path):

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import torch
 from pydantic import ValidationError
-from small_training import CPU, Drawing, Dropping, patches_of, recipe, trainer
+from small_training import CPU, Counting, Drawing, Dropping, patches_of, recipe, trainer
 
 from rssr.base import ROOT
 from rssr.base.errors import UserError
@@ -21,9 +21,12 @@ from rssr.base.tensors import read_weights
 from rssr.steps.checkpoints import Checkpoints
 from rssr.steps.distributed import Team
 from rssr.steps.training import Trainer
+from rssr.steps.weights import train
+
+NETWORKS = {"lstmconvsr": lambda: None, "dropout": Dropping, "numpy": Drawing, "counters": Counting}
 
 
-@pytest.mark.parametrize("network", [lambda: None, Dropping, Drawing], ids=["lstmconvsr", "dropout", "numpy"])
+@pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
 def test_a_broken_run_resumes_exactly(images, tmp_path, network):
     whole = trainer(images, tmp_path / "whole", recipe(), network())
     expected = whole.run()
@@ -115,13 +118,29 @@ def test_a_full_disk_loses_the_newest_state_only(images, tmp_path, monkeypatch):
     assert trainer(images, tmp_path, recipe()).done == 4
 
 
+SMALL = {
+    "arch": "basicsr:EDSR",
+    "args": {"num_in_ch": 3, "num_out_ch": 3, "num_feat": 4, "num_block": 1, "upscale": 4},
+    "scale": 4,
+}
+
+
+def test_how_often_something_is_written_trains_nothing_anew(images, tmp_path, capsys):
+    digests = []
+    for changes in ({}, {"checkpoint_every": 3, "log_every": 1}, {"batch": 3}):
+        train(SMALL, recipe(**changes), (images / "HR-x4", images / "LR/x4-bicubic"), tmp_path / "w", "code", CPU)
+        digests.append(sha256(tmp_path / "w"))
+        assert ("resumed after iteration 8 of 8" in capsys.readouterr().out) == ("log_every" in changes)
+    assert digests[0] == digests[1] != digests[2]
+
+
 def script(images, settings, weights, devices=1):
     """How to start the script, for subprocess."""
-    small = {"num_in_ch": 3, "num_out_ch": 3, "num_feat": 4, "num_block": 1, "upscale": 4}
     command = [sys.executable, str(ROOT / "workflow/scripts/train_model.py"), "--seed", "10", "--device", "cpu"]
-    command += ["--model", json.dumps({"arch": "basicsr:EDSR", "args": small, "scale": 4})]
+    command += ["--model", json.dumps(SMALL)]
     command += ["--recipe", json.dumps(settings), "--hr-dir", images / "HR-x4", "--lr-dir", images / "LR/x4-bicubic"]
     command += ["--devices", str(devices), "--weights", weights]
+    command += [f"--{key.replace('_', '-')}={settings[key]}" for key in ("checkpoint_every", "log_every")]
     return {"args": command, "env": {"PYTHONPATH": str(ROOT)}, "text": True}
 
 

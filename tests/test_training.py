@@ -111,7 +111,11 @@ def test_without_a_compiler_a_recipe_that_compiles_says_so(images, tmp_path):
 
 
 def test_epochs_are_passes_over_the_images(images, tmp_path):
-    assert trainer(images, tmp_path, recipe(iterations=None, epochs=10)).total == 15  # 10 epochs of 3 images by 2
+    epochs = {"iterations": None, "epochs": 10}  # of 3 images, in batches of 2
+    assert trainer(images, tmp_path, recipe(**epochs)).total == 15
+    assert trainer(images, tmp_path, recipe(**epochs, schedule={"warmup": 14})).total == 15
+    with pytest.raises(UserError, match="`warmup: 15` of the recipe's `schedule`: its `epochs` are only 15 iterations"):
+        trainer(images, tmp_path, recipe(**epochs, schedule={"warmup": 15}))
 
 
 @pytest.mark.parametrize("way", [lambda patches: patches, lambda patches: DevicePatches(patches, CPU)])
@@ -139,7 +143,7 @@ def test_validation_is_a_column_and_may_choose_the_weights(images, tmp_path, kee
     settings = recipe(validate_every=3, keep=keep)
     measured, seen = iter([20.0, 22.0, 21.0]), []
 
-    def measure(network, weights):
+    def measure(weights):
         seen.append({name: value.clone() for name, value in weights.items()})
         return next(measured)
 
@@ -152,10 +156,8 @@ def test_validation_is_a_column_and_may_choose_the_weights(images, tmp_path, kee
     again = Trainer(build(ENTRY).train(), settings, *parts, measure).run()  # from the checkpoint
     assert all(torch.equal(again[name], kept[name]) for name in kept)
 
+    found = Validation(images / "HR-x4", images / "LR/x4-bicubic", 4, CPU, lambda: build(ENTRY))(kept)
     network = build(ENTRY)
-    own = {name: value.clone() for name, value in network.state_dict().items()}
-    found = Validation(images / "HR-x4", images / "LR/x4-bicubic", 4, CPU)(network, kept)
-    assert all(torch.equal(value, own[name]) for name, value in network.state_dict().items()) and network.training
     network.load_state_dict(kept)
     pairs = [
         [read_tensor(images / side / f"{name}.png")[None] for side in ("LR/x4-bicubic", "HR-x4")] for name in "abc"

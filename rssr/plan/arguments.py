@@ -5,6 +5,9 @@ from typing import Any
 
 from rssr.plan.test_set import TestSet
 
+# Keys of a recipe that change no weights: another value trains nothing anew, and an interrupted training goes on.
+NO_WEIGHTS = ("checkpoint_every", "log_every")
+
 
 def entry(text: str) -> Any:
     """A configuration entry, or several; for argparse's `type`."""

@@ -8,6 +8,7 @@ import json
 from collections.abc import Collection, Iterable
 from dataclasses import asdict
 
+from rssr.plan.arguments import NO_WEIGHTS
 from rssr.plan.entries import plain, rooted
 from rssr.plan.model_plan import ModelPlan
 from rssr.plan.plan import Plan
@@ -55,9 +56,10 @@ def architecture(planned: ModelPlan) -> str:
 def recipe(plan: Plan, planned: ModelPlan) -> str:
     """The recipe of a trained model, defaults filled in.
 
-    Seeds are excluded, so adding one does not retrain the others; and `devices`, which changes no more than rounding.
+    Seeds are excluded, so adding one does not retrain the others; `devices`, which changes no more than rounding; and
+    how often checkpoints and rows of the curve are written, so a finished curve keeps its rows.
     """
-    return plan.config.training[planned.config.train].model_dump_json(exclude={"seeds", "devices"})
+    return plan.config.training[planned.config.train].model_dump_json(exclude={"seeds", "devices", *NO_WEIGHTS})
 
 
 def rows(models: Iterable[ModelPlan]) -> str:

@@ -1,8 +1,11 @@
 """The targets of a run: every file that Snakemake is asked for by name."""
 
 from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
 
 from rssr.base import ROOT
+from rssr.base.errors import UserError
 from rssr.plan.artifacts import KINDS, MEASURED, TABLES, Artifact
 from rssr.plan.plan import Plan
 
@@ -15,7 +18,16 @@ _OF_TEST_AND_MODEL = ("sr", "scores", "spectrum")
 
 
 def everything(plan: Plan) -> list[str]:
-    """Every result, intermediate ones included: Snakemake re-makes a deleted file only if it is asked for by name."""
+    """Every result, intermediate ones included: Snakemake re-makes a deleted file only if it is asked for by name.
+
+    Raises:
+        UserError: without any test split, for a network that is trained or validated on images that it is tested on,
+            and see Plan.training_sets.
+    """
+    if not plan.test_sets:
+        problem = "no data set has a test split, and networks are trained for those that they are tested on"
+        raise UserError(f"{plan.config.where('datasets')}: {problem}", "add one to a `split`")
+    _check_unseen(plan)
     metrics = [Artifact("metric", metric=metric) for metric in plan.metrics_with_weights]
     return _paths([*metrics, *_measured(plan), *_tables(plan), *_figures(plan)])
 
@@ -65,6 +77,26 @@ def redistributable(plan: Plan) -> list[str]:
     records += [artifact.beside(suffix="json") for artifact in found if artifact.kind == "weights"]
     copied = _paths(artifact for artifact in found if artifact.kind in kept)
     return [*copied, *dict.fromkeys(record.path for record in records), "results/provenance.json"]
+
+
+def _check_unseen(plan: Plan) -> None:
+    """UserError for test images among those of `train_on`, of local folders; within a data set, splits are disjoint."""
+
+    @cache
+    def files(dataset: str, split: str) -> set[Path]:
+        own, images = plan.data_sets[dataset], plan.config.datasets[dataset].images
+        return {own.find(Path(), source).resolve() for source in own.splits.get(split, ()) if images}
+
+    for test in plan.test_sets:
+        for model in (model for model in plan.models_at(test.scale) if model.is_trained):
+            recipe, other = plan.config.training[model.config.train], model.config.train_on or test.dataset
+            for split in ("train", "val") if recipe.validate_every else ("train",):
+                if other != test.dataset and (seen := files(other, split) & files(test.dataset, "test")):
+                    raise UserError(
+                        f"{plan.config.where(f'models.{model.name}.train_on')}: {min(seen)} is in the {split} split of "
+                        f"'{other}' and in the test split of '{test.dataset}'",
+                        "correct a `split`",
+                    )
 
 
 def _measured(plan: Plan) -> Iterator[Artifact]:

@@ -20,6 +20,7 @@ from rssr.base.process import stop_signals
 from rssr.base.shared_state import seed_generators
 from rssr.steps.checkpoints import Checkpoints
 from rssr.steps.distributed import Team
+from rssr.steps.held import check_made_of, held, hold, made_of
 from rssr.steps.patches import Patches
 
 _LOSSES = {
@@ -46,8 +47,12 @@ def learning_rate(iteration: int, total: int, recipe: Mapping[str, Any]) -> floa
 
 
 def iterations(recipe: Mapping[str, Any], images: int) -> int:
-    """The optimiser steps of a recipe on that many images."""
-    return recipe["iterations"] or max(1, recipe["epochs"] * images // recipe["batch"])
+    """The optimiser steps of a recipe on that many images; UserError if its warm-up would not end before them."""
+    total = recipe["iterations"] or max(1, recipe["epochs"] * images // recipe["batch"])
+    if (warmup := recipe["schedule"]["warmup"]) >= total:
+        problem = f"`warmup: {warmup}` of the recipe's `schedule`: its `epochs` are only {total} iterations here"
+        raise UserError(problem, "lower `warmup`, or raise `epochs`")
+    return total
 
 
 def has_batch_norms(network: nn.Module) -> bool:
@@ -70,7 +75,7 @@ class Trainer:
         team: the processes that share the batches; each has its own Trainer, with the same weights at all times.
 
     Raises:
-        UserError: for a network with batch norms in several processes, or without anything to train.
+        UserError: for a network with batch norms in several processes, or without anything to train; see iterations().
     """
 
     def __init__(
@@ -80,7 +85,7 @@ class Trainer:
         patches: Patches,
         checkpoints: Checkpoints,
         device: torch.device,
-        validation: Callable[[nn.Module, Mapping[str, Tensor]], float] | None = None,
+        validation: Callable[[Mapping[str, Tensor]], float] | None = None,
         team: Team = Team(),  # noqa: B008, it is frozen
     ) -> None:
         if team.size > 1 and has_batch_norms(network):
@@ -98,7 +103,7 @@ class Trainer:
         options = dict(recipe["optimiser"])
         fused = all(parameter.is_floating_point() for parameter in network.parameters())  # none for complex ones
         self.optimiser = _OPTIMISERS[options.pop("name")](network.parameters(), fused=fused, **options)
-        self.weights = network.state_dict()  # the network's own memory, not a copy
+        self.made_of = made_of(network)
         # A causal mask, for one, is of infinite numbers, which say nothing about the training.
         self.finite = [name for name, value in self.weights.items() if value.isfinite().all()]
         self.average = {name: value.clone() for name, value in self.weights.items()} if recipe["ema"] else {}
@@ -113,6 +118,11 @@ class Trainer:
         self._resume()
         if (threads := torch.get_num_threads()) not in self.threads:
             self.threads.append(threads)
+
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """The network's own memory, not a copy; anew, because forward() may put other tensors in their places."""
+        return self.network.state_dict()
 
     def run(self) -> dict[str, Tensor]:
         """Train to the last iteration.
@@ -170,6 +180,8 @@ class Trainer:
             self.optimiser.step()
         except Exception as error:  # for sparse gradients, for one
             raise self._in_words(error) from error
+        if not self.done:
+            check_made_of(self.network, self.made_of)
         self._follow()
         return loss.detach()
 
@@ -187,12 +199,15 @@ class Trainer:
     @torch.no_grad()
     def _follow(self) -> None:
         """Move the averaged weights towards the weights; counters, such as a batch norm's, and masks are copied."""
-        moved = [name for name in self.finite if self.average and _is_moved(self.average[name])]
+        if not self.average:
+            return
+        weights = self.weights
+        moved = [name for name in self.finite if _is_moved(self.average[name])]
         if moved:
-            averages, weights = ([side[name] for name in moved] for side in (self.average, self.weights))
-            torch._foreach_lerp_(averages, weights, 1 - self.recipe["ema"])
+            averages, now = ([side[name] for name in moved] for side in (self.average, weights))
+            torch._foreach_lerp_(averages, now, 1 - self.recipe["ema"])
         for name in self.average.keys() - moved:
-            self.average[name].copy_(self.weights[name])
+            self.average[name].copy_(weights[name])
 
     def _log(self) -> None:
         losses = self._read_losses()
@@ -206,7 +221,7 @@ class Trainer:
         if self.done % self.recipe["validate_every"] and self.done < self.total:
             return None
         weights = self.average or self.weights
-        found = self.validation(self.network, weights)
+        found = self.validation(weights)
         if self.recipe["keep"] == "best" and found > self.best_psnr:
             self.best_psnr, self.best = found, {name: value.clone() for name, value in weights.items()}
         return found
@@ -238,7 +253,8 @@ class Trainer:
         self.peak_memory_mib = _peak_memory_mib(self.device, self.peak_memory_mib)
         kept = {name: getattr(self, name) for name in _KEPT}
         if self.team.rank == 0:
-            self.checkpoints.save(kept | {"losses": losses, "optimiser": self.optimiser.state_dict()})
+            kept |= {"losses": losses, "optimiser": self.optimiser.state_dict(), "held": held(self.network)}
+            self.checkpoints.save(kept)
 
     def _resume(self) -> None:
         with self.team.first_alone():  # it deletes a damaged state
@@ -246,6 +262,7 @@ class Trainer:
         if state is None:
             return
         self.network.load_state_dict(state.pop("weights"))
+        hold(self.network, state.pop("held"))
         self.optimiser.load_state_dict(state.pop("optimiser"))
         self.losses = [torch.tensor(loss, device=self.device) for loss in state.pop("losses")]
         for name, value in state.items():

@@ -1,7 +1,7 @@
 """PSNR-Y of a network while it trains, on the val split."""
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -20,23 +20,25 @@ class Validation:
         hr_dir: results/data/{dataset}/val/HR-x{scale}.
         lr_dir: results/data/{dataset}/val/LR/x{scale}-{degradation}.
         scale: upscaling factor.
-        device: the device of the network.
+        device: where to upscale.
+        build: makes the network in train mode. Each validation has its own, because a class may merge or remove layers
+            when it is switched to eval mode, and not every one can go back.
     """
 
-    def __init__(self, hr_dir: Path, lr_dir: Path, scale: int, device: torch.device) -> None:
-        self.scale, self.device = scale, device
+    def __init__(
+        self, hr_dir: Path, lr_dir: Path, scale: int, device: torch.device, build: Callable[[], nn.Module]
+    ) -> None:
+        self.scale, self.device, self.build = scale, device, build
         names = [f"{row['image']}.png" for row in read_csv(hr_dir / "manifest.csv")]
         self.pairs = [(lr_dir / name, hr_dir / name) for name in names]
 
     @torch.no_grad()
-    def __call__(self, network: nn.Module, weights: Mapping[str, Tensor]) -> float:
-        """The mean PSNR-Y over the images in dB, with the given weights instead of the network's."""
-        own = {name: value.clone() for name, value in network.state_dict().items()}
-        try:
-            network.eval().load_state_dict(weights)
-            return statistics.fmean(self._psnr(network, *pair) for pair in self.pairs)
-        finally:
-            network.train().load_state_dict(own)
+    def __call__(self, weights: Mapping[str, Tensor]) -> float:
+        """The mean PSNR-Y over the images in dB, with the given weights."""
+        network = self.build().to(self.device)
+        network.load_state_dict(weights)  # in train mode, as a training leaves them
+        network.eval()
+        return statistics.fmean(self._psnr(network, *pair) for pair in self.pairs)
 
     def _psnr(self, network: nn.Module, lr_path: Path, hr_path: Path) -> float:
         lr = read_tensor(lr_path)[None].to(self.device).float() / 255

@@ -3,6 +3,7 @@
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from rssr.base.tensors import choose_weights
 from rssr.models.files import local_file
 from rssr.models.registry import build, network_of
 from rssr.models.weights import Misfits, has_released_names, record_at, write_weights
+from rssr.plan.arguments import NO_WEIGHTS
 from rssr.plan.artifacts import artifacts_at
 from rssr.steps.checkpoints import Checkpoints
 from rssr.steps.distributed import Team
@@ -50,15 +52,17 @@ def train(
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # required for deterministic cuBLAS
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # it costs time, and nothing reads such memory
-    model, scale = _initial(entry, recipe["seed"]), entry["scale"]
+    new = partial(_initial, entry, recipe["seed"])
+    model, scale = new(), entry["scale"]
     entries = {"model": entry, "recipe": recipe, "images": manifest_checksums(*images)}
     if validate_on:
         entries["validation"] = manifest_checksums(*validate_on)
     patches = Patches(*images, scale, recipe, (team.rank, team.size))
-    checkpoints = Checkpoints(path.parent / "checkpoints", [entries, code, team.size])
+    checkpoints = Checkpoints(path.parent / "checkpoints", [_decisive(entries), code, team.size])
     # By name, so that the code of a metric is no input of a training that measures none.
-    validation = import_module("rssr.steps.validation").Validation(*validate_on, scale, device) if validate_on else None
-    trainer = Trainer(model, recipe, patches, checkpoints, device, validation, team)
+    validation = import_module("rssr.steps.validation").Validation if validate_on else None
+    measure = validation(*validate_on, scale, device, new) if validation else None
+    trainer = Trainer(model, recipe, patches, checkpoints, device, measure, team)
     weights = trainer.run()
     if team.rank:
         return
@@ -83,6 +87,11 @@ def train(
         peak_memory_mib=trainer.peak_memory_mib,
     )
     write_json(path.with_suffix(".json"), facts)
+
+
+def _decisive(entries: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries of a training without the keys of its recipe that change no weights."""
+    return {**entries, "recipe": {key: value for key, value in entries["recipe"].items() if key not in NO_WEIGHTS}}
 
 
 def _initial(entry: Mapping[str, Any], seed: int) -> nn.Module:

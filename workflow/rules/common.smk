@@ -123,9 +123,9 @@ def validation_code(wildcards):
     return ["rssr.steps.validation"] if plan.validation_images(wildcards) else []
 
 
-def devices(wildcards):
-    """How many devices train a model together."""
-    return plan.config.training[plan.model(wildcards).config.train].devices
+def of_recipe(key):
+    """A resource of a training: the value of a key of its recipe that is not in `params`, because another re-trains nothing."""
+    return lambda wildcards: getattr(plan.config.training[plan.model(wildcards).config.train], key)
 
 
 def training_curves(wildcards):

@@ -21,8 +21,10 @@ rule train_model:
         "../../environment.yml"
     threads: ALL_CORES
     resources:
-        gpu=devices,
-        devices=devices,  # not in `params`, because another number re-trains nothing
+        gpu=of_recipe("devices"),
+        devices=of_recipe("devices"),
+        checkpoint_every=of_recipe("checkpoint_every"),
+        log_every=of_recipe("log_every"),
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime=24 * 60,  # a longer training resumes in the next try
     params:
@@ -36,6 +38,7 @@ rule train_model:
         STEP
     shell:
         "python {input.script} --model {params.model:q} --recipe {params.recipe:q} --seed {params.seed}"
+        " --checkpoint-every {resources.checkpoint_every} --log-every {resources.log_every}"
         " --hr-dir {params.hr_dir} --lr-dir {params.lr_dir} --val {input.val}"
         " --weights {output.weights} --threads {threads} --devices {resources.devices} --code {input.code} 2>&1 | tee {log}"
 

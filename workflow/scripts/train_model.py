@@ -18,6 +18,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=from_json.entry, required=True, help="configuration entry as JSON")
     parser.add_argument("--recipe", type=from_json.entry, required=True, help="configuration entry as JSON")
+    parser.add_argument("--checkpoint-every", type=int, required=True, help="as in the recipe")
+    parser.add_argument("--log-every", type=int, required=True, help="as in the recipe")
     parser.add_argument("--seed", type=int, required=True, help="of the replicate")
     parser.add_argument("--hr-dir", type=Path, required=True)
     parser.add_argument("--lr-dir", type=Path, required=True)
@@ -29,7 +31,7 @@ def main() -> None:
     arguments = parser.parse_args()
     device = devices.prepare(arguments)
     code = digest(arguments.code or used_files(Path(__file__).resolve()))
-    recipe = arguments.recipe | {"seed": arguments.seed}
+    recipe = arguments.recipe | {key: getattr(arguments, key) for key in ("seed", *from_json.NO_WEIGHTS)}
     images, validate_on = (arguments.hr_dir, arguments.lr_dir), [path.parent for path in arguments.val]
     with about(f"models.{model_of(arguments.weights)}"), team(arguments.devices, device) as processes:
         train(arguments.model, recipe, images, arguments.weights, code, device, validate_on, processes)
