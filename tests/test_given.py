@@ -13,6 +13,7 @@ from test_raster import raster
 from rssr.base import ROOT
 from rssr.base.errors import UserError
 from rssr.base.files import read_csv, read_image, write_image
+from rssr.config import read, validate
 from rssr.datasets.folder import _listed, data_set
 from rssr.datasets.prepare import prepare_given, prepare_hr
 from rssr.datasets.registry import build
@@ -156,3 +157,13 @@ def test_pairs_may_lie_in_one_folder(tmp_path):
     entry = {"images": str(tmp_path), "split": {"test": "*_HR.png"}, "lr": {"images": str(tmp_path)}}
     prepared(entry, tmp_path)
     np.testing.assert_array_equal(read_image(tmp_path / "lr/a_HR.png"), LR)
+
+
+def test_the_audit_which_reduces_images_itself_takes_no_given_ones(tmp_path):
+    content = read(ROOT / "config/test.yaml")
+    content["datasets"]["pairs"] = {"label": "Pairs"} | pairs(tmp_path)
+    content["audit"]["datasets"] = ["synthetic", "pairs"]
+    with pytest.raises(UserError, match="audit.datasets names 'pairs', whose LR images are given by its `lr`"):
+        validate(content, "c.yaml")
+    content["audit"]["datasets"] = ["synthetic"]
+    assert "pairs" in validate(content, "c.yaml").datasets

@@ -149,6 +149,12 @@ class Config(Block):
             for name in names:
                 if name not in known:
                     raise ValueError(f"{key} names '{name}'{nearest(name, known)}")
+        for name in self.audit.datasets if self.audit else ():
+            if self.datasets[name].lr is not None:
+                raise ValueError(
+                    f"audit.datasets names '{name}', whose LR images are given by its `lr`, but the audit reduces HR "
+                    "images in several ways: leave it out, or give an entry of it without `lr`"
+                )
         reference = self.statistics.reference
         if reference is not None and reference not in self.models:
             raise ValueError(f"statistics.reference names the model '{reference}'{nearest(reference, self.models)}")
