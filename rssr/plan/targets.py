@@ -8,6 +8,7 @@ from rssr.base import ROOT
 from rssr.base.errors import UserError
 from rssr.plan.artifacts import KINDS, MEASURED, TABLES, Artifact
 from rssr.plan.plan import Plan
+from rssr.plan.test_set import TestSet
 
 # Kinds with one artifact per test set, and kinds with one per test set and model.
 _OF_TEST = (
@@ -62,6 +63,12 @@ def weights(plan: Plan) -> list[Artifact]:
     curves = [artifact.beside("training_curve") for artifact in plan.all_weights if artifact.model in trained]
     images = [artifact for training in plan.training_sets for artifact in (training.hr, training.lr)]
     return [*plan.all_weights, *curves, *images]
+
+
+def loaded_in_part(plan: Plan, test: TestSet) -> list[str]:
+    """The records of weights that need not fit their networks, by `strict: false`."""
+    networks = [model for model in plan.models_at(test.scale) if not model.config.strict]
+    return [weights.beside(suffix="json").path for model in networks for weights in model.weights(test.dataset)]
 
 
 def redistributable(plan: Plan) -> list[str]:

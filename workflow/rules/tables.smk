@@ -1,22 +1,11 @@
 """Scores -> tables: CSV, Markdown, LaTeX and HTML."""
 
 
-def loaded_in_part(test):
-    """The paths of the records of weights that need not fit."""
-    found = [
-        weights
-        for model in plan.models_at(test.scale)
-        if not model.config.strict
-        for weights in model.weights(test.dataset)
-    ]
-    return paths(weights.beside(suffix="json") for weights in found)
-
-
 rule render_quality:
     input:
         scores=lambda wildcards: of_models("scores", plan.test_set(wildcards)),
         records=lambda wildcards: of_models("scores", plan.test_set(wildcards), "json"),
-        loaded=lambda wildcards: loaded_in_part(plan.test_set(wildcards)),
+        loaded=lambda wildcards: targets.loaded_in_part(plan, plan.test_set(wildcards)),
         hr=lambda wildcards: plan.test_set(wildcards).artifact("hr").path,
         literature=LITERATURE,
         script=script("render_quality"),
