@@ -107,7 +107,7 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager:
 
 
 def lacks_kernels(precision: str, device: torch.device) -> bool:
-    """Whether PyTorch has no kernels of a precision for this CPU, only loops some 20 times slower than fp32."""
+    """Whether PyTorch has no kernels of a precision for this CPU, only loops that are many times slower."""
     if precision != "bf16" or device.type != "cpu":
         return False
     return not (torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported())
