@@ -92,7 +92,7 @@ def parameters_of(config: Config, name: str, scale: int, run: bool = False) -> f
         return count / 1e6
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def _upscale_something(network: nn.Module) -> None:
     """UserError for a network that upscales no image; one of these sizes suits windows, and halvings."""
     try:
