@@ -78,7 +78,7 @@ def significance(
         notes.insert(0, f"No two methods can be told apart with {few}")
     shown = pairs["difference_low"].notna().any()
     seeds = _seeds(by_seed(scores, replicates, metrics[0]), models, count, settings, shown)
-    caption = f"{test.title}. {said}{seeds} {protocols(metrics)}"
+    caption = f"{test.title}. {said}{_limits(frame['unit'], count, shown)}{seeds} {protocols(metrics)}"
     of_metric = Column("metric", "Metric", None)
     return Table(
         numbers, columns, title("significance", test.subject), caption, notes + undefined(scores, models), of_metric,
@@ -201,6 +201,21 @@ def _too_few(units: pd.Series, count: int, settings: Mapping[str, Any]) -> str:
     if smallest_p(units, count) < alpha:
         return ""
     return f"{counted(units.nunique(), 'source')}, with which no p falls below {alpha:.2g} {_after_holm(count)}"
+
+
+def _limits(units: pd.Series, count: int, interval_shown: bool) -> str:
+    """What intervals and p of a comparison cannot say, for a caption."""
+    said = ""
+    if interval_shown:
+        said = (
+            " Each interval stands by itself, not corrected for their number as p is, and may go beyond what a metric "
+            "can reach."
+        )
+    if count and (smallest := smallest_p(units)):
+        corrected = f"{min(1, smallest_p(units, count)):.3g} {_after_holm(count)}"
+        sources = counted(units.nunique(), "source")
+        said += f" With {sources} no p is below {smallest:.3g}, times the number of comparisons: {corrected}."
+    return said
 
 
 def _after_holm(count: int) -> str:
