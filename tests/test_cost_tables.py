@@ -26,6 +26,8 @@ def test_ablation_is_the_difference_from_the_full_network():
     text = made.markdown()
     assert "Ablation of B" in text and "difference from B." in text and "-0.50" in text and "**1.0**" in text
     assert "C" not in made.numbers["label"].tolist()
+    where = "S, bicubic: no Δ is tested here; intervals, p and whether training seeds were varied are in "
+    assert f"{where}results/tables/s/x4-bicubic/significance.md" in made.notes[1]
 
 
 def test_names_with_underscores_do_not_meet_in_an_ablation():

@@ -112,7 +112,20 @@ def ablation(
         columns,
         title("ablation", models[full]["label"], f"x{_scale(profiles)}"),
         caption,
-        [*conditions_of(tests), *model_notes(shown_models), *_cost_notes(profiles, shown_models)],
+        [
+            *conditions_of(tests),
+            *map(_untested, tests),
+            *model_notes(shown_models),
+            *_cost_notes(profiles, shown_models),
+        ],
+    )
+
+
+def _untested(test: TestSet) -> str:
+    return (
+        f"{test.name}: no Δ is tested here; intervals, p and whether training seeds were varied are in "
+        f"{test.artifact('significance', 'md').path}, of more than 12 methods only against the best or against "
+        "statistics.reference."
     )
 
 
