@@ -125,6 +125,22 @@ def test_complexity_table():
         assert "other processes" not in complexity({"a": profile([1.0], others_cores=alone)}, rows, "a").markdown()
 
 
+@pytest.mark.parametrize("row", [profile([1.0, 1.0, 9.0]), profile([1.0] * 3, others_cores=0.93)])
+def test_no_time_is_marked_beside_a_disturbed_one(row):
+    """Memory is marked all the same, and so are times where none was disturbed."""
+    said = "Times are marked neither best nor second, because some were disturbed."
+    profiles = {"a": profile([2.0] * 3), "b": profile([3.0] * 3)}
+    of = by_test_set([named("s")], [quality_numbers(a=30.0, b=30.5)])
+    for changed, timed in (({}, ["lower", "higher"]), ({"b": row}, [None, None])):
+        given = profiles | changed
+        made = complexity(given, NO_NOTES, "a")
+        marks = {column.key: column.better for column in made.columns}
+        assert [marks["latency_ms"], marks["megapixels_per_s"]] == timed and marks["peak_memory_mib"] == "lower"
+        assert made.notes.count(said) == bool(changed) and ("**2.0**" in made.markdown()) != bool(changed)
+        made = ablation(given, NO_NOTES, of, [named("s")], ["psnr_y"])
+        assert ("**2.0**" in made.markdown()) != bool(changed) and "**30.50**" in made.markdown()
+
+
 def test_products_that_macs_leave_out_are_named():
     listed = ["aten::softmax", "aten::relu_", "aten::linalg_vector_norm", "aten::_weight_norm", "aten::lgamma"]
     listed += ["aten::linalg_svd", "aten::cdist", "prim::PythonOp.Mine"]
