@@ -57,9 +57,12 @@ def test_the_audit_moves_one_choice_at_a_time():
     value = {"label": "Net A", "model": "a", "citation": "a paper", "agrees": "no", "why": ""}
     printed = [value | {"metric": "psnr_y", "value": "30.00"}, value | {"metric": "ssim_y", "value": "0.9000"}]
     printed.append(printed[0] | {"label": "Net Z", "model": None})  # says nothing of these
-    made = audit({"a": measured}, NO_NOTES, a_test_set(label="A set"), 7, printed)
+    made = audit({"a": measured}, NO_NOTES, a_test_set(label="A set"), 7, 70, printed)
     assert made.title == "Audit of the protocol: A set, x4"
-    assert made.caption.startswith("A set, x4, 7 images: the same weights under other protocols.")
+    part = "A set, x4, 7 of 70 images, evenly spaced, so not the mean of the quality table: the same weights under"
+    assert made.caption.startswith(part)
+    whole = audit({"a": measured}, NO_NOTES, a_test_set(label="A set"), 7, 7, printed).caption
+    assert whole == made.caption.replace(part, "A set, x4, 7 images: the same weights under")
     assert len(made.numbers) == 1 + sum(len(options) - 1 for options in CHOICES.values())
     assert made.numbers["protocol"][0] == "stated protocol" and made.numbers["psnr_moved"].tolist()[1:] == [1.0] * (
         len(made.numbers) - 1
@@ -68,8 +71,10 @@ def test_the_audit_moves_one_choice_at_a_time():
         "PSNR-Y (dB) 30.00 is printed for Net A (a paper).",
         "SSIM-Y 0.9000 is printed for Net A (a paper).",
     ]
-    stated = f"A comes nearest to that under: {', '.join(BASE[choice] for choice in CHOICES)} (30.00 dB, 0.9000); "
-    assert made.notes[2].startswith(stated) and len(made.notes) == 3
+    near = ", ".join(f"{choice} {BASE[choice]}" for choice in CHOICES)
+    assert (
+        made.notes[2].startswith(f"A comes nearest to that under: {near} (30.00 dB, 0.9000); ") and len(made.notes) == 3
+    )
 
 
 def test_training_table():
