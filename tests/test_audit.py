@@ -1,12 +1,14 @@
 """The audit of the measuring protocol: its combinations, and what it shows on RSSCN7."""
 
 import math
+import re
 
 import pandas as pd
 import pytest
 import torch
 from objects import a_test_set
 
+from rssr.base import ROOT
 from rssr.base.images import read_tensor
 from rssr.base.resampling import to_uint8
 from rssr.config.literature import FILE
@@ -71,12 +73,20 @@ def test_table_and_heat_map(measured, tmp_path):
     protocol = {"scale": 4, "degradation": "bicubic", "rounding": "8 bit", "crop": 4, "split": "own"}
     test = a_test_set("rsscn7", module="rsscn7", protocol=protocol)
     literature = for_test_set(FILE, test, 1400)
-    table = audit_table({"bicubic": rows}, {"bicubic": {"label": "Bicubic"}}, test, 1400, literature)
+    table = audit_table({"bicubic": rows}, {"bicubic": {"label": "Bicubic"}}, test, 140, 1400, literature)
     text = table.markdown()
     assert "stated protocol" in text and "degradation blur 2.0" in text and "26.36 is printed for LSTMConvSR" in text
     assert "Bicubic comes nearest to that under: " in text
     save(protocol_heat_map(rows, CHOICES, "Bicubic"), tmp_path / "heat")
     assert (tmp_path / "heat.png").stat().st_size and (tmp_path / "heat.pdf").stat().st_size
+
+
+def test_the_page_on_the_protocol_defines_every_option():
+    page = (ROOT / "docs/protocol.md").read_text(encoding="utf-8").split("## Audit")[1].split("## ")[0]
+    rows = {}
+    for choice, options in re.findall(r"^\| ?(\w*) \| (.*?) \|", page, re.MULTILINE):
+        rows.setdefault(choice or list(rows)[-1], []).extend(re.findall("`(.*?)`", options))
+    assert {choice: tuple(options) for choice, options in rows.items() if options} == CHOICES
 
 
 @pytest.mark.slow

@@ -48,6 +48,15 @@ def test_shipped_weights_are_those_of_the_study(files):
             assert record["model"][key] == plain(config.models[name])[key] == plain(study.models[name])[key]
 
 
+@pytest.mark.parametrize("files", [["paper.yaml", "ablation.yaml"], ["test.yaml"], ["xs.yaml"]], ids=" ".join)
+def test_the_label_of_an_ablation_names_its_model(files):
+    """Quality tables and legends show it among others."""
+    models = load(*(ROOT / "config" / file for file in files)).models
+    ablations = [model for model in models.values() if model.ablates]
+    assert ablations
+    assert [a.label for a in ablations if not a.label.startswith(models[a.ablates].label)] == []
+
+
 def test_every_entry_of_the_ablation_is_another_network():
     base, added = (yaml.safe_load((ROOT / "config" / file).read_text()) for file in ("paper.yaml", "ablation.yaml"))
     config = validate(base | {"models": base["models"] | added["models"]}, "ablation")

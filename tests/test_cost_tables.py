@@ -26,6 +26,8 @@ def test_ablation_is_the_difference_from_the_full_network():
     text = made.markdown()
     assert "Ablation of B" in text and "difference from B." in text and "-0.50" in text and "**1.0**" in text
     assert "C" not in made.numbers["label"].tolist()
+    where = "S, bicubic: no Δ is tested here; intervals, p and whether training seeds were varied are in "
+    assert f"{where}results/tables/s/x4-bicubic/significance.md" in made.notes[1]
 
 
 def test_names_with_underscores_do_not_meet_in_an_ablation():
@@ -55,9 +57,12 @@ def test_the_audit_moves_one_choice_at_a_time():
     value = {"label": "Net A", "model": "a", "citation": "a paper", "agrees": "no", "why": ""}
     printed = [value | {"metric": "psnr_y", "value": "30.00"}, value | {"metric": "ssim_y", "value": "0.9000"}]
     printed.append(printed[0] | {"label": "Net Z", "model": None})  # says nothing of these
-    made = audit({"a": measured}, NO_NOTES, a_test_set(label="A set"), 7, printed)
+    made = audit({"a": measured}, NO_NOTES, a_test_set(label="A set"), 7, 70, printed)
     assert made.title == "Audit of the protocol: A set, x4"
-    assert made.caption.startswith("A set, x4, 7 images: the same weights under other protocols.")
+    part = "A set, x4, 7 of 70 images, evenly spaced, so not the mean of the quality table: the same weights under"
+    assert made.caption.startswith(part)
+    whole = audit({"a": measured}, NO_NOTES, a_test_set(label="A set"), 7, 7, printed).caption
+    assert whole == made.caption.replace(part, "A set, x4, 7 images: the same weights under")
     assert len(made.numbers) == 1 + sum(len(options) - 1 for options in CHOICES.values())
     assert made.numbers["protocol"][0] == "stated protocol" and made.numbers["psnr_moved"].tolist()[1:] == [1.0] * (
         len(made.numbers) - 1
@@ -66,8 +71,10 @@ def test_the_audit_moves_one_choice_at_a_time():
         "PSNR-Y (dB) 30.00 is printed for Net A (a paper).",
         "SSIM-Y 0.9000 is printed for Net A (a paper).",
     ]
-    stated = f"A comes nearest to that under: {', '.join(BASE[choice] for choice in CHOICES)} (30.00 dB, 0.9000); "
-    assert made.notes[2].startswith(stated) and len(made.notes) == 3
+    near = ", ".join(f"{choice} {BASE[choice]}" for choice in CHOICES)
+    assert (
+        made.notes[2].startswith(f"A comes nearest to that under: {near} (30.00 dB, 0.9000); ") and len(made.notes) == 3
+    )
 
 
 def test_training_table():
@@ -121,6 +128,22 @@ def test_complexity_table():
     assert "A: other processes used 0.9 cores while it was timed" in beside
     for alone in (0.05, None):
         assert "other processes" not in complexity({"a": profile([1.0], others_cores=alone)}, rows, "a").markdown()
+
+
+@pytest.mark.parametrize("row", [profile([1.0, 1.0, 9.0]), profile([1.0] * 3, others_cores=0.93)])
+def test_no_time_is_marked_beside_a_disturbed_one(row):
+    """Memory is marked all the same, and so are times where none was disturbed."""
+    said = "Times are marked neither best nor second, because some were disturbed."
+    profiles = {"a": profile([2.0] * 3), "b": profile([3.0] * 3)}
+    of = by_test_set([named("s")], [quality_numbers(a=30.0, b=30.5)])
+    for changed, timed in (({}, ["lower", "higher"]), ({"b": row}, [None, None])):
+        given = profiles | changed
+        made = complexity(given, NO_NOTES, "a")
+        marks = {column.key: column.better for column in made.columns}
+        assert [marks["latency_ms"], marks["megapixels_per_s"]] == timed and marks["peak_memory_mib"] == "lower"
+        assert made.notes.count(said) == bool(changed) and ("**2.0**" in made.markdown()) != bool(changed)
+        made = ablation(given, NO_NOTES, of, [named("s")], ["psnr_y"])
+        assert ("**2.0**" in made.markdown()) != bool(changed) and "**30.50**" in made.markdown()
 
 
 def test_products_that_macs_leave_out_are_named():

@@ -187,6 +187,18 @@ def test_damaged_folders_are_one_sentence_that_names_them(tmp_path, damage, comm
     assert not (tmp_path / "out").exists(), "nothing is left that the next try would refuse"
 
 
+def test_a_merged_table_keeps_literature_values_and_why_a_metric_is_missing(tmp_path):
+    """Records miss LPIPS, which has no column, and SSIM-Y, which has one and so no note."""
+    folder = a_run(tmp_path / "a")
+    every(folder, "scores/*/*/*.json", lambda record: record.update(absent={"lpips": "no file", "ssim_y": "no file"}))
+    every(folder, "provenance.json", lambda record: record["test_sets"][0].update(module="rsscn7"))
+    list(merge([Folder(folder)], tmp_path / "out"))
+    page = (tmp_path / "out/tables/tiny/x4-bicubic/quality.md").read_text()
+    assert "| LSTMConvSR (in the literature, not measured here)" in page and "| 26.36 |" in " ".join(page.split())
+    assert "- LPIPS: not computed, because no file" in page and "SSIM-Y: not computed" not in page
+    assert [row["label"] for row in read_csv(tmp_path / "out/tables/tiny/x4-bicubic/quality.csv")] == ["Bicubic", "Net"]
+
+
 def test_a_merge_that_could_not_be_written_leaves_an_empty_folder(tmp_path, monkeypatch):
     folder = Folder(a_run(tmp_path / "a"))
     with monkeypatch.context() as full:

@@ -118,7 +118,8 @@ def test_methods_that_cannot_be_told_apart_share_a_rank():
     assert (metric, found) == ("psnr_y", [1, 1, 3]) and "share the first rank" in said and "10 sources" in said
     few = {name: frame.head(5) for name, frame in frames.items()}
     assert np.isnan(standing(few, models, SETTINGS)[1]).all()
-    assert "methods cannot be ranked with 5 sources" in standing(few, models, SETTINGS)[2]
+    text = standing(few, models, SETTINGS)[2]
+    assert "methods cannot be ranked with 5 sources" in text and "% interval" in text and "resolved" not in text
     assert said.endswith("Training seeds were not varied: differences hold for these weights.")
     interpolations = {name: row | {"weightless": True} for name, row in models.items()}
     for rows, weights in ((interpolations, False), (interpolations | {"c": models["c"]}, True)):
@@ -133,6 +134,24 @@ def test_methods_that_cannot_be_told_apart_share_a_rank():
     assert rows["p_holm"][1] == pytest.approx(2 * 2 / 2**10)  # two comparisons
 
 
+def test_a_caption_says_what_intervals_and_p_cannot():
+    base = np.random.default_rng(0).normal(30, 3, 20)
+    models = {name: {"label": name.upper(), "notes": []} for name in "abc"}
+    said = {}
+    for sources in (4, 5, 20):
+        of = base[:sources]
+        columns = {"image": range(sources), "unit": range(sources)}
+        frames = {n: pd.DataFrame(columns | {"psnr_y": of * f}) for n, f in {"a": 1, "b": 1.1, "c": 0.9}.items()}
+        said[sources] = significance(frames, models, a_test_set(), SETTINGS).caption
+    of_intervals = "Each interval stands by itself, not corrected for their number as p is, and may go beyond"
+    assert [of_intervals in caption for caption in said.values()] == [False, True, True]
+    times = "times the number of comparisons"
+    assert f"With 5 sources no p is below 0.0625, {times}: 0.188 after Holm's correction over 3 pairs." in said[5]
+    assert f"With 4 sources no p is below 0.125, {times}: 0.375 after" in said[4] and times not in said[20]
+    against = significance(frames, models, a_test_set(), SETTINGS | {"reference": "a"}).caption
+    assert of_intervals in against and "over the rows of a metric" in against
+
+
 def test_equal_methods_are_not_ahead_of_each_other():
     psnr = np.random.default_rng(0).normal(30, 3, 10)
     frames = {
@@ -144,7 +163,7 @@ def test_equal_methods_are_not_ahead_of_each_other():
     few = {name: frame.head(5) for name, frame in frames.items()}
     said = standing(few, models, SETTINGS)[2]
     assert said.startswith("By PSNR-Y, A, B and C have the best mean; methods cannot be ranked with 5 sources, with")
-    assert "ahead" not in said and "interval" not in said and "cannot be resolved" not in said
+    assert "ahead" not in said and "interval" not in said
     note = next(note for note in aggregation(frames, models, a_test_set()).notes if "PSNR-Y" in note)
     assert note == "PSNR-Y (dB): A and B and C are best by mean; no choice changes the winner"
 

@@ -14,6 +14,7 @@ from rssr.base.errors import UserError
 from rssr.base.files import sha256, write_json
 from rssr.base.provenance import made_by
 from rssr.config import validate
+from rssr.config.literature import FILE
 from rssr.plan import arguments
 from rssr.plan.artifacts import MEASURED, Artifact
 from rssr.plan.model_plan import ModelPlan
@@ -21,11 +22,13 @@ from rssr.plan.test_set import TestSet
 from rssr.render.comparison.folder import Folder
 from rssr.render.comparison.networks import other_networks
 from rssr.render.comparison.report import measured_on, write_page
+from rssr.render.literature import for_test_set
 from rssr.render.scores import left_out, read_replicates, read_scores, repeated
 from rssr.render.tables.aggregation import aggregation
 from rssr.render.tables.comparison import significance
 from rssr.render.tables.cost import complexity
 from rssr.render.tables.quality import quality
+from rssr.render.tables.scored import not_computed
 from rssr.render.tables.table import Column, Table
 from rssr.render.titles import title
 
@@ -205,9 +208,12 @@ def _of_scores(
     shares = repeated(manifest) if manifest else {}
     mean = sum(shares.values()) / max(1, len(shares))
     named = {name: rows[name] for name in scores}
-    table = quality(scores, named, test, settings, replicates, repeated=mean)
-    table.notes += left_out(manifest) if manifest else []
     records = {name: folder.json(test.artifact("scores", "json", name)) for name, folder in folders.items()}
+    literature = for_test_set(FILE, test, len(next(iter(scores.values()))))
+    table = quality(scores, named, test, settings, replicates, literature, mean)
+    absent = {metric: why for record in records.values() for metric, why in record.get("absent", {}).items()}
+    table.notes += not_computed({metric: why for metric, why in absent.items() if metric not in table.numbers})
+    table.notes += left_out(manifest) if manifest else []
     places = {
         name: f"{record['machine']['processor']}, code {record['code']}" if record else "machine unknown"
         for name, record in records.items()

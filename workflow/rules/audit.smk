@@ -38,6 +38,7 @@ rule render_audit:
     input:
         measured=lambda wildcards: paths(plan.audits(wildcards, "csv")),
         records=lambda wildcards: paths(plan.audits(wildcards, "json")),
+        hr=lambda wildcards: plan.test_set(wildcards).artifact("hr").path,
         literature=LITERATURE,
         script=script("render_audit"),
         code=code("render_audit"),
@@ -60,7 +61,8 @@ rule render_audit:
         STEP
     shell:
         "python {input.script} --models {params.models:q} --measured {input.measured} --records {input.records}"
-        " --literature {input.literature} --test-set {params.test:q} --out {params.out} > {log} 2>&1"
+        " --hr-manifest {input.hr} --literature {input.literature} --test-set {params.test:q} --out {params.out}"
+        " > {log} 2>&1"
 
 
 rule render_audit_map:

@@ -78,7 +78,7 @@ def significance(
         notes.insert(0, f"No two methods can be told apart with {few}")
     shown = pairs["difference_low"].notna().any()
     seeds = _seeds(by_seed(scores, replicates, metrics[0]), models, count, settings, shown)
-    caption = f"{test.title}. {said}{seeds} {protocols(metrics)}"
+    caption = f"{test.title}. {said}{_limits(frame['unit'], count, shown)}{seeds} {protocols(metrics)}"
     of_metric = Column("metric", "Metric", None)
     return Table(
         numbers, columns, title("significance", test.subject), caption, notes + undefined(scores, models), of_metric,
@@ -158,16 +158,15 @@ def standing(
     order = sorted(names, key=lambda name: values[name].mean(), reverse=card.better == "higher")
     first, second = order[:2]
     best, next_best = models[first]["label"], models[second]["label"]
-    words, smallest = _lead(values[first], values[second], card, settings, units)
+    words = _lead(values[first], values[second], card, settings, units)
     equal = [models[name]["label"] for name in order if values[name].mean() == values[first].mean()]
     together = f"{joined(equal)} have the best mean" if len(equal) > 1 else ""
-    smallest = "" if together else smallest
-    seeds = _seeds(values, models, count, settings, bool(smallest))
+    seeds = _seeds(values, models, count, settings, not together and "interval" in words)
     alpha = 1 - settings["confidence"]
     if few := _too_few(units, count, settings):
         return metric, nothing, (
             f"By {card.name}, {together or f'{best} has the best mean, ahead of {next_best} by {words}'}; methods "
-            f"cannot be ranked with {few}.{smallest}{seeds}"
+            f"cannot be ranked with {few}.{seeds}"
         )  # fmt: skip
     p = all_pairs(list(values.values()), units, settings)
     found = dict(zip(names, ranks(list(values.values()), card.better, p, settings["confidence"]), strict=True))
@@ -184,20 +183,16 @@ def standing(
     )
 
 
-def _lead(
-    one: np.ndarray, other: np.ndarray, card: MetricCard, settings: Mapping[str, Any], units: pd.Series
-) -> tuple[str, str]:
-    """By how much the mean of one method is better, with its interval, and a sentence on how wide that is, if any."""
+def _lead(one: np.ndarray, other: np.ndarray, card: MetricCard, settings: Mapping[str, Any], units: pd.Series) -> str:
+    """By how much the mean of one method is better, with its interval, if any."""
     lead = paired(one, other, card.better, settings, units)
     ends = [lead[key] for key in ("difference_low", "difference_high")]
     digits, unit = card.digits + 1, f" {card.unit}" if card.unit else ""
     words = f"{abs(lead['difference']):.{digits}f}{unit}"
     if not np.isfinite(ends).all():
-        return words, ""
-    half = f"{(ends[1] - ends[0]) / 2:.{digits}f}{unit}"
+        return words
     ends = sorted(end * np.sign(lead["difference"] or 1) for end in ends)
-    words += f" ({100 * settings['confidence']:g} % interval {ends[0]:.{digits}f} to {ends[1]:.{digits}f})"
-    return words, f" Differences below about {half} cannot be resolved with so few."
+    return f"{words} ({100 * settings['confidence']:g} % interval {ends[0]:.{digits}f} to {ends[1]:.{digits}f})"
 
 
 def _too_few(units: pd.Series, count: int, settings: Mapping[str, Any]) -> str:
@@ -206,6 +201,21 @@ def _too_few(units: pd.Series, count: int, settings: Mapping[str, Any]) -> str:
     if smallest_p(units, count) < alpha:
         return ""
     return f"{counted(units.nunique(), 'source')}, with which no p falls below {alpha:.2g} {_after_holm(count)}"
+
+
+def _limits(units: pd.Series, count: int, interval_shown: bool) -> str:
+    """What intervals and p of a comparison cannot say, for a caption."""
+    said = ""
+    if interval_shown:
+        said = (
+            " Each interval stands by itself, not corrected for their number as p is, and may go beyond what a metric "
+            "can reach."
+        )
+    if count and (smallest := smallest_p(units)):
+        corrected = f"{min(1, smallest_p(units, count)):.3g} {_after_holm(count)}"
+        sources = counted(units.nunique(), "source")
+        said += f" With {sources} no p is below {smallest:.3g}, times the number of comparisons: {corrected}."
+    return said
 
 
 def _after_holm(count: int) -> str:

@@ -48,7 +48,7 @@ def complexity(profiles: Mapping[str, Mapping], models: Mapping[str, Mapping], r
         numbers["times_as_fast"] = numbers.set_index("model")["latency_ms"][reference] / numbers["latency_ms"]
         columns.append(Column("times_as_fast", f"Times as fast as {models[reference]['label']}", 2))
     columns += [
-        Column("megapixels_per_s", "Throughput (MP/s) ↑", 2, "higher"),
+        Column("megapixels_per_s", "Throughput (MP/s) ↑", 2, None if _disturbed(profiles) else "higher"),
         Column("peak_memory_mib", "Peak memory (MiB) ↓", 1, "lower"),
     ]
     caption = (
@@ -112,7 +112,20 @@ def ablation(
         columns,
         title("ablation", models[full]["label"], f"x{_scale(profiles)}"),
         caption,
-        [*conditions_of(tests), *model_notes(shown_models), *_cost_notes(profiles, shown_models)],
+        [
+            *conditions_of(tests),
+            *map(_untested, tests),
+            *model_notes(shown_models),
+            *_cost_notes(profiles, shown_models),
+        ],
+    )
+
+
+def _untested(test: TestSet) -> str:
+    return (
+        f"{test.name}: no Δ is tested here; intervals, p and whether training seeds were varied are in "
+        f"{test.artifact('significance', 'md').path}, of more than 12 methods only against the best or against "
+        "statistics.reference."
     )
 
 
@@ -147,7 +160,7 @@ def _cost_columns(profiles: Mapping[str, Mapping]) -> list[Column]:
     return [
         Column("params_m", "Parameters (M)", 3),
         Column("macs_g", "MACs (G)", 3),
-        Column("latency_ms", f"{device} latency (ms) ↓", 1, "lower"),
+        Column("latency_ms", f"{device} latency (ms) ↓", 1, None if _disturbed(profiles) else "lower"),
     ]
 
 
@@ -200,7 +213,7 @@ def _cost_notes(profiles: Mapping[str, Mapping], models: Mapping[str, Mapping]) 
         f"{models[name]['label']}: other processes used {profile['latency']['others_cores']:.1f} cores while it was "
         "timed: delete its file in results/profile/ and run again alone."
         for name, profile in profiles.items()
-        if (profile["latency"].get("others_cores") or 0) > BUSY
+        if _busy(profile)
     ]
     for name, profile in profiles.items():
         if noisy(samples := profile["latency"]["samples_ms"]):
@@ -209,7 +222,18 @@ def _cost_notes(profiles: Mapping[str, Mapping], models: Mapping[str, Mapping]) 
                 f"{models[name]['label']}: its calls were not steady ({low:.1f} to {high:.1f} ms), so something else "
                 "ran on the machine: delete its file in results/profile/ and run again."
             )
+    if _disturbed(profiles):
+        notes.append("Times are marked neither best nor second, because some were disturbed.")
     return notes
+
+
+def _busy(profile: Mapping[str, Any]) -> bool:
+    return (profile["latency"].get("others_cores") or 0) > BUSY
+
+
+def _disturbed(profiles: Mapping[str, Mapping]) -> bool:
+    """Whether a time is no measure of its method, so that the order of all may be that of the disturbances."""
+    return any(_busy(profile) or noisy(profile["latency"]["samples_ms"]) for profile in profiles.values())
 
 
 def _reference(profiles: Mapping[str, Mapping]) -> Mapping[str, Any]:

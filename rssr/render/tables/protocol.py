@@ -21,6 +21,7 @@ def audit(
     models: Mapping[str, Mapping[str, Any]],
     test: TestSet,
     images: int,
+    of: int,
     literature: Sequence[Mapping[str, str]],
 ) -> Table:
     """The table of the audit of one test set.
@@ -30,6 +31,7 @@ def audit(
         models: model -> `label`.
         test: the test set.
         images: how many images of it were measured.
+        of: how many it has.
         literature: what papers print of it, see literature.for_test_set().
     """
     rows = []
@@ -45,11 +47,11 @@ def audit(
         Column("ssim_moved", "moved by", 4, signed=True),
     ]
     literature = [value for value in literature if value["model"]]  # other methods say nothing of these
-    stated = ", ".join(f"{choice} {option}" for choice, option in BASE.items())
+    part = f"{images} of {counted(of, 'image')}, evenly spaced, so not the mean of the quality table"
     caption = (
-        f"{test.label}, x{test.scale}, {counted(images, 'image')}: the same weights under other protocols. The "
-        f"stated protocol is {stated}; the other rows change one "
-        "choice of it. All combinations are in results/audit/."
+        f"{test.label}, x{test.scale}, {counted(images, 'image') if images == of else part}: the same weights under "
+        f"other protocols. The stated protocol is {_in_words(BASE)}; the other rows change one choice of it. "
+        "docs/protocol.md#audit defines the choices. All combinations are in results/audit/."
     )
     notes = [
         f"{METRICS[value['metric']].label} {value['value']} is printed for {value['label']} ({value['citation']})."
@@ -59,7 +61,7 @@ def audit(
     for printed in _pairs(literature):
         for name, frame in measured.items():
             near = [
-                f"{', '.join(row[list(CHOICES)])} ({row['psnr']:.2f} dB, {row['ssim']:.4f})"
+                f"{_in_words(row)} ({row['psnr']:.2f} dB, {row['ssim']:.4f})"
                 for _, row in nearest(frame, **printed).iterrows()
             ]
             notes.append(f"{models[name]['label']} comes nearest to that under: {'; '.join(near)}.")
@@ -105,6 +107,10 @@ def literature_against_measured(
     notes += [f"[{number}]: {citation}." for citation, number in citations.items()]
     of_set = Column("test_set", "Test set", None)
     return Table(pd.DataFrame(rows), columns, title("literature"), caption, notes, group=of_set)
+
+
+def _in_words(options: Mapping[str, str]) -> str:
+    return ", ".join(f"{choice} {options[choice]}" for choice in CHOICES)
 
 
 def _printed_and_measured(
