@@ -58,6 +58,7 @@ def options(step, images, out, precision):
     recipe = {"iterations": 1, "batch": 1, "patch": 8, "optimiser": {"lr": 1e-3}, "precision": precision}
     profile = Profile(size=(8, 8), warmup=0, samples=3, precision=precision).model_dump_json()
     train = ["--hr-dir", images / "hr", "--recipe", Recipe.model_validate(recipe).model_dump_json(), "--seed", "1"]
+    train += ["--checkpoint-every", "1", "--log-every", "1"]
     return {
         "train_model": [*lr, *train, "--weights", out / "w.safetensors"],
         "upscale_images": [*lr, "--draws", "1", "--out", out / "sr"],
