@@ -46,8 +46,8 @@ def load_model(config: Config, name: str, scale: int, training: bool = False) ->
 def describe(config: Config) -> Iterator[tuple[dict[str, Any], str | None]]:
     """A row per model, and what is wrong with its network.
 
-    Its name, label, millions of parameters (None before its file is fetched, or where it cannot be built), licence and
-    origin.
+    Its name, label, millions of parameters (None before its file is fetched, or where it cannot be built), whether its
+    weights are here, licence and origin.
     """
     for name, model in config.models.items():
         parameters, wrong = None, None
@@ -59,6 +59,7 @@ def describe(config: Config) -> Iterator[tuple[dict[str, Any], str | None]]:
             "name": name,
             "label": model.label,
             "parameters_m": parameters,
+            "weights": _whereabouts(config, name, config.scales[0]),
             "licence": model.licence or _licence(model),
             "origin": model.citation or _origin(model),
         }
@@ -133,21 +134,41 @@ def file_of(config: Config, name: str, scale: int) -> dict[str, Any]:
     if model.arch in INTERPOLATIONS or model.weightless:
         return {}
     if model.train:
-        planned = ModelPlan(name, scale, model, config.training[model.train].seeds)
-        splits = {data: entry.split for data, entry in config.datasets.items()}
-        tested = [data for data, split in splits.items() if not isinstance(split, dict) or "test" in split]
-        targets = [planned.weights(data)[0].path for data in tested or splits]
+        targets = _targets(config, name, scale)
         if not (found := [path for path in map(here, targets) if path.exists()]):
             recipe = config.training[model.train]
             length = f"{recipe.iterations:,} iterations" if recipe.iterations else f"{recipe.epochs:,} epochs"
             problem = f"there are no weights before its training of {length}"
-            raise UserError(problem, f"run {config.how_to_make(targets[0])}")
+            others = "or take another model: `python -m rssr models` says which have weights"
+            raise UserError(problem, f"run {config.how_to_make(targets[0])}, {others}")
         return {"weights": {"path": str(found[0])}}
     kind = "weights" if model.weights else "checkpoint"
     file = entry_at(plain(model), scale)[kind]
     if "path" in file:
         file["path"] = str(here(file["path"]))
     return {kind: {"path": str(local_file(file, here(DOWNLOADS))), "key": file.get("key")}}
+
+
+def _targets(config: Config, name: str, scale: int) -> list[str]:
+    """The files of a trained model's weights, of its first seed: one per data set that it is tested on."""
+    model = config.models[name]
+    planned = ModelPlan(name, scale, model, config.training[model.train].seeds)
+    splits = {data: entry.split for data, entry in config.datasets.items()}
+    tested = [data for data, split in splits.items() if not isinstance(split, dict) or "test" in split]
+    return [planned.weights(data)[0].path for data in tested or splits]
+
+
+def _whereabouts(config: Config, name: str, scale: int) -> str:
+    """Whether a model has the weights that it needs, in words."""
+    model = config.models[name]
+    if model.arch in INTERPOLATIONS or model.weightless:
+        return "none needed"
+    if model.train:
+        found = any(here(path).exists() for path in _targets(config, name, scale))
+        return "here" if found else "to be trained"
+    if _place(model, scale).exists():
+        return "here"
+    return "to be downloaded" if (model.weights or model.checkpoint).url else "missing"
 
 
 def _place(model: Model, scale: int) -> Path:
