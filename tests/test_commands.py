@@ -54,8 +54,11 @@ def test_models_are_listed_with_parameters_licence_and_source():
     assert set(lines) == names
     for name, parts in (
         ("bicubic", ("none needed", "MIT")),
-        ("lstmconvsr_xs", ("0.397", "here", "MIT", "this repository")),
-        ("edsr_xs", ("here", "Apache-2.0", "basicsr:EDSR")),
+        (
+            "lstmconvsr_xs",
+            ("0.397", "here", "MIT; weights trained on RSSCN7, which states no licence", "this repository"),
+        ),
+        ("edsr_xs", ("here", "Apache-2.0; weights MIT, trained on RSSCN7", "basicsr:EDSR")),
         ("mambairv2", ("23.051", "to be trained", "MIT")),
         ("hat", ("20.773", "arXiv 2205.04437")),
         ("craft_pretrained", ("–", "to be downloaded", "MIT", "github.com/Amazingren")),
