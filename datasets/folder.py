@@ -94,6 +94,9 @@ def _given(images: str, root: Path, hr: Path, scale: int) -> Path:
             raise UserError(f"{found[0]} and {found[1]} are both LR images of {own.stem}", "move one of them away")
         if found:
             return found[0]
+    if folder.is_dir() and folder.samefile(hr.parent):
+        problem = f"`lr` names the folder of the HR images, {folder}, which has no LR image of {own.stem}"
+        raise UserError(problem, "name the folder of the LR images")
     raise UserError(f"there is no LR image called {own.stem} in the folder {folder}", "correct `lr`, or put it there")
 
 

@@ -3,7 +3,9 @@
 Separate from registry.py, so that a new name re-makes nothing: plan.dependencies.code() leaves this file out.
 """
 
+import importlib.util
 import re
+from pathlib import Path
 
 from rssr.base.errors import nearest
 from rssr.base.targets import parts
@@ -26,6 +28,8 @@ def check_arch(arch: str) -> None:
         module, _, name = arch.rpartition(".")
         if module and all(part.isidentifier() for part in arch.split(".")):
             raise ValueError(f"'{arch}' names no class: write {module}:{name}")
+        if found := _in_basicsr(arch):
+            raise ValueError(f"unknown model '{arch}', did you mean 'basicsr:{found}'?")
         raise ValueError(f"unknown model '{arch}'{nearest(arch, known)} (or package:Class)")
     path, _, name = arch.rpartition(":")
     *folders, file = re.split(r"[/\\]", path.removesuffix(".py").removeprefix("./"))
@@ -37,3 +41,13 @@ def check_arch(arch: str) -> None:
     module, name = parts(arch)
     if ":" in arch and not (all(module.split(".")) and all(part.isidentifier() for part in name.split("."))):
         raise ValueError(f"'{arch}' names no class: write it as package.module:Class")
+
+
+def _in_basicsr(name: str) -> str | None:
+    """The network of basicsr.archs that a name means in any case of letters; files are read, as imports take long."""
+    package = importlib.util.find_spec("basicsr")
+    for file in Path(package.origin).parent.glob("archs/*_arch.py") if package and package.origin else ():
+        for found in re.findall(r"@ARCH_REGISTRY\.register\(\)\s+class (\w+)", file.read_text(encoding="utf-8")):
+            if found.lower() == name.lower():
+                return found
+    return None

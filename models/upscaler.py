@@ -88,7 +88,8 @@ class Upscaler(nn.Module):
         if out.shape != expected:
             raise UserError(
                 f"{name} made {tuple(out.shape[-2:])} from {tuple(x.shape[-2:])}, not x{self.scale}: correct its "
-                "`args`, or set `multiple_of` if it needs sides of a certain multiple"
+                '`args`, where `"{scale}"` stands for the scale, '
+                "or set `multiple_of` if it needs sides of a certain multiple"
             )
 
 

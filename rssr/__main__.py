@@ -56,9 +56,7 @@ def main() -> None:
         choices=("basicsr", "basicsr-options", "safetensors"),
         help="names of the authors' code in {'params': ...}, options for `python -m rssr basicsr`, or names as here",
     )
-    export.add_argument(
-        "-o", "--out", type=Path, required=True, help=".pth for basicsr, .yml for options; .safetensors"
-    )
+    export.add_argument("-o", "--out", type=Path, required=True, help=".pth (basicsr), .yml (options) or .safetensors")
     export.add_argument("--overwrite", action="store_true", help="the output may exist")
     basicsr = commands.add_parser("basicsr", help="train by an option file of BasicSR 1.4.2, on one device")
     basicsr.add_argument("options", type=Path, help=".yml, as `export` writes it")
@@ -262,6 +260,7 @@ def _export(arguments: argparse.Namespace) -> None:
     config, scale = _configured(arguments)
     if note := export(config, arguments.model, scale, arguments.form, arguments.out, arguments.overwrite):
         print(f"{arguments.out}: note: {note}")
+    print(f"{arguments.out}: {size_in_words(arguments.out.stat().st_size)}")
 
 
 def _basicsr(arguments: argparse.Namespace) -> None:

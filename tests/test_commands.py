@@ -12,13 +12,13 @@ import torch
 import yaml
 from PIL import Image
 from rasterio.transform import from_origin
-from runs import rssr
+from runs import WEIGHTS, rssr
 
 from rssr.base import ROOT
 from rssr.base.errors import UserError
 from rssr.base.resampling import to_uint8
 from rssr.config import load, validate
-from rssr.steps.catalogue import file_of, load_model
+from rssr.steps.catalogue import describe, file_of, load_model
 
 TOLERANCE = "--tolerance: a number of at least 0 is expected, not '{}'"
 
@@ -53,11 +53,15 @@ def test_models_are_listed_with_parameters_licence_and_source():
     lines = {line.split()[0]: line for line in result.stdout.splitlines()[2:]}
     assert set(lines) == names
     for name, parts in (
-        ("lstmconvsr_xs", ("0.397", "MIT", "this repository")),
-        ("edsr_xs", ("Apache-2.0", "basicsr:EDSR")),
-        ("mambairv2", ("23.051", "MIT")),
+        ("bicubic", ("none needed", "MIT")),
+        (
+            "lstmconvsr_xs",
+            ("0.397", "here", "MIT; weights trained on RSSCN7, which states no licence", "this repository"),
+        ),
+        ("edsr_xs", ("here", "Apache-2.0; weights MIT, trained on RSSCN7", "basicsr:EDSR")),
+        ("mambairv2", ("23.051", "to be trained", "MIT")),
         ("hat", ("20.773", "arXiv 2205.04437")),
-        ("craft_pretrained", ("–", "MIT", "github.com/Amazingren")),
+        ("craft_pretrained", ("–", "to be downloaded", "MIT", "github.com/Amazingren")),
     ):
         assert all(part in lines[name] for part in parts), lines[name]
 
@@ -79,6 +83,10 @@ def test_mistakes_are_one_sentence(tmp_path):
         (
             ("a.png", "--model", "edsr_test", "--config", "config/test.yaml"),
             "there are no weights before its training of 6 iterations: run `snakemake",
+        ),
+        (
+            ("a.png", "--model", "edsr_test", "--config", "config/test.yaml"),
+            f" in {ROOT}, or take another model: `python -m rssr models` says which have weights\n",
         ),
         (("b.png", "--model", "bicubic"), "b.png: correct its name"),
         *(
@@ -103,7 +111,8 @@ def test_mistakes_are_one_sentence(tmp_path):
 
 
 def test_an_export_never_replaces_the_weights_that_it_reads(tmp_path):
-    assert rssr("export", "edsr_xs", "--as", "basicsr", "-o", "net.pth", cwd=tmp_path).returncode == 0
+    done = rssr("export", "edsr_xs", "--as", "basicsr", "-o", "net.pth", cwd=tmp_path)
+    assert done.stdout == f"net.pth: {(tmp_path / 'net.pth').stat().st_size / 1e6:.1f} MB\n", done.stderr
     before = (tmp_path / "net.pth").read_bytes()
     mine = {"models": {"edsr_xs": {"weights": {"path": "net.pth", "sha256": None}}}}
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(mine))
@@ -151,6 +160,25 @@ def test_weights_are_found_where_a_run_has_trained_them(tmp_path):
     config = validate(blocks | {"analysis": None, "audit": None}, "test")
     with pytest.raises(UserError, match="there are no weights before .*: run `snakemake results/weights/net/mine/x4/"):
         file_of(config, "net", 4)
+
+
+def test_models_says_whose_weights_are_here(tmp_path):
+    net = {"label": "Net", "arch": "basicsr:EDSR", "train": "test"}
+    files = {"file": {"path": str(tmp_path / "a.pth")}, "web": {"url": "https://example.org/a.pth", "sha256": "0" * 64}}
+    models = {name: {"label": name, "arch": "basicsr:EDSR", "weights": file} for name, file in files.items()}
+    blocks = yaml.safe_load((ROOT / "config/test.yaml").read_text()) | {"analysis": None, "audit": None}
+    config = validate(blocks | {"models": models | {"net": net}}, "test")
+
+    def told():
+        return [row["weights"] for row, _ in describe(config)]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        assert told() == ["missing", "to be downloaded", "to be trained"]
+        for name in ("a.pth", f"downloads/weights/{'0' * 12}-a.pth", WEIGHTS.format("net")):
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).touch()
+        assert told() == ["here"] * 3
 
 
 def test_mistaken_options_are_one_line_that_names_the_help():

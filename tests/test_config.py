@@ -110,6 +110,7 @@ CHANGES = {
         arch="my_nets.nets.Tiny"
     ),
     "unknown model 'bicubik', did you mean 'bicubic'?": lambda c: c["models"]["bicubic"].update(arch="bicubik"),
+    "unknown model 'swinir', did you mean 'basicsr:SwinIR'?": lambda c: c["models"]["bicubic"].update(arch="swinir"),
     "names the recipe 'minut', did you mean 'minute'?": lambda c: c["models"]["mambairv2_minute"].update(train="minut"),
     "audit.datasets names 'neonn', did you mean 'neon'?": lambda c: c.update(
         audit={"datasets": ["neonn"], "models": ["bicubic"]}
@@ -181,13 +182,16 @@ def test_what_is_wrong_is_named(message):
         ("models.edsr_xs.weights", "my.pth", r"a mapping .*, not 'my.pth': write `weights: {path: my.pth}`$"),
         ("models.edsr_xs.weights", 5, "a mapping .* is expected, not 5; its keys are path, url, sha256, key$"),
         ("models.edsr_xs", "edsr", "expected, not 'edsr'; its keys are label, arch, args, weights and others$"),
-        ("shards", 4, "'shards': a mapping of keys to values is expected, not 4; its keys are images"),
+        ("shards", 4, "'shards': a mapping of keys to values is expected, not 4: write `shards: {images: 4}`"),
+        ("shards", [4], r"a mapping of keys to values is expected, not .4.; its keys are images$"),
+        ("training.minute.seeds", 3, r"'training.minute.seeds': a list is expected, not 3: write `seeds: \[3\]`$"),
+        ("training.minute.optimiser.betas", 0.9, "a list is expected, not 0.9$"),
+        ("training.minute.epochs", 3, "or `epochs`: null removes the one of an earlier file$"),
         ("metrics", ["psnr_y", "lpips"], r"write each name as a key, such as `metrics: {psnr_y: {}}`$"),
         ("datasets.neon.split", ["a"], r"'datasets.neon.split': a mapping of keys to values is expected, not \['a'\]$"),
         ("profile.size", [64, 64, 64], "'profile.size': a list of at most 2 is expected, not "),
         ("metrics", [], r"'metrics': a mapping of keys to values is expected, not \[\]$"),
         ("metrics", {}, "'metrics': an entry is expected, not {}: add one, or do not remove all of them$"),
-        ("training.minute.seeds", 10, "'training.minute.seeds': a list is expected, not 10$"),
         ("training.minute.seeds", [], r"'training.minute.seeds': an entry is expected, not"),
         ("training.minute.iterations", "1k", "'training.minute.iterations': a whole number is expected, not '1k'$"),
         ("training.minute.iterations", 1.5, "'training.minute.iterations': a whole number is expected, not 1.5$"),

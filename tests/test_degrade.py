@@ -180,7 +180,11 @@ def test_configured_degradations():
         ("bicubic", "a list of names or a mapping"),
         ({"mine": [{"blur": 1}]}, "'mine' has to `reduce` once"),
         ({"mine": [{"reduce": "bicubic"}, {"reduce": "bicubic"}]}, "'mine' has to `reduce` once"),
-        ({"mine": [{"reduce": "bicubic", "jpeg": 5}]}, "a step has one of blur, reduce, noise, jpeg"),
+        (
+            {"mine": [{"reduce": "bicubic", "jpeg": 5}]},
+            "jpeg, not reduce and jpeg: write each as an item of the list",
+        ),
+        ({"mine": [{}]}, "a step has one of blur, reduce, noise, jpeg$"),
         ({"mine": [{"blurr": 1}]}, "unknown key 'degradations.mine.0.blurr', did you mean 'blur'"),
         ({"mine": [{"reduce": "cubic"}]}, "'cubic' is unknown, did you mean 'bicubic'"),
         ({"mine": [{"blur": 1, "size": 4}, {"reduce": "bicubic"}]}, "`size` is odd"),

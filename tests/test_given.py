@@ -157,6 +157,10 @@ def test_pairs_may_lie_in_one_folder(tmp_path):
     entry = {"images": str(tmp_path), "split": {"test": "*_HR.png"}, "lr": {"images": str(tmp_path)}}
     prepared(entry, tmp_path)
     np.testing.assert_array_equal(read_image(tmp_path / "lr/a_HR.png"), LR)
+    (tmp_path / "a_LR4.png").unlink()
+    _listed.cache_clear()
+    with pytest.raises(UserError, match="`lr` names the folder of the HR images, .*, which has no LR image of a_HR: "):
+        build(entry).given.find("a_HR", 4)
 
 
 def test_the_audit_which_reduces_images_itself_takes_no_given_ones(tmp_path):

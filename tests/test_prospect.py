@@ -4,15 +4,22 @@ import json
 import re
 import subprocess
 import sys
+import warnings
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
+import torch
 from runs import rssr
 
 from rssr.base import ROOT
 from rssr.base.errors import UserError
 from rssr.base.files import write_image
+from rssr.config import validate
+from rssr.models.registry import build, network_of
+from rssr.models.weights import write_weights
 from rssr.steps import prospect
+from rssr.steps.catalogue import parameters_of
 from rssr.steps.gpu_report import NETWORKS
 
 PAPER = [ROOT / "config/paper.yaml"]
@@ -135,6 +142,51 @@ def test_a_network_that_can_upscale_nothing_is_known_first(monkeypatch, tmp_path
         else:
             with pytest.raises(UserError, match="models.mine: EDSR made .* not x4: correct its `args`"):
                 next(found)
+
+
+def test_what_a_run_would_refuse_in_a_network_is_known_first(monkeypatch, tmp_path):
+    """Weights of another width, where their file is here, and channels that the analysed network lacks."""
+    args = {"num_in_ch": 3, "num_out_ch": 3, "num_block": 1, "num_feat": 8}
+    net = build({"arch": "basicsr:EDSR", "args": args})
+    write_weights(tmp_path / "net.safetensors", network_of(net).state_dict(), 4)
+    mine = {"label": "Mine", "arch": "basicsr:EDSR", "weights": {"path": "net.safetensors"}}
+    for changed, wrong in (
+        ({"models": {"mine": mine | {"args": args}}}, None),
+        (
+            {"models": {"mine": mine | {"args": args | {"num_feat": 16}}}},
+            "models.mine: .*net.safetensors does not fit EDSR: 'conv_first.weight' is .8, 3, 3, 3., not .16, 3, 3, 3.",
+        ),
+        ({"analysis": {"channels": [0, 7]}}, None),
+        (
+            {"analysis": {"channels": [0, 8]}},
+            "models.lstmconvsr_test: analysis.channels names 8, but the network has 8 channels",
+        ),
+    ):
+        (tmp_path / "mine.yaml").write_text(json.dumps(changed))
+        found = prospect.prospect([ROOT / "config/test.yaml", tmp_path / "mine.yaml"], {})
+        with pytest.raises(UserError, match=wrong) if wrong else nullcontext():
+            next(found)
+
+
+def warn_inside(filename):
+    """A network's class; where it warns, Python takes the warning for one of a file."""
+
+    class Warns(torch.nn.Upsample):
+        def forward(self, x):
+            warnings.warn_explicit("deprecated", UserWarning, filename, 1)
+            return super().forward(x)
+
+    return Warns(scale_factor=4)
+
+
+def test_packages_do_not_warn_while_networks_are_tried(tmp_path):
+    for file, shown in ((torch.functional.__file__, False), (str(tmp_path / "mine.py"), True)):
+        entry = {"label": "N", "arch": "test_prospect:warn_inside", "args": {"filename": file}, "weightless": True}
+        config = validate({"datasets": {"a": {"label": "A", "module": "synthetic"}}, "models": {"net": entry}}, "-")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            parameters_of(config, "net", 4, run=True)
+        assert [str(each.message) for each in caught] == ["deprecated"] * shown
 
 
 def test_braces_in_the_name_of_an_image_are_no_wildcards(tmp_path):

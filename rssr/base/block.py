@@ -140,7 +140,7 @@ def sentence(error: ValidationError, root: type[Block]) -> str:
         message = first["msg"].removeprefix("Value error, ")
         message = message[0].lower() + message[1:]
     found = "" if first["type"] == "value_error" else f", not {first['input']!r}"
-    return f"'{where}': {message}{found}{_as_mapping(first, root)}" if where else message
+    return f"'{where}': {message}{found}{_as_meant_to_be(first, root)}" if where else message
 
 
 def _unknown_value(where: str, given: Any, expected: str) -> str:
@@ -151,17 +151,23 @@ def _unknown_value(where: str, given: Any, expected: str) -> str:
     return f"'{where}': {given!r} is unknown{nearest(str(given), valid)}"
 
 
-def _as_mapping(error: Mapping[str, Any], root: type[Block]) -> str:
-    """The end of an error about a value in place of a mapping: how that is written or which keys it has."""
+def _as_meant_to_be(error: Mapping[str, Any], root: type[Block]) -> str:
+    """The end of an error about a value in place of a mapping or a list: how that is written or which keys it has."""
     key, given = error["loc"][-1], error["input"]
     if error["type"] == "too_short" and given == {}:
         return ": add one, or do not remove all of them"
     if error["type"] == "model_type":
         fields = _block_at(root, error["loc"]).model_fields
-        if "path" in fields and isinstance(given, str):
-            return f": write `{key}: {{path: {given}}}`"
+        alone = "path" if "path" in fields and isinstance(given, str) else ""
+        if len(fields) == 1 and type(given) is int:  # `images` of `shards`
+            alone = next((name for name, field in fields.items() if field.is_required()), "")
+        if alone:
+            return f": write `{key}: {{{alone}: {given}}}`"
         names = sorted(fields, key=lambda name: not fields[name].is_required())
         return f"; its keys are {', '.join(names[:_SHOWN])}{' and others' if len(names) > _SHOWN else ''}"
+    if error["type"] == "tuple_type" and isinstance(given, str | int | float) and "[" not in str(key):
+        several = Ellipsis in get_args(_block_at(root, error["loc"]))
+        return f": write `{key}: [{given}]`" if several else ""
     if error["type"] == "dict_type" and isinstance(given, list) and "[" not in key:  # of names, not a union's branch
         if key == "metrics" and given and isinstance(given[0], str):
             return f": write each name as a key, such as `{key}: {{{given[0]}: {{}}}}`"

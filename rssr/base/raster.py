@@ -223,7 +223,7 @@ def open_raster(path: Path, bands: Sequence[int] | None = None, stretch: Sequenc
             than 8 bits without a stretch.
     """
     if stretch is not None and not (stretch[0] < stretch[1] and math.isfinite(stretch[1] - stretch[0])):
-        raise UserError(f"stretch {stretch[0]:g} {stretch[1]:g}: a finite value and a greater one are expected")
+        raise UserError(f"stretch {stretch[0]:g} {stretch[1]:g}: two finite values are expected, the lower one first")
     check_name(path)
     if path.is_dir():
         raise UserError(f"{path} is a folder", "name an image file")

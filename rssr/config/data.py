@@ -133,8 +133,10 @@ class Step(Block):
 
     @model_validator(mode="after")
     def _one_kind(self) -> "Step":
-        if sum(getattr(self, name) is not None for name in STEPS) != 1:
-            raise ValueError(f"a step has one of {', '.join(STEPS)}")
+        given = [name for name in STEPS if getattr(self, name) is not None]
+        if len(given) != 1:
+            several = f", not {' and '.join(given)}: write each as an item of the list" if given else ""
+            raise ValueError(f"a step has one of {', '.join(STEPS)}{several}")
         if self.size is not None and (self.blur is None or self.size % 2 == 0):
             raise ValueError("`size` is odd and goes with `blur`")
         if not self.antialias and self.reduce is None:

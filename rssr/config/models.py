@@ -127,7 +127,9 @@ class Recipe(Block):
 
     @model_validator(mode="after")
     def _one_length(self) -> "Recipe":
-        if (self.iterations is None) == (self.epochs is None):
+        if self.iterations is not None and self.epochs is not None:
+            raise ValueError("give either `iterations` or `epochs`: null removes the one of an earlier file")
+        if self.iterations is None and self.epochs is None:
             raise ValueError("give either `iterations` or `epochs`")
         if self.iterations is not None and self.schedule.warmup >= self.iterations:
             raise ValueError(f"the `warmup` of `schedule` has to end before the {self.iterations} `iterations`")

@@ -1,6 +1,8 @@
 """The models of a configuration outside the DAG: a list of all, and one of them ready to run."""
 
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import torch
 from torch import nn
 
 from rssr.base import ROOT
-from rssr.base.errors import UserError, about, nearest
+from rssr.base.errors import UserError, about, is_own, nearest
 from rssr.base.targets import parts
 from rssr.config import Config
 from rssr.config.models import Model, entry_at
@@ -19,6 +21,7 @@ from rssr.models.names import INTERPOLATIONS, NETWORKS
 from rssr.models.registry import build
 from rssr.plan.entries import plain
 from rssr.plan.model_plan import ModelPlan
+from rssr.steps.inside import dissected, feature_maps
 
 DOWNLOADS = Path("downloads/weights")
 
@@ -43,8 +46,8 @@ def load_model(config: Config, name: str, scale: int, training: bool = False) ->
 def describe(config: Config) -> Iterator[tuple[dict[str, Any], str | None]]:
     """A row per model, and what is wrong with its network.
 
-    Its name, label, millions of parameters (None before its file is fetched, or where it cannot be built), licence and
-    origin.
+    Its name, label, millions of parameters (None before its file is fetched, or where it cannot be built), whether its
+    weights are here, licence and origin.
     """
     for name, model in config.models.items():
         parameters, wrong = None, None
@@ -56,6 +59,7 @@ def describe(config: Config) -> Iterator[tuple[dict[str, Any], str | None]]:
             "name": name,
             "label": model.label,
             "parameters_m": parameters,
+            "weights": _whereabouts(config, name, config.scales[0]),
             "licence": model.licence or _licence(model),
             "origin": model.citation or _origin(model),
         }
@@ -69,27 +73,38 @@ def parameters_of(config: Config, name: str, scale: int, run: bool = False) -> f
         config: the configuration.
         name: the model's name in it.
         scale: one of its scales.
-        run: whether the network upscales a small image as well.
+        run: whether the network, with its weights if an entry's file has them and it is here, upscales a small image
+            as well.
 
     Raises:
-        UserError: for a class that is not there or refuses its arguments, a checkpoint that cannot be read, and a
-            network that can upscale no image.
+        UserError: for a class that is not there or refuses its arguments, a file that cannot be read or does not fit,
+            a network that can upscale no image, and one without the channels that `analysis` asks for.
     """
     model, entry = config.models[name], entry_of(config, name, scale)
-    with about(f"models.{name}"):
-        if model.checkpoint:
-            file = entry_at(plain(model), scale)["checkpoint"]
-            place = here(file["path"]) if "path" in file else remote_path(file, here(DOWNLOADS))
-            if not place.exists() and not ("path" in file and model.required):
+    with about(f"models.{name}"), _packages_silent():
+        if file := model.checkpoint or (model.weights if run else None):
+            if _place(model, scale).exists() or (file.path and model.required):
+                entry |= file_of(config, name, scale)
+            elif model.checkpoint:
                 return None
-            entry |= file_of(config, name, scale)
         network = build(entry)
         count = count_parameters(network)
         if model.train and not count:
             raise UserError("the network has no parameters to train", "write `weightless: true` for `train`")
         if run:
             _upscale_something(network)
+            if model.arch == "lstmconvsr" and config.analysis and name in config.analysis.models:
+                feature_maps(dissected(network), torch.zeros(3, 24, 24), config.analysis.channels)
         return count / 1e6
+
+
+@contextmanager
+def _packages_silent() -> Iterator[None]:
+    """No warnings of installed packages, about which users can do nothing; those of their own code are shown."""
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+        warnings.showwarning = lambda said, kind, file, *rest: show(said, kind, file, *rest) if is_own(file) else None
+        yield
 
 
 @torch.no_grad()
@@ -119,21 +134,47 @@ def file_of(config: Config, name: str, scale: int) -> dict[str, Any]:
     if model.arch in INTERPOLATIONS or model.weightless:
         return {}
     if model.train:
-        planned = ModelPlan(name, scale, model, config.training[model.train].seeds)
-        splits = {data: entry.split for data, entry in config.datasets.items()}
-        tested = [data for data, split in splits.items() if not isinstance(split, dict) or "test" in split]
-        targets = [planned.weights(data)[0].path for data in tested or splits]
+        targets = _targets(config, name, scale)
         if not (found := [path for path in map(here, targets) if path.exists()]):
             recipe = config.training[model.train]
             length = f"{recipe.iterations:,} iterations" if recipe.iterations else f"{recipe.epochs:,} epochs"
             problem = f"there are no weights before its training of {length}"
-            raise UserError(problem, f"run {config.how_to_make(targets[0])}")
+            others = "or take another model: `python -m rssr models` says which have weights"
+            raise UserError(problem, f"run {config.how_to_make(targets[0])}, {others}")
         return {"weights": {"path": str(found[0])}}
     kind = "weights" if model.weights else "checkpoint"
     file = entry_at(plain(model), scale)[kind]
     if "path" in file:
         file["path"] = str(here(file["path"]))
     return {kind: {"path": str(local_file(file, here(DOWNLOADS))), "key": file.get("key")}}
+
+
+def _targets(config: Config, name: str, scale: int) -> list[str]:
+    """The files of a trained model's weights, of its first seed: one per data set that it is tested on."""
+    model = config.models[name]
+    planned = ModelPlan(name, scale, model, config.training[model.train].seeds)
+    splits = {data: entry.split for data, entry in config.datasets.items()}
+    tested = [data for data, split in splits.items() if not isinstance(split, dict) or "test" in split]
+    return [planned.weights(data)[0].path for data in tested or splits]
+
+
+def _whereabouts(config: Config, name: str, scale: int) -> str:
+    """Whether a model has the weights that it needs, in words."""
+    model = config.models[name]
+    if model.arch in INTERPOLATIONS or model.weightless:
+        return "none needed"
+    if model.train:
+        found = any(here(path).exists() for path in _targets(config, name, scale))
+        return "here" if found else "to be trained"
+    if _place(model, scale).exists():
+        return "here"
+    return "to be downloaded" if (model.weights or model.checkpoint).url else "missing"
+
+
+def _place(model: Model, scale: int) -> Path:
+    """Where the file that an entry names is, or will be once it is downloaded."""
+    file = entry_at(plain(model), scale)["weights" if model.weights else "checkpoint"]
+    return here(file["path"]) if "path" in file else remote_path(file, here(DOWNLOADS))
 
 
 def here(path: str | Path) -> Path:
