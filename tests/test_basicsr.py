@@ -196,4 +196,5 @@ def test_an_export_says_which_of_several_seeds_it_is_of(configured, tmp_path, se
     for form, out in (("basicsr-options", "o.yml"), ("safetensors", "w.safetensors"), ("basicsr", "w.pth")):
         done = rssr("export", "edsr", "--config", "c.yaml", "--as", form, "-o", out, cwd=tmp_path)
         said = f"{out}: note: of seed 11, the first of 2 in training.short\n" if len(seeds) > 1 else ""
-        assert (done.returncode, done.stdout) == (0, said), done.stderr
+        size = f"{out}: {(tmp_path / out).stat().st_size / 1e3:.1f} kB\n"
+        assert (done.returncode, done.stdout) == (0, said + size), done.stderr

@@ -18,7 +18,7 @@ from rssr.base.files import write_image
 from rssr.config import validate
 from rssr.models.registry import build, network_of
 from rssr.models.weights import write_weights
-from rssr.steps import prospect
+from rssr.steps import catalogue, prospect
 from rssr.steps.catalogue import parameters_of
 from rssr.steps.gpu_report import NETWORKS
 
@@ -31,6 +31,7 @@ def networks(monkeypatch, speeds, step=None):
         found = {"training": {"lstmconvsr": step}, "quick": False, "machine": {"gpu": "A GPU", "processor": "-"}}
         prospect.MEASURED.write_text(json.dumps(found))
     monkeypatch.setattr(prospect, "_jobs", lambda files: [])
+    monkeypatch.setattr(catalogue, "_upscale_something", lambda network: None)  # for minutes
     tables = dict(prospect.prospect(PAPER, speeds))
     return {(row["network"], row["data set"]): row for row in tables["Networks"]}, tables
 
