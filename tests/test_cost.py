@@ -112,25 +112,14 @@ def test_macs_of_fourier_transforms(function, expected):
     assert macs_of(function, torch.rand(2, 8, 16))["total"] == expected
 
 
-class Method(nn.Module):
-    """A module inside of another, as PyTorch's recurrent ones have to be to be traced."""
-
-    def __init__(self, inner):
-        super().__init__()
-        self.inner = inner
-
-    def forward(self, x):
-        return self.inner(x)
-
-
 W, FIVE, ROWS = torch.rand(5, 6), torch.rand(5, 6, 6), torch.rand(2, 6, 4)
 PRODUCTS = {  # of x of (2, 7, 6), in closed form
     "conv same": (nn.Conv1d(7, 4, 3, padding="same"), 2 * 4 * 6 * 7 * 3),
     "conv same, groups": (nn.Conv1d(7, 14, 3, padding="same", groups=7), 2 * 14 * 6 * 3),
-    "rnn": (Method(nn.RNN(6, 8)), 2 * 7 * 8 * (6 + 8)),
-    "gru": (Method(nn.GRU(6, 8, batch_first=True)), 2 * 7 * 3 * 8 * (6 + 8)),
-    "lstm": (Method(nn.LSTM(6, 8, 2, bidirectional=True)), 2 * 7 * 2 * 4 * 8 * ((6 + 8) + (2 * 8 + 8))),
-    "lstm, projected": (Method(nn.LSTM(6, 8, proj_size=4)), 2 * 7 * (4 * 8 * (6 + 4) + 8 * 4)),
+    "rnn": (Call(nn.RNN(6, 8)), 2 * 7 * 8 * (6 + 8)),
+    "gru": (Call(nn.GRU(6, 8, batch_first=True)), 2 * 7 * 3 * 8 * (6 + 8)),
+    "lstm": (Call(nn.LSTM(6, 8, 2, bidirectional=True)), 2 * 7 * 2 * 4 * 8 * ((6 + 8) + (2 * 8 + 8))),
+    "lstm, projected": (Call(nn.LSTM(6, 8, proj_size=4)), 2 * 7 * (4 * 8 * (6 + 4) + 8 * 4)),
     "tensordot": (Call(lambda x: torch.tensordot(x, FIVE, ([2], [1]))), 2 * 7 * 5 * 6 * 6),
     "inner": (Call(lambda x: torch.inner(x, W)), 2 * 7 * 5 * 6),
     "mv": (Call(lambda x: torch.mv(x[0], W[0])), 7 * 6),

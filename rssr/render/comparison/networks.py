@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from rssr.plan.arguments import NO_WEIGHTS
 from rssr.render.comparison.causes import configurations, differences
 from rssr.render.comparison.folder import Folder
 
 _FILES = ("weights", "checkpoint")
 _IDENTITY = ("label", "arch", "args", *_FILES, "weightless", "strict", "range", "multiple_of", "self_ensemble", "tile")
-_RETRAINING = {"seeds", "devices"}  # the only keys of a recipe that train no other weights of a seed
+_SAME_WEIGHTS = {"seeds", "devices", *NO_WEIGHTS}  # the only keys of a recipe that train no other weights of a seed
 _SCALES = (2, 3, 4)
 
 
@@ -36,7 +37,7 @@ def _entry(configuration: Mapping[str, Any], name: str) -> dict[str, Any]:
     recipe = configuration.get("training", {}).get(given.get("train")) or {}
     found = {key: given.get(key) for key in _IDENTITY} | {"train_on": given.get("train_on")}
     found |= {kind: {"key": given[kind].get("key")} for kind in _FILES if given.get(kind)}
-    return found | {"train": {key: value for key, value in recipe.items() if key not in _RETRAINING}}
+    return found | {"train": {key: value for key, value in recipe.items() if key not in _SAME_WEIGHTS}}
 
 
 def _digests(folder: Folder, file: Mapping[str, Any], name: str) -> dict[int, str]:
