@@ -114,7 +114,7 @@ def loaded(path, **facts):
         (loaded("a.pth", sha256="a" * 64), loaded("x/b.pth", sha256="a" * 64), None),
         (loaded("a.pth"), loaded("x/a.pth"), None),
         (of_net(), of_net(note="from elsewhere", multiple_of=1), None),
-        (of_net(), lambda record: record["configuration"]["training"]["short"].update(seeds=[11]), None),
+        (of_net(), lambda record: record["configuration"]["training"]["short"].update(seeds=[11], log_every=7), None),
     ],
 )
 def test_one_row_is_one_network_whatever_its_files_and_notes_are_called(tmp_path, ours, theirs, key):
