@@ -51,7 +51,8 @@ def test_the_cores_of_other_processes_are_counted():
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as busy:
         found = measure(idle, X, SETTINGS | {"samples": 10})
         busy.kill()
-    assert 0.3 < found["others_cores"] <= os.cpu_count()
+    # times of processes are counted in hundredths of a second, so that the sum can exceed the cores by a few percent
+    assert 0.3 < found["others_cores"] <= 1.1 * os.cpu_count()
     assert measure(idle, X, SETTINGS)["others_cores"] is None, "too short a time to count in hundredths of a second"
 
 
