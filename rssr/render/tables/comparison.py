@@ -158,16 +158,15 @@ def standing(
     order = sorted(names, key=lambda name: values[name].mean(), reverse=card.better == "higher")
     first, second = order[:2]
     best, next_best = models[first]["label"], models[second]["label"]
-    words, smallest = _lead(values[first], values[second], card, settings, units)
+    words = _lead(values[first], values[second], card, settings, units)
     equal = [models[name]["label"] for name in order if values[name].mean() == values[first].mean()]
     together = f"{joined(equal)} have the best mean" if len(equal) > 1 else ""
-    smallest = "" if together else smallest
-    seeds = _seeds(values, models, count, settings, bool(smallest))
+    seeds = _seeds(values, models, count, settings, not together and "interval" in words)
     alpha = 1 - settings["confidence"]
     if few := _too_few(units, count, settings):
         return metric, nothing, (
             f"By {card.name}, {together or f'{best} has the best mean, ahead of {next_best} by {words}'}; methods "
-            f"cannot be ranked with {few}.{smallest}{seeds}"
+            f"cannot be ranked with {few}.{seeds}"
         )  # fmt: skip
     p = all_pairs(list(values.values()), units, settings)
     found = dict(zip(names, ranks(list(values.values()), card.better, p, settings["confidence"]), strict=True))
@@ -184,20 +183,16 @@ def standing(
     )
 
 
-def _lead(
-    one: np.ndarray, other: np.ndarray, card: MetricCard, settings: Mapping[str, Any], units: pd.Series
-) -> tuple[str, str]:
-    """By how much the mean of one method is better, with its interval, and a sentence on how wide that is, if any."""
+def _lead(one: np.ndarray, other: np.ndarray, card: MetricCard, settings: Mapping[str, Any], units: pd.Series) -> str:
+    """By how much the mean of one method is better, with its interval, if any."""
     lead = paired(one, other, card.better, settings, units)
     ends = [lead[key] for key in ("difference_low", "difference_high")]
     digits, unit = card.digits + 1, f" {card.unit}" if card.unit else ""
     words = f"{abs(lead['difference']):.{digits}f}{unit}"
     if not np.isfinite(ends).all():
-        return words, ""
-    half = f"{(ends[1] - ends[0]) / 2:.{digits}f}{unit}"
+        return words
     ends = sorted(end * np.sign(lead["difference"] or 1) for end in ends)
-    words += f" ({100 * settings['confidence']:g} % interval {ends[0]:.{digits}f} to {ends[1]:.{digits}f})"
-    return words, f" Differences below about {half} cannot be resolved with so few."
+    return f"{words} ({100 * settings['confidence']:g} % interval {ends[0]:.{digits}f} to {ends[1]:.{digits}f})"
 
 
 def _too_few(units: pd.Series, count: int, settings: Mapping[str, Any]) -> str:
