@@ -181,27 +181,6 @@ def test_damaged_polynomials_are_none(tmp_path):
     np.testing.assert_array_equal(rgb(upscaled(path, tmp_path / "b.tif"))[0][::2, ::2], PICTURE)
 
 
-@pytest.mark.parametrize(("bits", "size"), [(24, 108), (24, 124), (32, 108), (32, 124)])
-def test_bitmaps_with_newer_headers_are_read(tmp_path, bits, size):
-    pixels = PICTURE[::-1, :, ::-1]
-    if bits == 32:
-        pixels = np.dstack([pixels, np.full((36, 50), 200, np.uint8)])
-    else:
-        pixels = np.pad(pixels.reshape(36, -1), ((0, 0), (0, 2)))
-    head = struct.pack("<IiiHHIIiiII", size, 50, 36, 1, bits, 3 if bits == 32 else 0, pixels.size, 0, 0, 0, 0)
-    head += struct.pack("<IIII", 0xFF0000, 0xFF00, 0xFF, 0xFF000000) if bits == 32 else bytes(16)
-    head = head.ljust(size, b"\0")
-    whole = b"BM" + struct.pack("<IHHI", 14 + size + pixels.size, 0, 0, 14 + size) + head + pixels.tobytes()
-    (tmp_path / "a.bmp").write_bytes(whole)
-    with open_raster(tmp_path / "a.bmp") as image:
-        values, opacity = image.read((0, 0, 50, 36))
-    np.testing.assert_array_equal(values, PLANES)
-    assert (opacity == (200 if bits == 32 else 255)).all()
-    (tmp_path / "a.bmp").write_bytes(whole[:3000])
-    with pytest.raises(UserError, match="a.bmp cannot be read as an image"):
-        rgb(tmp_path / "a.bmp")
-
-
 def test_long_notes_and_profiles_of_colours_are_no_damage(tmp_path):
     notes, profile = PngImagePlugin.PngInfo(), ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     notes.add_text("note", "abc " * 700_000, zip=True)

@@ -1,6 +1,7 @@
 """Image files as data sets of GDAL: by the drivers that are safe, or decoded otherwise and held in memory."""
 
 import os
+import struct
 from contextlib import suppress
 from itertools import product
 from pathlib import Path
@@ -47,6 +48,10 @@ def opened(path: Path, target: Path) -> rasterio.DatasetReader:
     """
     if (pixels := netpbm.pixels(path)) is not None:
         return _held(pixels)
+    if _has_own_bits(path):  # GDAL reads them as if they were in the usual order
+        if (pixels := _bitmap(path)) is None:
+            raise UserError(f"{path} is a BMP whose colours lie in unusual bits", "save it as PNG")
+        return _held(pixels)
     drivers = [*DRIVERS, *filter(None, [_ASKED_FOR.get(path.suffix.lower())])]
     _check_beside(target)
     try:
@@ -58,6 +63,11 @@ def opened(path: Path, target: Path) -> rasterio.DatasetReader:
         return _held(pixels)
     with suppress(CPLE_BaseError):
         _ = file.colorinterp  # the first time GDAL fails at damaged EXIF data, which say nothing of colours
+    if file.driver in ("GIF", "BIGGIF") and (screen := _screen(path)) != file.shape[::-1]:
+        shape = "x".join(map(str, file.shape[::-1]))
+        file.close()
+        remedy = "save it as PNG"
+        raise UserError(f"{path} shows an image of {shape} pixels on a screen of {screen[0]}x{screen[1]}", remedy)
     if file.driver != "VRT" and (name := _elsewhere(target, file.files)):
         file.close()
         raise UserError(f"{path} has its pixels in {name}, outside of its folder", "save it as TIFF")
@@ -79,6 +89,25 @@ def _elsewhere(path: Path, files: list[str]) -> str | None:
     """The first of an image's files that lies outside of the image's folder; None if all are in it."""
     folder = path.parent.resolve()
     return next((name for name in files if not Path(name).parent.resolve().is_relative_to(folder)), None)
+
+
+def _has_own_bits(path: Path) -> bool:
+    """Whether a file is a BMP of 32 bits that says itself where its colours lie, elsewhere than most."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(66)
+    except OSError:
+        return False  # GDAL's reason is told
+    if len(start) < 66 or start[:2] != b"BM":
+        return False
+    bits, compression, *masks = struct.unpack("<HI20xIII", start[28:66])
+    return bits == 32 and compression in (3, 6) and masks != [0xFF0000, 0xFF00, 0xFF]
+
+
+def _screen(path: Path) -> tuple[int, int]:
+    """Width and height of a GIF as a whole, of which its first image may cover a part."""
+    with path.open("rb") as file:
+        return struct.unpack("<HH", file.read(10)[6:])
 
 
 def _bitmap(path: Path) -> np.ndarray | None:
