@@ -142,17 +142,22 @@ def test_a_coordinate_system_whose_unit_is_a_pixel_keeps_its_place(tmp_path):
         assert file.crs == "EPSG:32633" and file.transform.to_gdal() == (0, 0.25, 0, 0, 0, 0.25)
 
 
-def test_control_points_without_a_coordinate_system_are_kept(tmp_path):
-    points = [GroundControlPoint(row, col, col + 5, row + 7) for row, col in ((0, 0), (0, 50), (36, 0))]
+@pytest.mark.parametrize("crs", [CRS(), CRS.from_epsg(32633)])
+@pytest.mark.parametrize("area_or_point", ["Area", "Point"])
+def test_control_points_are_kept(tmp_path, crs, area_or_point):
     raster(tmp_path / "a.tif", PLANES)
     with rasterio.open(tmp_path / "a.tif", "r+") as file:
-        file.gcps = points, CRS()
+        file.update_tags(AREA_OR_POINT=area_or_point)
+        file.gcps = [GroundControlPoint(row, col, col + 5, row + 7) for row, col in ((0, 0), (0, 50), (36, 0))], crs
     assert upscaled(tmp_path / "a.tif", tmp_path / "out.tif") == []
-    with rasterio.open(tmp_path / "out.tif") as file:
-        found, crs = file.gcps
-        assert not crs and [(p.row, p.col, p.x, p.y) for p in found] == [
-            (p.row * 4, p.col * 4, p.x, p.y) for p in points
-        ]
+    with rasterio.open(tmp_path / "a.tif") as before, rasterio.open(tmp_path / "out.tif") as after:
+        given, found = before.gcps[0], after.gcps[0]  # GDAL moves them when it writes those of points, not of areas
+        assert (
+            after.gcps[1] == before.gcps[1]
+            and after.tags().get("AREA_OR_POINT", "Area") == area_or_point
+            and len(given) == 3
+        )
+        assert [(p.row, p.col, p.x, p.y) for p in found] == [(p.row * 4, p.col * 4, p.x, p.y) for p in given]
 
 
 @pytest.mark.parametrize(("out", "inverted"), [("out.tif", False), ("out.png", True)])

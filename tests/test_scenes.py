@@ -1,5 +1,8 @@
 """What comes out of `upscale` beside colours: validity, units, georeference, tags and compression."""
 
+import errno
+import os
+
 import numpy as np
 import pytest
 import rasterio
@@ -274,3 +277,12 @@ def test_a_file_that_reads_back_differently_is_not_kept(tmp_path, monkeypatch, s
     with pytest.raises(UserError, match="what was written reads back differently"):
         upscale_scene(nn.Upsample(scale_factor=4), source, tmp_path / f"b{suffix}", 4)
     assert not (tmp_path / f"b{suffix}").exists()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no /dev/full")  # noqa: PTH110
+def test_a_disk_that_fills_up_between_rows_of_tiles_is_said(tmp_path):
+    """NumPy's own words about it say neither how much nor what is missing."""
+    (tmp_path / "3.npy").symlink_to("/dev/full")
+    with pytest.raises(OSError) as told:
+        scenes._Strips(tmp_path, "cpu")[3] = torch.zeros(1, 3, 64, 64)
+    assert told.value.errno == errno.ENOSPC

@@ -56,7 +56,8 @@ def run(main: Callable[[], None]) -> None:
 def refused(error: OSError) -> UserError:
     """What the system refused as an error for users; the error itself is raised again if it names no file."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return UserError(f"no space left on the disk while writing {error.filename}", "free some and run again")
+        where = f" while writing {error.filename}" if error.filename else ""
+        return UserError(f"no space left on the disk{where}", "free some and run again")
     if error.filename is None:
         raise error
     why = f"cannot be read or written ({error.strerror})"

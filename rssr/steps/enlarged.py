@@ -3,7 +3,7 @@
 from base64 import b64decode
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import rasterio.shutil
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
-from rasterio.io import DatasetWriter
+from rasterio.io import DatasetWriter, MemoryFile
 from rasterio.rpc import RPC
 from rasterio.transform import Affine
 from torch import Tensor
@@ -212,8 +212,14 @@ class Enlarged:
         file, scale = self.raster.file, self.scale
         points, crs = file.gcps
         if points:
-            points = [GroundControlPoint(p.row * scale, p.col * scale, p.x, p.y, p.z, p.id, p.info) for p in points]
-            target.gcps = points, crs or CRS()
+            moved = _moved() if file.tags().get("AREA_OR_POINT", "").lower() == "point" else 0
+            target.gcps = (
+                [
+                    GroundControlPoint(p.row * scale - moved, p.col * scale - moved, p.x, p.y, p.z, p.id, p.info)
+                    for p in points
+                ],
+                crs or CRS(),
+            )
         if polynomials := rpcs(file):
             facts = polynomials.to_dict()
             for axis in ("line", "samp"):  # RPCs count from the centre of the first pixel
@@ -272,3 +278,14 @@ class Enlarged:
             rasterio.shutil.copy(tiff, out, driver=self.driver, **options)
         finally:
             out.with_name(f"{out.name}.aux.xml").unlink(missing_ok=True)
+
+
+@cache
+def _moved() -> float:
+    """How many pixels GDAL moves ground control points when it writes them beside AREA_OR_POINT=Point: 1 in 3.10."""
+    with MemoryFile() as memory:
+        with memory.open(driver="GTiff", width=1, height=1, count=1, dtype="uint8") as file:
+            file.update_tags(AREA_OR_POINT="Point")
+            file.gcps = [GroundControlPoint(0, 0, 0, 0)], CRS()
+        with memory.open() as file:
+            return file.gcps[0][0].row

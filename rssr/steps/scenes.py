@@ -1,5 +1,6 @@
 """A scene of any size upscaled from file to file by windows, with its validity and georeference."""
 
+import io
 import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
@@ -253,7 +254,9 @@ class _Strips(MutableMapping):
         return torch.from_numpy(np.load(self._path(key))).to(self._device)
 
     def __setitem__(self, key: int, value: Tensor) -> None:
-        np.save(self._path(key), value.cpu().numpy())
+        content = io.BytesIO()
+        np.save(content, value.cpu().numpy())  # to a file it would not say that the disk is full
+        self._path(key).write_bytes(content.getbuffer())
 
     def __delitem__(self, key: int) -> None:
         self._path(key).unlink()
