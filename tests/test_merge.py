@@ -227,3 +227,34 @@ def test_a_record_stays_with_its_table(tmp_path):
     rows = read_csv(tmp_path / "out/tables/tiny/x4-bicubic/quality.csv")
     assert [row["measured_on"].split(",")[0] for row in rows] == ["machine unknown", "CPU"]
     assert f"results/{SCORES}.csv" in read_json(tmp_path / "out/provenance.json")["files"]
+
+
+def test_what_an_earlier_configuration_left_behind_is_left_out(tmp_path):
+    """The model `old` and the data set `past` were removed before the last run of A."""
+    a, b = a_run(tmp_path / "a"), a_run(tmp_path / "b")
+    for path in sorted(a.rglob("*net*")):
+        if path.is_file():
+            shutil.copy(path, path.with_name(path.name.replace("net", "old")))
+    shutil.copytree(a / "scores/tiny", a / "scores/past")
+    said = list(merge([Folder(a), Folder(b)], tmp_path / "out"))
+    assert said[:2] == [
+        f"{a}: left out what is of {name}, which its configuration has no more"
+        for name in ("datasets.past", "models.old")
+    ]
+    found = [path.name for path in (tmp_path / "out").rglob("*")]
+    assert "past" not in found and "old.csv" not in found and "net.csv" in found
+
+
+def test_notes_of_weights_and_tiles_stay_with_their_rows(tmp_path):
+    a, b = a_run(tmp_path / "a"), a_run(tmp_path / "b")
+    digest, misfits = "d" * 64, ["'x' is unknown to the network", "'y' is missing", "'z' is missing"]
+    for folder in (a, b):
+        web = {"url": "https://example.org/a.pth", "sha256": None}
+        every(folder, "provenance.json", of_net(train=None, weights=web, strict=False))
+        every(folder, "weights/**/*.json", lambda record: record.update(given_sha256=digest, misfits=misfits))
+    every(a, "scores/*/*/net.json", lambda record: record.update(tiled_for_memory={"images": 2, "of": 6, "side": 64}))
+    list(merge([Folder(a), Folder(b)], tmp_path / "out"))
+    notes = (tmp_path / "out/tables/tiny/x4-bicubic/quality.md").read_text()
+    assert f"Net: weights loaded from a.pth; checksum of its weights recorded at first use: sha256 {digest}" in notes
+    assert "2 of 6 images in tiles of 64 LR pixels, because memory was insufficient" in notes
+    assert "2 tensors not loaded from its file: initial values" in notes

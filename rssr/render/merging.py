@@ -11,10 +11,11 @@ from typing import Any
 from markupsafe import Markup
 
 from rssr.base.errors import UserError
-from rssr.base.files import sha256, write_json
+from rssr.base.files import read_json, sha256, write_json
 from rssr.base.provenance import made_by
 from rssr.config import validate
 from rssr.config.literature import FILE
+from rssr.config.models import Model
 from rssr.plan import arguments
 from rssr.plan.artifacts import MEASURED, Artifact
 from rssr.plan.model_plan import ModelPlan
@@ -23,7 +24,7 @@ from rssr.render.comparison.folder import Folder
 from rssr.render.comparison.networks import other_networks
 from rssr.render.comparison.report import measured_on, write_page
 from rssr.render.literature import for_test_set
-from rssr.render.scores import left_out, read_replicates, read_scores, repeated
+from rssr.render.scores import left_out, not_loaded, read_replicates, read_scores, repeated, tiled
 from rssr.render.tables.aggregation import aggregation
 from rssr.render.tables.comparison import significance
 from rssr.render.tables.cost import complexity
@@ -34,6 +35,7 @@ from rssr.render.titles import title
 
 _RECORDS = ("csv", "json")  # what is merged: no images, no tensors; tables first
 _SCORES = ("scores", "csv")
+_WEIGHTS = ("weights", "json")
 
 
 def merge(folders: Sequence[Folder], out: Path) -> Iterator[str]:
@@ -75,7 +77,11 @@ def merge(folders: Sequence[Folder], out: Path) -> Iterator[str]:
 def _kept(folders: Sequence[Folder]) -> tuple[dict[Artifact, Folder], list[str]]:
     """Whose file is kept of each artifact, and a line for each that differs between folders."""
     kept: dict[Artifact, Folder] = {}
-    said = []
+    said = [
+        f"{folder.path}: left out what is of {name}, which its configuration has no more"
+        for folder in folders
+        for name in folder.removed
+    ]
     for suffix, folder in itertools.product(_RECORDS, folders):
         for artifact in (a for a in folder.artifacts if a.kind in MEASURED and a.suffix == suffix):
             table = artifact.beside(artifact.kind.removesuffix("_record"), "csv")
@@ -170,12 +176,20 @@ def _tables(
     settings = config.statistics.model_dump()
 
     def rows(scale: int) -> dict[str, dict[str, Any]]:
-        return {name: ModelPlan(name, scale, model, ()).row for name, model in config.models.items()}
+        return {
+            name: ModelPlan(name, scale, model, (), recorded=_recorded(kept, model, name, scale)).row
+            for name, model in config.models.items()
+        }
 
     for test in tests:
         scored = {a.model: folder for a, folder in kept.items() if (a.kind, a.suffix) == _SCORES and test.holds(a)}
         if scored:
-            for kind, table in _of_scores(kept, test, scored, rows(test.scale), settings).items():
+            named = {name: row for name, row in rows(test.scale).items() if name in scored}
+            for name, row in named.items():
+                record = test.artifact("scores", "json", name)
+                row["notes"] += tiled(scored[name].file(record)) if record in scored[name] else []
+                row["notes"] += {note for path in _loaded(kept, name, test.scale) for note in not_loaded(path)}
+            for kind, table in _of_scores(kept, test, scored, named, settings).items():
                 yield test.artifact(kind), table
     costs: dict[tuple, dict[str, Any]] = {}
     for folder in folders:
@@ -223,6 +237,19 @@ def _of_scores(
         "significance": significance(scores, named, test, settings, replicates),
         "aggregation": aggregation(scores, named, test, shares),
     }
+
+
+def _loaded(kept: Mapping[Artifact, Folder], name: str, scale: int) -> list[Path]:
+    """The records of a model's weights that were loaded from a file, not trained."""
+    of = {a: folder for a, folder in kept.items() if (a.kind, a.suffix, a.model, a.scale) == (*_WEIGHTS, name, scale)}
+    return [folder.file(artifact) for artifact, folder in of.items() if "given_sha256" in folder.json(artifact)]
+
+
+def _recorded(kept: Mapping[Artifact, Folder], model: Model, name: str, scale: int) -> str:
+    """The checksum of the file that a model was loaded from, if its entry states none; otherwise empty."""
+    file = model.weights or model.checkpoint
+    paths = _loaded(kept, name, scale) if file and not file.path and not file.sha256 else []
+    return read_json(paths[0])["given_sha256"] if paths else ""
 
 
 def _write(

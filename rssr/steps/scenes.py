@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import rasterio
 import torch
+from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioIOError
 from rasterio.windows import Window
 from scipy.ndimage import distance_transform_edt
@@ -79,7 +80,7 @@ def upscale_scene(
             regions = _regions(_named(model, called, sides), raster, scale, size, overlap, device, Path(name))
             try:
                 beyond = _write(regions, target, temporary, Path(name))
-            except RasterioIOError as error:
+            except (RasterioIOError, CPLE_BaseError) as error:
                 raise UserError(
                     f"{out} cannot be written ({error.__cause__ or error})", "check the space on its disk"
                 ) from None

@@ -22,6 +22,8 @@ class Folder:
     Attributes:
         path: the folder that stands for results/.
         record: the content of its provenance.json; empty if it has none.
+        artifacts: its files, without those of models and data sets that are `removed`.
+        removed: models and data sets, as models.{name}, that have files but that its configuration has no more.
     """
 
     def __init__(self, path: Path) -> None:
@@ -29,15 +31,27 @@ class Folder:
         if not self.path.is_dir():
             raise UserError(f"there is no folder {path}", "name the folder `results` of a run, or a copy of it")
         files = (file for suffix in _SUFFIXES for file in sorted(self.path.rglob(f"*.{suffix}")))
-        self.artifacts = artifacts_at(Path("results", file.relative_to(self.path)) for file in files)
+        found = artifacts_at(Path("results", file.relative_to(self.path)) for file in files)
         record = self.path / "provenance.json"
         self.record: dict[str, Any] = read_json(record) if record.exists() else {}
         if not isinstance(self.record.get("configuration", {}), dict):
             raise damaged(record, "its configuration is no mapping")
+        removed = {artifact: self._removed(artifact) for artifact in found}
+        self.artifacts = [artifact for artifact in found if not removed[artifact]]
+        self.removed = sorted(filter(None, set(removed.values())))
         self.images = cache(self._images)
 
     def __contains__(self, artifact: Artifact) -> bool:
         return self.file(artifact).exists()
+
+    def _removed(self, artifact: Artifact) -> str:
+        """The model or data set of a file that an earlier run has left; empty for one of the last run."""
+        blocks = {"models": artifact.model, "datasets": artifact.dataset}
+        known = {block: self.record.get("configuration", {}).get(block) for block in blocks}
+        return next(
+            (f"{block}.{name}" for block, name in blocks.items() if name and known[block] and name not in known[block]),
+            "",
+        )
 
     def of_kind(self, kind: str, suffix: str) -> list[Artifact]:
         """Its artifacts of a kind, in the order of their paths."""

@@ -30,13 +30,15 @@ def training(
             continue
         run = record.get("training", record)
         known = isinstance(run, Mapping) and "recipe" in run
-        label = {"model": model, "label": models[model]["label"]}
+        label = {"model": model, "label": models[model]["label"], "scale": artifact.scale}
         rows[model, record["sha256"]] = label | (_run(run, data_sets) if known else {})
         if where := record.get("loaded_from"):
             where = where if isinstance(where, str) else " or ".join(where)
             told = "the row is from the record of its training" if known else "no record of its training"
             notes.append(f"{models[model]['label']}: loaded from {where}; {told}")
+    scales = {row["scale"] for row in rows.values()}
     columns = [
+        *([Column("scale", "Scale", 0)] if len(scales) > 1 else []),
         Column("seed", "Seed", 0),
         Column("trained_on", "Trained on", None),
         Column("iterations", "Iterations", 0),
