@@ -2,12 +2,15 @@
 
 import copy
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from rssr.base.errors import UserError
 from rssr.base.resampling import to_uint8
+from rssr.base.shared_state import generator_states, generators_kept
 from rssr.models.interpolation import Interpolation
 from rssr.models.registry import is_the_users, network_of, seed
 from rssr.models.tiling import within_memory
@@ -23,10 +26,17 @@ class Batching:
 
     Args:
         model: (B, 3, h, w) in [0, 1] -> (B, 3, scale * h, scale * w), in eval mode.
+        example: an image, (1, 3, h, w) in [0, 1]; without one, a user's network is not asked whether it draws.
+
+    Attributes:
+        seeded: whether the output depends on what the model is seeded with, see samples().
     """
 
-    def __init__(self, model: nn.Module) -> None:
-        self.model, self.seeded = model, seed(model, 0)
+    def __init__(self, model: nn.Module, example: Tensor | None = None) -> None:
+        self.model = model
+        self.seeded = (
+            seed(model, 0) if example is None else samples(model, lambda tried: self._upscaled(example, tried))
+        )
         self._trusted = not is_the_users(model)
         self._of_threads = any(isinstance(part, Interpolation) for part in model.modules())
         self._alone = threading.Lock()  # one call of the model at a time
@@ -99,6 +109,23 @@ class Batching:
             return
         for image, of_image in zip(images, found, strict=True):
             image.found = of_image
+
+
+def samples(model: nn.Module, upscale: Callable[[nn.Module], Any]) -> bool:
+    """Whether a model's output depends on what it is seeded with.
+
+    Args:
+        model: in eval mode.
+        upscale: a call of a model. One network says whether it samples, by a method `seed`; a user's is tried: whether
+            the call draws from a generator of the process.
+    """
+    if (said := seed(model, 0)) or not is_the_users(model):
+        return said
+    tried = _copied(model)
+    with torch.no_grad(), generators_kept():
+        before = generator_states()
+        upscale(model if tried is None else tried)
+        return generator_states() != before
 
 
 def _copied(model: nn.Module) -> nn.Module | None:

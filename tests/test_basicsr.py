@@ -24,6 +24,7 @@ from rssr.models.weights import write_basicsr, write_weights
 from rssr.steps.basicsr import rssr_network, run, write_options
 from rssr.steps.catalogue import entry_of
 from rssr.steps.checkpoints import Checkpoints
+from rssr.steps.export import export
 from rssr.steps.patches import Patches
 from rssr.steps.training import Trainer
 
@@ -187,6 +188,21 @@ def test_a_class_of_basicsr_without_arguments_is_exported(configured, tmp_path):
     config.models["edsr"] = config.models["edsr"].model_copy(update={"arch": "basicsr:SRVGGNetCompact", "args": {}})
     write_options(config, "edsr", 4, tmp_path / "o.yml")
     assert yaml.safe_load((tmp_path / "o.yml").read_text())["network_g"] == {"type": "SRVGGNetCompact"}
+
+
+def test_the_option_file_names_the_images_that_the_network_is_trained_on(configured, tmp_path):
+    """Not those of a data set that is only there for others to train on, though it stands first."""
+    config = configured()
+    pool = config.datasets["own"].model_copy(update={"split": {"train": "*"}})
+    config = config.model_copy(update={"datasets": {"pool": pool} | config.datasets})
+    write_options(config, "edsr", 4, tmp_path / "o.yml")
+    roots = yaml.safe_load((tmp_path / "o.yml").read_text())["datasets"]["train"]
+    assert [Path(roots[key]).relative_to(tmp_path) for key in ("dataroot_gt", "dataroot_lq")] == list(
+        map(Path, FOLDERS)
+    )
+    others = config.model_copy(update={"datasets": {"own": config.datasets["own"], "other": config.datasets["own"]}})
+    said = export(others, "edsr", 4, "basicsr-options", tmp_path / "p.yml")
+    assert said == "trained on own, one of 2 data sets with a test split"
 
 
 @pytest.mark.parametrize("seeds", [[11, 12], [11]])

@@ -15,22 +15,23 @@ from runs import rssr
 from rssr.base import ROOT
 from rssr.base.errors import UserError
 from rssr.base.files import write_image
-from rssr.config import validate
+from rssr.config import load, validate
 from rssr.models.registry import build, network_of
 from rssr.models.weights import write_weights
+from rssr.plan.artifacts import Artifact
 from rssr.steps import catalogue, prospect
-from rssr.steps.catalogue import parameters_of
+from rssr.steps.catalogue import facts_of
 from rssr.steps.gpu_report import NETWORKS
 
 PAPER = [ROOT / "config/paper.yaml"]
 
 
-def networks(monkeypatch, speeds, step=None):
+def networks(monkeypatch, speeds, step=None, made=()):
     """(network, data set) -> row, and all tables, without the jobs."""
     if step is not None:
         found = {"training": {"lstmconvsr": step}, "quick": False, "machine": {"gpu": "A GPU", "processor": "-"}}
         prospect.MEASURED.write_text(json.dumps(found))
-    monkeypatch.setattr(prospect, "_jobs", lambda files: [])
+    monkeypatch.setattr(prospect, "_dry_run", lambda files: ([], set(made)))
     monkeypatch.setattr(catalogue, "_upscale_something", lambda network: None)  # for minutes
     tables = dict(prospect.prospect(PAPER, speeds))
     return {(row["network"], row["data set"]): row for row in tables["Networks"]}, tables
@@ -78,8 +79,26 @@ def test_what_is_there_and_what_is_missing(monkeypatch, tmp_path):
     (potsdam, _, rsscn7) = tables["Disk and transfers"]
     assert "13.32 GB from" in potsdam["transfer"]
     assert rsscn7["prepared images"] == f"{2800 * 400 * 400 * 3 * (1 + 1 / 16) / 1e9:.1f} GB"
-    assert rsscn7["SR images"] == f"at most {1400 * 400 * 400 * 3 * 11 / 1e9:.1f} GB"
+    assert rsscn7["SR images"] == f"at most {1400 * 400 * 400 * 3 * (11 + 2 * 4) / 1e9:.1f} GB"  # two have five draws
     assert [row["data set"] for row in tables["Data sets"]] == ["Potsdam", "UAVid", "RSSCN7"]
+
+
+def test_weights_that_a_run_makes_again_are_no_longer_there(monkeypatch, tmp_path):
+    artifact = Artifact("weights", model="edsr", dataset="uavid", scale=4, replicate="seed10")
+    (tmp_path / artifact.path).parent.mkdir(parents=True)
+    (tmp_path / artifact.path).touch()
+    rows, _ = networks(monkeypatch, {"edsr": 2}, made=[artifact])
+    assert rows["EDSR", "UAVid x4"]["weights"] == "to be trained again on UAVid: 1 of 1 replicates"
+    assert " at 2 steps/s, as given" in rows["EDSR", "UAVid x4"]["hours"]
+
+
+def test_a_dry_run_says_which_weights_are_made():
+    rows, made = prospect._dry_run([ROOT / "config/test.yaml"])
+    config = load(ROOT / "config/test.yaml")
+    networks = {name for name, model in config.models.items() if model.train or model.weights or model.checkpoint}
+    assert {artifact.model for artifact in made} == networks and {artifact.kind for artifact in made} == {"weights"}
+    jobs = {row["rule"]: int(row["jobs"]) for row in rows}
+    assert jobs["train_model"] + jobs.get("load_weights", 0) == len(made) and jobs["total"] == sum(jobs.values()) / 2
 
 
 @pytest.mark.parametrize(
@@ -93,7 +112,7 @@ def test_what_is_there_and_what_is_missing(monkeypatch, tmp_path):
     ],
 )
 def test_a_network_that_cannot_be_built_is_known_before_the_run(tmp_path, monkeypatch, entry, message):
-    monkeypatch.setattr(prospect, "_jobs", lambda files: [])
+    monkeypatch.setattr(prospect, "_dry_run", lambda files: ([], set()))
     path = tmp_path / "mine.yaml"
     path.write_text(json.dumps({"models": {"mine": {"label": "Mine", "train": "paper"} | entry}}))
     with pytest.raises(UserError, match=message):
@@ -132,7 +151,7 @@ def test_what_no_run_can_be_planned_by_is_known_first_with_its_file(tmp_path, te
 
 
 def test_a_network_that_can_upscale_nothing_is_known_first(monkeypatch, tmp_path):
-    monkeypatch.setattr(prospect, "_jobs", lambda files: [])
+    monkeypatch.setattr(prospect, "_dry_run", lambda files: ([], set()))
     args = "{num_in_ch: 3, num_out_ch: 3, num_feat: 8, num_block: 1, upscale: %d}"
     mine = "{label: Mine, arch: 'basicsr:EDSR', args: %s, train: test}"
     for upscale, works in ((4, True), (2, False)):
@@ -186,7 +205,7 @@ def test_packages_do_not_warn_while_networks_are_tried(tmp_path):
         config = validate({"datasets": {"a": {"label": "A", "module": "synthetic"}}, "models": {"net": entry}}, "-")
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            parameters_of(config, "net", 4, run=True)
+            facts_of(config, "net", 4, run=True)
         assert [str(each.message) for each in caught] == ["deprecated"] * shown
 
 
@@ -204,7 +223,7 @@ def test_an_optional_model_whose_file_is_missing_is_no_error_in_the_list(tmp_pat
 
 
 def test_a_folder_of_ones_own_is_used_where_it_is(monkeypatch, tmp_path):
-    monkeypatch.setattr(prospect, "_jobs", lambda files: [])
+    monkeypatch.setattr(prospect, "_dry_run", lambda files: ([], set()))
     write_image(tmp_path / "a.png", np.zeros((64, 64, 3), np.uint8))
     entries = 'datasets: {mine: {label: Mine, images: ".", split: {test: "*.png"}, tile: 32}}\n'
     (tmp_path / "mine.yaml").write_text(entries + "models: {bicubic: {label: Bicubic, arch: bicubic}}")

@@ -1,6 +1,7 @@
 """What all code in a process shares: generators of random numbers, and settings that code of others may change."""
 
 import os
+import pickle
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,14 @@ def seed_generators(value: int) -> None:
         torch.default_generator.manual_seed(value)
     random.seed(value)
     np.random.seed(value % 2**32)  # noqa: NPY002, it is theirs
+
+
+def generator_states() -> bytes:
+    """The states of these generators, which are others once something was drawn."""
+    states = [torch.get_rng_state().numpy()]
+    if torch.accelerator.is_available():
+        states.append(torch.get_device_module().get_rng_state().numpy())
+    return pickle.dumps((random.getstate(), np.random.get_state(), states))  # noqa: NPY002
 
 
 @contextmanager

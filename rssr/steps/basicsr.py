@@ -18,7 +18,7 @@ from rssr.config.models import Recipe
 from rssr.models.registry import build, network_of
 from rssr.models.weights import has_released_names
 from rssr.plan.training_set import TrainingSet
-from rssr.steps.catalogue import entry_of, here
+from rssr.steps.catalogue import entry_of, here, trained_on
 from rssr.steps.training import has_batch_norms, iterations
 
 # Keys of a recipe that BasicSR's SRModel supports with one value only.
@@ -57,7 +57,7 @@ def write_options(config: Config, name: str, scale: int, path: Path) -> None:
         raise UserError(f"models.{name}: BasicSR trains it without `range` and `multiple_of`", "train it here")
     if recipe.ema and has_batch_norms(network):
         raise UserError(f"models.{name} has batch norms: BasicSR's `ema` leaves their statistics out", "train it here")
-    dataset = model.train_on or next(iter(config.datasets))
+    dataset = trained_on(config, name)
     images = TrainingSet(dataset, scale, config.degradations_of(dataset)[0])
     manifest = here(images.lr.path)
     if not manifest.exists():

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -15,6 +15,7 @@ from rssr.base.targets import parts
 from rssr.config import Config
 from rssr.config.models import Model, entry_at
 from rssr.metrics.complexity import count_parameters
+from rssr.models.batching import samples
 from rssr.models.entry import mirrors
 from rssr.models.files import local_file, remote_path
 from rssr.models.names import INTERPOLATIONS, NETWORKS
@@ -52,7 +53,7 @@ def describe(config: Config) -> Iterator[tuple[dict[str, Any], str | None]]:
     for name, model in config.models.items():
         parameters, wrong = None, None
         try:
-            parameters = parameters_of(config, name, config.scales[0])
+            parameters = facts_of(config, name, config.scales[0]).parameters_m
         except UserError as error:
             wrong = str(error)
         row = {
@@ -66,8 +67,20 @@ def describe(config: Config) -> Iterator[tuple[dict[str, Any], str | None]]:
         yield row, wrong
 
 
-def parameters_of(config: Config, name: str, scale: int, run: bool = False) -> float | None:
-    """Millions of parameters of a model, whose network is built once; None if a file that has them is not fetched.
+class Facts(NamedTuple):
+    """What is known of a model once its network is built.
+
+    Attributes:
+        parameters_m: millions of parameters; None if a file that has them is not fetched.
+        samples: whether its output depends on a seed; only known if it was run.
+    """
+
+    parameters_m: float | None = None
+    samples: bool = False
+
+
+def facts_of(config: Config, name: str, scale: int, run: bool = False) -> Facts:
+    """What is known of a model, whose network is built once.
 
     Args:
         config: the configuration.
@@ -86,16 +99,19 @@ def parameters_of(config: Config, name: str, scale: int, run: bool = False) -> f
             if _place(model, scale).exists() or (file.path and model.required):
                 entry |= file_of(config, name, scale)
             elif model.checkpoint:
-                return None
-        network = build(entry)
+                return Facts()
+        network, sampling = build(entry), False
         count = count_parameters(network)
         if model.train and not count:
             raise UserError("the network has no parameters to train", "write `weightless: true` for `train`")
         if run:
-            _upscale_something(network)
+            tried: list[None] = []
+            sampling = samples(network, lambda own: tried.append(_upscale_something(own)))
+            if not tried:
+                _upscale_something(network)
             if model.arch == "lstmconvsr" and config.analysis and name in config.analysis.models:
                 feature_maps(dissected(network), torch.zeros(3, 24, 24), config.analysis.channels)
-        return count / 1e6
+        return Facts(count / 1e6, sampling)
 
 
 @contextmanager
@@ -153,9 +169,18 @@ def _targets(config: Config, name: str, scale: int) -> list[str]:
     """The files of a trained model's weights, of its first seed: one per data set that it is tested on."""
     model = config.models[name]
     planned = ModelPlan(name, scale, model, config.training[model.train].seeds)
+    return [weights.path for data in tested(config) for weights in planned.weights(data)[:1]]
+
+
+def tested(config: Config) -> list[str]:
+    """The data sets with a test split, on each of which a trained model is trained unless it has `train_on`."""
     splits = {data: entry.split for data, entry in config.datasets.items()}
-    tested = [data for data, split in splits.items() if not isinstance(split, dict) or "test" in split]
-    return [planned.weights(data)[0].path for data in tested or splits]
+    return [data for data, split in splits.items() if not isinstance(split, dict) or "test" in split] or [*splits]
+
+
+def trained_on(config: Config, name: str) -> str:
+    """The data set that a model is trained on; the first one, if it is trained on several."""
+    return config.models[name].train_on or tested(config)[0]
 
 
 def _whereabouts(config: Config, name: str, scale: int) -> str:

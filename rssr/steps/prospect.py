@@ -3,7 +3,7 @@
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from rssr.plan.model_plan import ModelPlan
 from rssr.plan.plan import Plan
 from rssr.plan.targets import everything
 from rssr.plan.test_set import TestSet
-from rssr.steps.catalogue import parameters_of
+from rssr.steps.catalogue import Facts, facts_of
 from rssr.steps.data_status import data_status
 from rssr.steps.gpu_report import NETWORKS
 from rssr.steps.obtaining import DOWNLOADS, obtain
@@ -49,12 +49,12 @@ def prospect(files: Sequence[Path], speeds: Mapping[str, float]) -> Iterator[tup
         raise UserError(f"--steps-per-second: there is no model '{name}'{nearest(name, plan.config.models)}")
     everything(plan)  # finds what a run is refused for
     # Every network is built and run, so that a class or an argument that is wrong is known before a run reaches it.
-    sizes = {
-        (model.name, model.scale): parameters_of(plan.config, model.name, model.scale, run=True)
-        for model in plan.models
+    facts = {
+        (model.name, model.scale): facts_of(plan.config, model.name, model.scale, run=True) for model in plan.models
     }
+    jobs, made = _dry_run(files)
     rows = [
-        _network(plan, model, test, sizes[model.name, model.scale], speeds)
+        _network(plan, model, test, facts[model.name, model.scale].parameters_m, speeds, made)
         for test in _tests(plan)
         for model in plan.models_at(test.scale)
     ]
@@ -62,8 +62,8 @@ def prospect(files: Sequence[Path], speeds: Mapping[str, float]) -> Iterator[tup
     yield "Networks", rows + left_out
     there = data_status({name: rooted(entry) for name, entry in plan.config.datasets.items()}, Path("downloads"))
     yield "Data sets", there
-    yield "Disk and transfers", [_room(plan, name) for name in plan.data_sets]
-    yield "Jobs", _jobs(files)
+    yield "Disk and transfers", [_room(plan, name, facts) for name in plan.data_sets]
+    yield "Jobs", jobs
 
 
 def _tests(plan: Plan) -> list[TestSet]:
@@ -72,14 +72,19 @@ def _tests(plan: Plan) -> list[TestSet]:
 
 
 def _network(
-    plan: Plan, model: ModelPlan, test: TestSet, size: float | None, speeds: Mapping[str, float]
+    plan: Plan,
+    model: ModelPlan,
+    test: TestSet,
+    size: float | None,
+    speeds: Mapping[str, float],
+    made: Collection[Artifact],
 ) -> dict[str, str]:
     row = {"network": model.label, "data set": f"{plan.config.datasets[test.dataset].label} x{test.scale}"}
     if not model.has_weights:
         return row | {"weights": "none needed"}
     row["parameters (M)"] = UNKNOWN if size is None else f"{size:.3f}"
     weights = model.weights(test.dataset)
-    missing = [artifact for artifact in weights if not Path(artifact.path).exists()]
+    missing = [artifact for artifact in weights if artifact in made or not Path(artifact.path).exists()]
     if not missing:
         return row | {"weights": "there"}
     if model.is_loaded:
@@ -88,7 +93,8 @@ def _network(
     home = missing[0].dataset
     images = _images(plan, home, "train", model.scale)
     steps = iterations(recipe.model_dump(), images or 0) if images or recipe.iterations else None
-    told = f"to be trained on {plan.config.datasets[home].label}: {len(missing)} of {len(weights)} replicates"
+    again = " again" if all(Path(artifact.path).exists() for artifact in missing) else ""
+    told = f"to be trained{again} on {plan.config.datasets[home].label}: {len(missing)} of {len(weights)} replicates"
     speed, source = _speed(model, recipe, speeds)
     hours = f"{UNKNOWN}: {source}"
     if speed and steps:
@@ -137,7 +143,7 @@ def _speed(model: ModelPlan, recipe: Recipe, given: Mapping[str, float]) -> tupl
     return 1000 / median, f"measured on {found['machine']['gpu'] or found['machine']['processor']}"
 
 
-def _room(plan: Plan, name: str) -> dict[str, str]:
+def _room(plan: Plan, name: str, facts: Mapping[tuple[str, int], Facts]) -> dict[str, str]:
     """From the number and the size of the images, which are stored uncompressed; SR images of all networks together."""
     data_set, entry = plan.data_sets[name], plan.config.datasets[name]
     fetched = Path(f"downloads/{name}/fetched.json").exists()
@@ -155,24 +161,29 @@ def _room(plan: Plan, name: str) -> dict[str, str]:
             return {"data set": entry.label, "transfer": words, "prepared images": UNKNOWN, "SR images": UNKNOWN}
         degradations = len(plan.config.degradations_of(name))
         hr += sum(counts.values()) * pixels * 3 * (1 + degradations / scale**2)
-        upscaled = sum(len(model.replicates) for model in plan.models_at(scale))
+        upscaled = sum(
+            len(model.replicates) * (model.config.draws if facts[model.name, scale].samples else 1)
+            for model in plan.models_at(scale)
+        )
         sr += counts.get("test", 0) * pixels * 3 * degradations * upscaled
     needed = {"prepared images": size_in_words(hr), "SR images": f"at most {size_in_words(sr)}"}
     return {"data set": entry.label, "transfer": words} | needed
 
 
-def _jobs(files: Sequence[Path]) -> Rows:
-    """The number of jobs by rule, as a dry run counts them."""
-    # Read from the table that Snakemake 9 prints, since it offers no better: --summary lists files, not jobs; --d3dag
-    # lists all jobs, whether they need to run or not, and gives up at 10 000; the event of its log with these numbers
-    # reaches only plugins that are installed as packages; in this process, the Snakefile would take over sys.argv.
-    command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile"), "--dry-run", "--quiet", "rules"]
+def _dry_run(files: Sequence[Path]) -> tuple[Rows, set[Artifact]]:
+    """The number of jobs by rule, and the weights that jobs make, new or again, as a dry run says."""
+    # Read from what Snakemake 9 prints, since it offers no better: --summary lists files, not jobs; --d3dag lists all
+    # jobs, whether they need to run or not, and gives up at 10 000; the event of its log with these reaches only
+    # plugins that are installed as packages; in this process, the Snakefile would take over sys.argv.
+    command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile"), "--dry-run", "--quiet", "reason"]
     command += ["--cores", "1", "--configfile", *map(str, files)]
     result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if result.returncode:
         errors = re.findall(r"^error: (.*)", result.stdout, re.MULTILINE) or result.stdout.strip().splitlines()
         raise UserError(f"Snakemake cannot plan this run ({errors[-1]})", "correct what it names")
-    counts = result.stdout.partition("Job stats:")[2].partition("Reasons:")[0]
-    # A dry run prints it twice, before and after its jobs.
-    once = dict(re.findall(r"^(\w+) +(\d+)$", counts, re.MULTILINE))
-    return [{"rule": rule, "jobs": count} for rule, count in once.items()]
+    counts = result.stdout.partition("Job stats:")[2].partition("\n\n")[0]
+    rows = [{"rule": rule, "jobs": count} for rule, count in re.findall(r"^(\w+) +(\d+)$", counts, re.MULTILINE)]
+    # The `message` of these rules, see STEP in workflow/rules/common.smk.
+    making = re.findall(r"^Job \d+: (?:train_model|load_weights) (\S+)$", result.stdout, re.MULTILINE)
+    values = [dict(part.split("=") for part in wildcards.split(",")) for wildcards in making]
+    return rows, {Artifact("weights", **of | {"scale": int(of["scale"])}) for of in values}

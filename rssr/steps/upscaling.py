@@ -94,8 +94,10 @@ def upscale_folder(
     """
     rows = shard.of(read_csv(lr_dir / "manifest.csv"))
     tiled = _keep_only(out_dir, identity, {f"{row['image']}.png" for row in rows}, shard)
-    shared = {name: Batching(model.to(device)) for name, model in models.items()}
-    called = model_of(out_dir / "manifest.csv")
+    called, first = model_of(out_dir / "manifest.csv"), rows[0]["image"]
+    with about(f"models.{called}, image {first}"):
+        example = read_tensor(lr_dir / f"{first}.png")[None].to(device).float() / 255
+        shared = {name: Batching(model.to(device), example) for name, model in models.items()}
     sides = read_json(tiled) if tiled.exists() else {}
     noting = threading.Lock()
 
