@@ -100,8 +100,8 @@ def _has_own_bits(path: Path) -> bool:
         return False  # GDAL's reason is told
     if len(start) < 66 or start[:2] != b"BM":
         return False
-    bits, compression, *masks = struct.unpack("<HI20xIII", start[28:66])
-    return bits == 32 and compression in (3, 6) and masks != [0xFF0000, 0xFF00, 0xFF]
+    size, bits, compression, *masks = struct.unpack("<I10xHI20xIII", start[14:66])
+    return size >= 40 and bits == 32 and compression in (3, 6) and masks != [0xFF0000, 0xFF00, 0xFF]
 
 
 def _screen(path: Path) -> tuple[int, int]:

@@ -188,7 +188,7 @@ def _tables(
             for name, row in named.items():
                 record = test.artifact("scores", "json", name)
                 row["notes"] += tiled(scored[name].file(record)) if record in scored[name] else []
-                row["notes"] += {note for path in _loaded(kept, name, test.scale) for note in not_loaded(path)}
+                row["notes"] += sorted({note for path in _loaded(kept, name, test.scale) for note in not_loaded(path)})
             for kind, table in _of_scores(kept, test, scored, named, settings).items():
                 yield test.artifact(kind), table
     costs: dict[tuple, dict[str, Any]] = {}

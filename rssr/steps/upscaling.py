@@ -94,9 +94,9 @@ def upscale_folder(
     """
     rows = shard.of(read_csv(lr_dir / "manifest.csv"))
     tiled = _keep_only(out_dir, identity, {f"{row['image']}.png" for row in rows}, shard)
-    called, first = model_of(out_dir / "manifest.csv"), rows[0]["image"]
-    with about(f"models.{called}, image {first}"):
-        example = read_tensor(lr_dir / f"{first}.png")[None].to(device).float() / 255
+    called, first = model_of(out_dir / "manifest.csv"), rows[0]
+    example = read_tensor(lr_dir / f"{first['image']}.png", first.get("sha256"))[None].to(device).float() / 255
+    with about(f"models.{called}, image {first['image']}"):
         shared = {name: Batching(model.to(device), example) for name, model in models.items()}
     sides = read_json(tiled) if tiled.exists() else {}
     noting = threading.Lock()
