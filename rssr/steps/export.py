@@ -46,7 +46,8 @@ def export(config: Config, name: str, scale: int, form: str, path: Path, overwri
         raise UserError(f"-o {path} is the file that models.{name} is loaded from", "name another file")
     if not network.state_dict():
         raise UserError(f"models.{name} has no weights to export", "name a network that is trained or loaded")
-    dataset = files[0].parts[-3] if files else ""  # of results/weights/{model}/{dataset}/x{scale}/, if it is trained
+    # results/weights/{model}/{dataset}/x{scale}/{replicate}.safetensors
+    dataset = files[0].parts[-3] if config.models[name].train else ""
     which = _of_which(config, name, dataset)
     if form == "safetensors":
         write_weights(path, network.state_dict(), scale)

@@ -92,9 +92,10 @@ def upscale_folder(
         shard: the range of the images that is upscaled.
         manifest: where the SR images are listed, by default out_dir/manifest.csv.
     """
-    rows = shard.of(read_csv(lr_dir / "manifest.csv"))
+    of_all = read_csv(lr_dir / "manifest.csv")
+    rows, first = shard.of(of_all), of_all[0]  # the same one for all shards
     tiled = _keep_only(out_dir, identity, {f"{row['image']}.png" for row in rows}, shard)
-    called, first = model_of(out_dir / "manifest.csv"), rows[0]
+    called = model_of(out_dir / "manifest.csv")
     example = read_tensor(lr_dir / f"{first['image']}.png", first.get("sha256"))[None].to(device).float() / 255
     with about(f"models.{called}, image {first['image']}"):
         shared = {name: Batching(model.to(device), example) for name, model in models.items()}
