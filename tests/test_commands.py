@@ -1,7 +1,9 @@
 """python -m rssr: one picture upscaled, the models listed, errors of one sentence."""
 
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -18,7 +20,12 @@ from rssr.base import ROOT
 from rssr.base.errors import UserError
 from rssr.base.resampling import to_uint8
 from rssr.config import load, validate
-from rssr.steps.catalogue import describe, file_of, load_model
+from rssr.models.registry import build, network_of
+from rssr.models.weights import write_weights
+from rssr.plan import jobs
+from rssr.plan.model_plan import ModelPlan
+from rssr.steps.catalogue import describe, entry_of, file_of, load_model
+from rssr.steps.trained import to_train
 
 TOLERANCE = "--tolerance: a number of at least 0 is expected, not '{}'"
 
@@ -186,3 +193,85 @@ def test_mistaken_options_are_one_line_that_names_the_help():
         said = rssr(*mistake)
         assert said.returncode == 2 and said.stderr.startswith("error: argument ") and not said.stdout
         assert said.stderr.count("\n") == 1 and re.search(r": run python -m rssr( upscale)? --help$", said.stderr)
+
+
+@pytest.fixture
+def of_two_seeds(tmp_path):
+    """The options that name a configuration of two seeds, and the folder of a run of it whose second seed is zero."""
+    blocks = yaml.safe_load((ROOT / "config/test.yaml").read_text()) | {
+        "analysis": None,
+        "audit": None,
+        "degradations": None,
+    }
+    blocks = {key: value for key, value in blocks.items() if value is not None}
+    recipe = blocks["training"]["test"] | {"seeds": [3, 4]}
+    blocks |= {"models": {"net": blocks["models"]["edsr_test"]}, "training": {"short": recipe}}
+    blocks["models"]["net"]["train"] = "short"
+    (tmp_path / "two.yaml").write_text(yaml.safe_dump(blocks))
+    config = load(tmp_path / "two.yaml")
+    (first, *_), run = to_train(config, "net", 4), tmp_path / "run"
+    now = (
+        jobs.recipe(config, ModelPlan("net", 4, config.models["net"], (3, 4))),
+        jobs.network(ModelPlan("net", 4, config.models["net"], ())),
+    )
+    for seed in (3, 4):
+        path = run / first.path.replace("seed3", f"seed{seed}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        network = network_of(build(entry_of(config, "net", 4)))
+        if seed == 4:
+            for tensor in network.parameters():
+                tensor.data.zero_()
+        write_weights(path, network.state_dict(), 4)
+        record = {"recipe": json.loads(now[0]) | {"seed": seed, "log_every": 1}, "model": json.loads(now[1])}
+        path.with_suffix(".json").write_text(json.dumps(record))
+    return ("--config", tmp_path / "two.yaml"), run
+
+
+def test_a_run_in_a_folder_of_its_own_is_asked_for_by_directory_and_one_of_its_seeds_by_seed(of_two_seeds, tmp_path):
+    config, run = of_two_seeds
+    Image.new("RGB", (16, 16), (90, 120, 60)).save(tmp_path / "a.png")
+    upscale = ("upscale", "a.png", "--model", "net", *config, "-o", "b.png", "--overwrite")
+    said = rssr(*upscale, cwd=tmp_path)
+    assert said.returncode == 1 and "there are no weights before its training" in said.stderr
+    said = rssr(*upscale, "--directory", "run", cwd=tmp_path)
+    assert said.stdout.startswith(f"{tmp_path / 'b.png'}: note: of seed 3, the first of 2 in training.short\n"), (
+        said.stderr
+    )
+    assert np.ptp(np.asarray(Image.open(tmp_path / "b.png")), (0, 1)).any()
+    said = rssr(*upscale, "--directory", "run", "--seed", 4, cwd=tmp_path)
+    assert (
+        "note" not in said.stdout and not np.ptp(np.asarray(Image.open(tmp_path / "b.png")), (0, 1)).any()
+    )  # of zeros
+    assert "to be trained" in rssr("models", *config, cwd=tmp_path).stdout
+    assert "here" in rssr("models", *config, "--directory", run, cwd=tmp_path).stdout.splitlines()[-1]
+    for given, message in (
+        (("--seed", 5), "--seed 5: training.short has the seeds 3, 4: name one of them, or add it to `seeds`"),
+        (("--directory", tmp_path), f"--directory {tmp_path}: no run is in it: name the one of `snakemake"),
+        (("--directory", "none"), "none cannot be read or written (No such file or directory)"),
+        (("--model", "nett", "--seed", 3), "there is no model 'nett', did you mean 'net'?"),
+    ):
+        said = rssr(*upscale, "--directory", "run", *given, cwd=tmp_path)
+        assert said.returncode == 1 and message in said.stderr, said.stderr
+    shutil.rmtree(run / "results/weights")
+    said = rssr(*upscale, "--directory", "run", cwd=tmp_path)
+    assert f"seed3.safetensors --cores all --directory {run} --configfile" in said.stderr
+
+
+def test_weights_of_another_recipe_than_now_are_said_so(of_two_seeds, tmp_path):
+    config, run = of_two_seeds
+    changed = {
+        "training": {"short": {"loss": "l2", "seeds": [4], "log_every": 7}},
+        "models": {"net": {"self_ensemble": True}},
+    }
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(changed))
+    command = ("export", "net", *config, tmp_path / "mine.yaml", "--as", "safetensors", "--directory", run)
+    said = rssr(*command, "-o", tmp_path / "a.safetensors")
+    assert ": note: trained before training.short was changed (loss): a run trains it again\n" in said.stdout, (
+        said.stderr
+    )
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"models": {"net": {"args": {"res_scale": 0.5}}}}))
+    said = rssr(*command, "-o", tmp_path / "b.safetensors")
+    assert (
+        "of seed 3, the first of 2 in training.short; trained before models.net was changed (args): a run"
+        in said.stdout
+    )

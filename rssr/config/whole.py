@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
-from rssr.base import ROOT
+from rssr.base import ROOT, run_folder
 from rssr.base.errors import nearest
 from rssr.config.block import Block, Name, OwnPath
 from rssr.config.data import Dataset, Step
@@ -101,9 +101,15 @@ class Config(Block):
         return ": ".join(filter(None, (origin_of(key.split("."), self._origin), key)))
 
     def how_to_make(self, target: str | Path) -> str:
-        """The command that makes a file of a run of this configuration, with the files that it was read from."""
+        """The command that makes a file of a run of this configuration, with the files that it was read from.
+
+        The run is that of the working directory, if it has one, and otherwise of the checkout.
+        """
         files = [path.relative_to(ROOT) if path.is_relative_to(ROOT) else path for path in self._files]
-        return f"`snakemake {target} --cores all --configfile {shlex.join(map(str, files))}` in {ROOT}"
+        given = f"--configfile {shlex.join(map(str, files))}"
+        if (folder := run_folder()) != ROOT:
+            given = f"--directory {shlex.quote(str(folder))} {given}"
+        return f"`snakemake {target} --cores all {given}` in {ROOT}"
 
     def degradations_of(self, dataset: str) -> tuple[str, ...]:
         """The names of a data set's degradations; networks are trained on the first."""

@@ -8,6 +8,7 @@ import json
 from collections.abc import Collection, Iterable
 from dataclasses import asdict
 
+from rssr.config import Config
 from rssr.plan.arguments import NO_WEIGHTS
 from rssr.plan.entries import plain, rooted
 from rssr.plan.model_plan import ModelPlan
@@ -53,13 +54,13 @@ def architecture(planned: ModelPlan) -> str:
     return model(planned, without=["weights"])
 
 
-def recipe(plan: Plan, planned: ModelPlan) -> str:
+def recipe(config: Config, planned: ModelPlan) -> str:
     """The recipe of a trained model, defaults filled in.
 
     Seeds are excluded, so adding one does not retrain the others; `devices`, which changes no more than rounding; and
     how often checkpoints and rows of the curve are written, so a finished curve keeps its rows.
     """
-    return plan.config.training[planned.config.train].model_dump_json(exclude={"seeds", "devices", *NO_WEIGHTS})
+    return config.training[planned.config.train].model_dump_json(exclude={"seeds", "devices", *NO_WEIGHTS})
 
 
 def rows(models: Iterable[ModelPlan]) -> str:

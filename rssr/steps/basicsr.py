@@ -10,6 +10,7 @@ import torch
 import yaml
 from torch import nn
 
+from rssr.base import run_folder
 from rssr.base.errors import UserError, about
 from rssr.base.files import read_csv, replacing
 from rssr.base.targets import parts
@@ -18,7 +19,8 @@ from rssr.config.models import Recipe
 from rssr.models.registry import build, network_of
 from rssr.models.weights import has_released_names
 from rssr.plan.training_set import TrainingSet
-from rssr.steps.catalogue import entry_of, here, trained_on
+from rssr.steps.catalogue import entry_of
+from rssr.steps.trained import trained_on
 from rssr.steps.training import has_batch_norms, iterations
 
 # Keys of a recipe that BasicSR's SRModel supports with one value only.
@@ -59,7 +61,7 @@ def write_options(config: Config, name: str, scale: int, path: Path) -> None:
         raise UserError(f"models.{name} has batch norms: BasicSR's `ema` leaves their statistics out", "train it here")
     dataset = trained_on(config, name)
     images = TrainingSet(dataset, scale, config.degradations_of(dataset)[0])
-    manifest = here(images.lr.path)
+    manifest = run_folder() / images.lr.path
     if not manifest.exists():
         raise UserError(f"{images.lr.path} does not exist", f"run {config.how_to_make(images.lr.path)}")
     names = [row["image"] for row in read_csv(manifest)]
@@ -96,7 +98,7 @@ def _network(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _images(images: TrainingSet, names: Path, scale: int, recipe: Recipe) -> dict[str, Any]:
-    hr, lr = (str(here(side.path).parent.resolve()) for side in (images.hr, images.lr))
+    hr, lr = (str((run_folder() / side.path).parent.resolve()) for side in (images.hr, images.lr))
     found = {"name": images.dataset, "type": "PairedImageDataset", "dataroot_gt": hr, "dataroot_lq": lr}
     found |= {"meta_info_file": str(names.resolve()), "io_backend": {"type": "disk"}}
     found |= {"gt_size": recipe.patch * scale, "use_hflip": True, "use_rot": True}

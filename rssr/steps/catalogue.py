@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from rssr.base import ROOT
-from rssr.base.errors import UserError, about, is_own, nearest
+from rssr.base import run_folder
+from rssr.base.errors import UserError, about, is_own
 from rssr.base.targets import parts
 from rssr.config import Config
 from rssr.config.models import Model, entry_at
@@ -21,8 +21,8 @@ from rssr.models.files import local_file, remote_path
 from rssr.models.names import INTERPOLATIONS, NETWORKS
 from rssr.models.registry import build
 from rssr.plan.entries import plain
-from rssr.plan.model_plan import ModelPlan
 from rssr.steps.inside import dissected, feature_maps
+from rssr.steps.trained import entry_named, here, to_train, trained
 
 DOWNLOADS = Path("downloads/weights")
 
@@ -134,9 +134,7 @@ def _upscale_something(network: nn.Module) -> None:
 
 def entry_of(config: Config, name: str, scale: int) -> dict[str, Any]:
     """What a network is built from, without its weights; UserError for an unknown name."""
-    if name not in config.models:
-        raise UserError(f"there is no model '{name}'{nearest(name, config.models)}")
-    entry = plain(config.models[name])
+    entry = plain(entry_named(config, name))
     return entry_at({k: v for k, v in entry.items() if k not in ("weights", "checkpoint", "tile")}, scale)
 
 
@@ -150,37 +148,18 @@ def file_of(config: Config, name: str, scale: int) -> dict[str, Any]:
     if model.arch in INTERPOLATIONS or model.weightless:
         return {}
     if model.train:
-        targets = _targets(config, name, scale)
-        if not (found := [path for path in map(here, targets) if path.exists()]):
+        if not (found := trained(config, name, scale)):
             recipe = config.training[model.train]
             length = f"{recipe.iterations:,} iterations" if recipe.iterations else f"{recipe.epochs:,} epochs"
             problem = f"there are no weights before its training of {length}"
             others = "or take another model: `python -m rssr models` says which have weights"
-            raise UserError(problem, f"run {config.how_to_make(targets[0])}, {others}")
-        return {"weights": {"path": str(found[0])}}
+            raise UserError(problem, f"run {config.how_to_make(to_train(config, name, scale)[0].path)}, {others}")
+        return {"weights": {"path": str(run_folder() / found[0].path)}}
     kind = "weights" if model.weights else "checkpoint"
     file = entry_at(plain(model), scale)[kind]
     if "path" in file:
         file["path"] = str(here(file["path"]))
     return {kind: {"path": str(local_file(file, here(DOWNLOADS))), "key": file.get("key")}}
-
-
-def _targets(config: Config, name: str, scale: int) -> list[str]:
-    """The files of a trained model's weights, of its first seed: one per data set that it is tested on."""
-    model = config.models[name]
-    planned = ModelPlan(name, scale, model, config.training[model.train].seeds)
-    return [weights.path for data in tested(config) for weights in planned.weights(data)[:1]]
-
-
-def tested(config: Config) -> list[str]:
-    """The data sets with a test split, on each of which a trained model is trained unless it has `train_on`."""
-    splits = {data: entry.split for data, entry in config.datasets.items()}
-    return [data for data, split in splits.items() if not isinstance(split, dict) or "test" in split] or [*splits]
-
-
-def trained_on(config: Config, name: str) -> str:
-    """The data set that a model is trained on; the first one, if it is trained on several."""
-    return config.models[name].train_on or tested(config)[0]
 
 
 def _whereabouts(config: Config, name: str, scale: int) -> str:
@@ -189,8 +168,7 @@ def _whereabouts(config: Config, name: str, scale: int) -> str:
     if model.arch in INTERPOLATIONS or model.weightless:
         return "none needed"
     if model.train:
-        found = any(here(path).exists() for path in _targets(config, name, scale))
-        return "here" if found else "to be trained"
+        return "here" if trained(config, name, scale) else "to be trained"
     if _place(model, scale).exists():
         return "here"
     return "to be downloaded" if (model.weights or model.checkpoint).url else "missing"
@@ -200,11 +178,6 @@ def _place(model: Model, scale: int) -> Path:
     """Where the file that an entry names is, or will be once it is downloaded."""
     file = entry_at(plain(model), scale)["weights" if model.weights else "checkpoint"]
     return here(file["path"]) if "path" in file else remote_path(file, here(DOWNLOADS))
-
-
-def here(path: str | Path) -> Path:
-    """A path of the configuration, resolved from the working directory or else from the checkout."""
-    return Path(path) if Path(path).exists() else ROOT / path
 
 
 def _licence(model: Model) -> str:

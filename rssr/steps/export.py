@@ -7,7 +7,8 @@ from rssr.config import Config
 from rssr.models.registry import network_of
 from rssr.models.weights import write_basicsr, write_weights
 from rssr.steps.basicsr import write_options
-from rssr.steps.catalogue import file_of, load_model, tested, trained_on
+from rssr.steps.catalogue import file_of, load_model
+from rssr.steps.trained import chosen, notes_on, trained_on
 
 SUFFIXES = {"basicsr": ".pth", "basicsr-options": ".yml", "safetensors": ".safetensors"}
 
@@ -25,8 +26,7 @@ def export(config: Config, name: str, scale: int, form: str, path: Path, overwri
         overwrite: whether it may exist; never, if the entry's weights are read from it.
 
     Returns:
-        Which of several seeds and data sets the file is of, and how the output of the authors' code with it differs;
-        else empty.
+        Notes, see trained.notes_on(), and how the output of the authors' code with the file differs; else empty.
 
     Raises:
         UserError: for another suffix, a file that exists, a model without weights, or one that the authors' code has no
@@ -39,29 +39,16 @@ def export(config: Config, name: str, scale: int, form: str, path: Path, overwri
             raise UserError(f"-o {path}: {made} exists", "name another file, or add --overwrite")
     if form == "basicsr-options":
         write_options(config, name, scale, path)
-        return _of_which(config, name, trained_on(config, name))
+        return "; ".join(chosen(config, name, trained_on(config, name)))
     network = network_of(load_model(config, name, scale, training=True))
     files = [Path(file["path"]) for file in file_of(config, name, scale).values()]
     if path.exists() and any(map(path.samefile, files)):
         raise UserError(f"-o {path} is the file that models.{name} is loaded from", "name another file")
     if not network.state_dict():
         raise UserError(f"models.{name} has no weights to export", "name a network that is trained or loaded")
-    # results/weights/{model}/{dataset}/x{scale}/{replicate}.safetensors
-    dataset = files[0].parts[-3] if config.models[name].train else ""
-    which = _of_which(config, name, dataset)
+    notes = notes_on(config, name, scale)
     if form == "safetensors":
         write_weights(path, network.state_dict(), scale)
-        return which
-    released = write_basicsr(path, network)
-    return "; ".join(filter(None, [which, released.note if released else ""]))
-
-
-def _of_which(config: Config, name: str, dataset: str) -> str:
-    """Which of several seeds, and of several data sets, a trained model's file is of."""
-    model = config.models[name]
-    if not model.train:
-        return ""
-    seeds, sets = config.training[model.train].seeds, [] if model.train_on else tested(config)
-    found = [f"of seed {seeds[0]}, the first of {len(seeds)} in training.{model.train}"] if len(seeds) > 1 else []
-    found += [f"trained on {dataset}, one of {len(sets)} data sets with a test split"] if len(sets) > 1 else []
-    return "; ".join(found)
+    elif released := write_basicsr(path, network):
+        notes.append(released.note)
+    return "; ".join(notes)

@@ -24,6 +24,7 @@ from rssr.steps.catalogue import Facts, facts_of
 from rssr.steps.data_status import data_status
 from rssr.steps.gpu_report import NETWORKS
 from rssr.steps.obtaining import DOWNLOADS, obtain
+from rssr.steps.trained import here
 from rssr.steps.training import iterations
 
 MEASURED = ROOT / "results/reference/gpu/training.json"
@@ -60,7 +61,7 @@ def prospect(files: Sequence[Path], speeds: Mapping[str, float]) -> Iterator[tup
     ]
     left_out = [{"network": note} for scale in plan.config.scales for note in plan.notes_at(scale)]
     yield "Networks", rows + left_out
-    there = data_status({name: rooted(entry) for name, entry in plan.config.datasets.items()}, Path("downloads"))
+    there = data_status({name: rooted(entry) for name, entry in plan.config.datasets.items()}, here("downloads"))
     yield "Data sets", there
     yield "Disk and transfers", [_room(plan, name, facts) for name in plan.data_sets]
     yield "Jobs", jobs
@@ -106,7 +107,7 @@ def _to_load(model: ModelPlan) -> str:
     if "path" in model.weights_file:
         return f"to be loaded from {model.weights_file['path']}"
     place = remote_path(model.weights_file, DOWNLOADS)
-    return f"to be loaded from {place}" if place.exists() else f"to be downloaded into {place}"
+    return f"to be loaded from {place}" if here(place).exists() else f"to be downloaded into {place}"
 
 
 def _images(plan: Plan, name: str, split: str, scale: int) -> int | None:
@@ -146,7 +147,7 @@ def _speed(model: ModelPlan, recipe: Recipe, given: Mapping[str, float]) -> tupl
 def _room(plan: Plan, name: str, facts: Mapping[tuple[str, int], Facts]) -> dict[str, str]:
     """From the number and the size of the images, which are stored uncompressed; SR images of all networks together."""
     data_set, entry = plan.data_sets[name], plan.config.datasets[name]
-    fetched = Path(f"downloads/{name}/fetched.json").exists()
+    fetched = here(f"downloads/{name}/fetched.json").exists()
     if entry.images:
         words = f"{entry.label}: none, used from {entry.images}"
     else:

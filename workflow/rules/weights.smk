@@ -30,7 +30,7 @@ rule train_model:
     params:
         model=lambda wildcards: jobs.network(plan.model(wildcards)),
         own=own_modules,
-        recipe=lambda wildcards: jobs.recipe(plan, plan.model(wildcards)),
+        recipe=lambda wildcards: jobs.recipe(plan.config, plan.model(wildcards)),
         seed=lambda wildcards: plan.model(wildcards).seed_of[wildcards.replicate],
         hr_dir=subpath(input.hr, parent=True),
         lr_dir=subpath(input.lr, parent=True),
