@@ -1,8 +1,11 @@
 """Colours, axes and texts that all figures share."""
 
 import matplotlib.pyplot as plt
+import pandas as pd
+from PIL import Image
 
-from rssr.render.figures.style import log_ticks, logarithmic, style_of, wrapped
+from rssr.render.figures.scores import win_rate
+from rssr.render.figures.style import WIDTH, log_ticks, logarithmic, save, style_of, wrapped
 
 
 def test_methods_look_different_and_nobody_looks_as_hr():
@@ -32,3 +35,15 @@ def test_texts_are_broken_where_they_do_not_fit():
     assert wrapped("two words", 0.4).split("\n") == ["two", "words"]
     assert "".join(wrapped("W" * 40, 1).split("\n")) == "W" * 40
     assert wrapped("", 1) == ""
+
+
+def test_hundreds_of_methods_fit_into_a_file(tmp_path):
+    save(plt.figure(figsize=(1, 300)), tmp_path / "tall")  # 90 000 pixels at 300 dpi
+    with Image.open(tmp_path / "tall.png") as image:
+        assert image.height == 60_000
+    models = {f"m{index}": {"label": f"Method {index}"} for index in range(300)}
+    scores = {name: pd.DataFrame({"psnr_y": [30.0 + index, 31.0]}) for index, name in enumerate(models)}
+    figure = win_rate(scores, models, "psnr_y")
+    assert not figure.axes[0].texts and len(figure.axes[0].get_xticks()) == 300
+    assert figure.get_figwidth() <= WIDTH
+    plt.close(figure)

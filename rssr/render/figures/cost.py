@@ -14,6 +14,7 @@ from rssr.render.figures.style import STYLE, WIDTH, legend_above, logarithmic, s
 from rssr.render.tables.cost import gigamacs
 
 _BUBBLE = 400  # square points, of the network with the most parameters
+_WIDEST = 4  # times the range of the values, beyond which their intervals do not set the axis
 _PASSES = (("forward", "forward", "-"), ("forward_backward", "forward + backward", "--"))  # column, label, line
 
 
@@ -23,7 +24,8 @@ def quality_cost(
     """Quality with its interval against parameters, against MACs and against latency, one point per method.
 
     Latency is the median with its 5 % and 95 % quantiles. A cost of 0 stands before a dotted line. The area of the
-    bubbles is the number of parameters, relative to the largest.
+    bubbles is the number of parameters, relative to the largest. Intervals far wider than what lies between the methods
+    run out of the axis, and a line below says how far.
 
     Args:
         quality: the numbers of the quality table.
@@ -56,9 +58,21 @@ def quality_cost(
                 area = _BUBBLE * profiles[name]["parameters"] / largest
                 axis.scatter(middle, value, area, look["color"], alpha=0.25, linewidths=0, zorder=1, clip_on=False)
         absent = [model["label"] for name, model in models.items() if not np.isfinite(rows.loc[name, metric])]
-        say_below(figure, f"Not drawn, without a finite mean: {', '.join(absent)}" if absent else "")
+        said = [f"Not drawn, without a finite mean: {', '.join(absent)}"] if absent else []
+        say_below(figure, "; ".join(said + _zoomed(axes[0], rows.loc[list(models)], metric)))
         legend_above(figure, axes[0])
     return figure
+
+
+def _zoomed(axis: plt.Axes, rows: pd.DataFrame, metric: str) -> list[str]:
+    """Limit an axis of quality to the values where the intervals would hide what lies between them; says so."""
+    finite = rows.replace([np.inf, -np.inf], np.nan).agg(["min", "max"])
+    between = np.ptp(finite[metric])
+    low, high = finite.loc["min", f"{metric}_low"], finite.loc["max", f"{metric}_high"]
+    if not high - low > _WIDEST * between > 0:
+        return []
+    axis.set_ylim(finite.loc["min", metric] - between, finite.loc["max", metric] + between)
+    return [f"Intervals run out of the axis: they reach from {low:.4g} to {high:.4g}"]
 
 
 def mlstm_growth(measured: pd.DataFrame) -> plt.Figure:
