@@ -77,8 +77,10 @@ def test_the_table_names_what_changes_the_winner():
         f"PSNR-Y (dB): A is best by mean; the winner changes by {by}, PSNR of the mean MSE (B)",
         f"SSIM-Y: A is best by mean; the winner changes by {by}",
     ]
+    assert "; over classes, each of them counts as one image; PSNR of the mean MSE averages" in made.caption
     assert made.markdown().count("Aggregation") == 1 and "each pixel once" not in made.caption
     same = aggregation(frames(a=A, b=A - 1), MODELS, a_test_set())
+    assert "counts as one image" not in same.caption
     assert same.notes[0] == "PSNR-Y (dB): A is best by mean; no choice changes the winner"
     assert same.numbers["rho"].tolist() == pytest.approx([1] * 9) and set(same.numbers["changed"]) == {"no"}
     tied = aggregation(frames(a=A, b=A), MODELS, a_test_set()).numbers

@@ -58,11 +58,15 @@ def aggregation(
         Column("rho", "Spearman's rho", 3),
         Column("changed", "Winner changes", None),
     ]
+    ways = ["trimmed means leave out that share of the images at each end"]
+    if groups:
+        ways.append(f"over {' or '.join(groups)}, each of them counts as one image")
+    if any(METRICS[metric].unit == "dB" for metric in computed(scores)):
+        ways.append("PSNR of the mean MSE averages squared errors over the images")
     caption = (
-        f"{test.title}. One number of the scores of {images_of(frame)}, made in several ways: trimmed means leave out "
-        "that share of the images at each end; over classes or sources, each of them counts as one image; PSNR of the "
-        f"mean MSE averages squared errors over the images{_once(shares)}. Rho and the winner are compared with the "
-        "first row of a metric. The CSV has the score of every method."
+        f"{test.title}. One number of the scores of {images_of(frame)}, made in several ways: {'; '.join(ways)}"
+        f"{_once(shares)}. Rho and the winner are compared with the first row of a metric. The CSV has the score of "
+        "every method."
     )
     if len(audits) > 1:
         caption += " Audit: the audited methods under protocols that differ from the stated one in one choice."
