@@ -88,6 +88,9 @@ def over_seeds(
         Low and high, not a number below FEWEST sources, and the two-sided p, at least 1 / (resamples + 1). P is 1 for a
         single source and for scores that are not finite.
     """
+    if values.tobytes() < reference.tobytes():  # one order, so that the draws do not depend on who is the reference
+        low, high, p = over_seeds(reference, values, units, level, resamples, seed)
+        return -high, -low, p
     sides, counts = [], sums_by_source(values[0], units)[1]
     if len(counts) < 2 or not (np.isfinite(values).all() and np.isfinite(reference).all()):
         return np.nan, np.nan, 1.0

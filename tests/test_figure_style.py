@@ -6,6 +6,7 @@ from PIL import Image
 
 from rssr.render.figures.scores import win_rate
 from rssr.render.figures.style import WIDTH, log_ticks, logarithmic, save, style_of, wrapped
+from rssr.render.figures.training import training_curves
 
 
 def test_methods_look_different_and_nobody_looks_as_hr():
@@ -35,6 +36,14 @@ def test_texts_are_broken_where_they_do_not_fit():
     assert wrapped("two words", 0.4).split("\n") == ["two", "words"]
     assert "".join(wrapped("W" * 40, 1).split("\n")) == "W" * 40
     assert wrapped("", 1) == ""
+
+
+def test_a_curve_of_one_row_is_a_point():
+    rows = pd.DataFrame({"iteration": [5, 9], "loss": [0.2, 0.1], "learning_rate": [1e-3, 1e-4]})
+    for count, marked in ((1, True), (2, False)):
+        figure = training_curves([("net", rows[:count])], {"net": {"label": "Net"}})
+        assert all((axis.lines[-1].get_marker() != "none") is marked for axis in figure.axes)
+        plt.close(figure)
 
 
 def test_hundreds_of_methods_fit_into_a_file(tmp_path):

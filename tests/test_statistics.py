@@ -207,6 +207,8 @@ def test_seeds_are_resampled_and_draws_are_not():
     assert p_value(one[:1], other[:1], units, SETTINGS) == sign_flip((one - other)[0], units)
     assert np.isnan(over_seeds(one, other, [0] * 80)[:2]).all() and over_seeds(one, other, [0] * 80)[2] == 1
     assert over_seeds(one * np.inf, other, units)[2] == 1
+    low, high, p = over_seeds(one, other, units)
+    assert over_seeds(other, one, units) == (-high, -low, p)
     again = over_seeds(np.tile(one, 7), np.tile(other, 7), np.tile(units, 7))  # copies of tiles tell nothing more
     assert again == pytest.approx(over_seeds(one, other, units))
 

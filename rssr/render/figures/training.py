@@ -12,7 +12,8 @@ from rssr.render.figures.style import STYLE, WIDTH, legend_above, logarithmic, s
 def training_curves(curves: Sequence[tuple[str, pd.DataFrame]], models: Mapping[str, Mapping]) -> plt.Figure:
     """Loss and learning rate of every trained model against the iteration, a line for each seed.
 
-    The loss is drawn lightly as it was recorded, and over it the mean of a window of a twentieth of the run.
+    The loss is drawn lightly as it was recorded, and over it the mean of a window of a twentieth of the run; one row
+    alone is a point.
 
     Args:
         curves: (model, results/weights/{model}/{dataset}/x{scale}/{replicate}.csv), a pair for each seed.
@@ -22,7 +23,9 @@ def training_curves(curves: Sequence[tuple[str, pd.DataFrame]], models: Mapping[
         figure, (losses, rates) = plt.subplots(2, 1, figsize=(WIDTH, 3.9), sharex=True, height_ratios=[2.4, 1])
         for number, (name, curve) in enumerate(curves):
             first = name not in [before for before, _ in curves[:number]]
-            look = style_of(list(models).index(name)) | {"marker": "none", "linewidth": 1.6}
+            look = (
+                style_of(list(models).index(name)) | {"linewidth": 1.6} | ({"marker": "none"} if len(curve) > 1 else {})
+            )
             smooth = curve["loss"].rolling(max(1, len(curve) // 20), center=True, min_periods=1).mean()
             losses.plot(curve["iteration"], curve["loss"], color=look["color"], alpha=0.4, linewidth=0.7)
             losses.plot(curve["iteration"], smooth, label=models[name]["label"] if first else None, **look)
