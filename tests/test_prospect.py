@@ -76,7 +76,11 @@ def test_what_is_there_and_what_is_missing(monkeypatch, tmp_path):
         "parameters (M)": "1.518",
     }
     assert rows["EDSR", "Potsdam x4"]["iterations"] == "27,000"
-    (potsdam, _, rsscn7) = tables["Disk and transfers"]
+    (potsdam, _, rsscn7, together) = tables["Disk and transfers"]
+    trained = [float(row["parameters (M)"]) for (_, data), row in rows.items() if data == "RSSCN7 x4" and len(row) > 3]
+    assert rsscn7["trainings"] == f"{4e-3 * sum(trained) * (1 + 2 * 4):.1f} GB"  # with `ema`
+    assert together.keys() == {"data set", "prepared images", "SR images", "trainings"}
+    assert together["SR images"] == "at most 60.8 GB"
     assert "13.32 GB from" in potsdam["transfer"]
     assert rsscn7["prepared images"] == f"{2800 * 400 * 400 * 3 * (1 + 1 / 16) / 1e9:.1f} GB"
     assert rsscn7["SR images"] == f"at most {1400 * 400 * 400 * 3 * (11 + 2 * 4) / 1e9:.1f} GB"  # two have five draws

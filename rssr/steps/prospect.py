@@ -63,7 +63,7 @@ def prospect(files: Sequence[Path], speeds: Mapping[str, float]) -> Iterator[tup
     yield "Networks", rows + left_out
     there = data_status({name: rooted(entry) for name, entry in plan.config.datasets.items()}, here("downloads"))
     yield "Data sets", there
-    yield "Disk and transfers", [_room(plan, name, facts) for name in plan.data_sets]
+    yield "Disk and transfers", list(_room(plan, facts))
     yield "Jobs", jobs
 
 
@@ -144,14 +144,35 @@ def _speed(model: ModelPlan, recipe: Recipe, given: Mapping[str, float]) -> tupl
     return 1000 / median, f"measured on {found['machine']['gpu'] or found['machine']['processor']}"
 
 
-def _room(plan: Plan, name: str, facts: Mapping[tuple[str, int], Facts]) -> dict[str, str]:
-    """From the number and the size of the images, which are stored uncompressed; SR images of all networks together."""
+def _room(plan: Plan, facts: Mapping[tuple[str, int], Facts]) -> Iterator[dict[str, str]]:
+    """A row per data set, and their sum where there are several."""
+    sums: dict[str, float | None] = {}
+    for name, data_set in plan.data_sets.items():
+        entry = plan.config.datasets[name]
+        fetched = here(f"downloads/{name}/fetched.json").exists()
+        if entry.images:
+            words = f"{entry.label}: none, used from {entry.images}"
+        else:
+            words = f"{entry.label}: fetched" if fetched else transfer(name, entry.label, data_set)
+        needed = _images_room(plan, name, facts) | {"trainings": _trainings_room(plan, name, facts)}
+        sums = {key: _sum(sums.get(key, 0.0), size) for key, size in needed.items()}
+        yield {"data set": entry.label, "transfer": words} | _in_words(needed)
+    if len(plan.data_sets) > 1:
+        yield {"data set": "all"} | _in_words(sums)
+
+
+def _sum(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else one + other
+
+
+def _in_words(sizes: Mapping[str, float | None]) -> dict[str, str]:
+    words = {key: UNKNOWN if size is None else size_in_words(size) for key, size in sizes.items()}
+    return words | {"SR images": f"at most {words['SR images']}"} if sizes["SR images"] else words
+
+
+def _images_room(plan: Plan, name: str, facts: Mapping[tuple[str, int], Facts]) -> dict[str, float | None]:
+    """Bytes by the number and the size of the images, which are stored uncompressed; SR images of all networks."""
     data_set, entry = plan.data_sets[name], plan.config.datasets[name]
-    fetched = here(f"downloads/{name}/fetched.json").exists()
-    if entry.images:
-        words = f"{entry.label}: none, used from {entry.images}"
-    else:
-        words = f"{entry.label}: fetched" if fetched else transfer(name, entry.label, data_set)
     sizes = data_set.card.sizes
     side = entry.tile or data_set.card.tile
     pixels = side**2 if side else sizes[0][0] * sizes[0][1] if len(sizes) == 1 else None
@@ -159,7 +180,7 @@ def _room(plan: Plan, name: str, facts: Mapping[tuple[str, int], Facts]) -> dict
     for scale in plan.config.scales:
         counts = {split: _images(plan, name, split, scale) for split in data_set.splits}
         if pixels is None or None in counts.values():
-            return {"data set": entry.label, "transfer": words, "prepared images": UNKNOWN, "SR images": UNKNOWN}
+            return {"prepared images": None, "SR images": None}
         degradations = len(plan.config.degradations_of(name))
         hr += sum(counts.values()) * pixels * 3 * (1 + degradations / scale**2)
         upscaled = sum(
@@ -167,8 +188,22 @@ def _room(plan: Plan, name: str, facts: Mapping[tuple[str, int], Facts]) -> dict
             for model in plan.models_at(scale)
         )
         sr += counts.get("test", 0) * pixels * 3 * degradations * upscaled
-    needed = {"prepared images": size_in_words(hr), "SR images": f"at most {size_in_words(sr)}"}
-    return {"data set": entry.label, "transfer": words} | needed
+    return {"prepared images": hr, "SR images": sr}
+
+
+def _trainings_room(plan: Plan, name: str, facts: Mapping[tuple[str, int], Facts]) -> float | None:
+    """Bytes of the weights that are trained on a data set, and of two checkpoints for each.
+
+    A checkpoint has the weights, two moments of the optimiser and, where the recipe asks for them, averaged and best
+    weights.
+    """
+    total: float | None = 0.0
+    for weights in plan.all_weights:
+        if weights.dataset == name and (train := plan.config.models[weights.model].train):
+            recipe, parameters_m = plan.config.training[train], facts[weights.model, weights.scale].parameters_m
+            tensors = 1 + 2 * (3 + bool(recipe.ema) + (recipe.keep == "best"))
+            total = _sum(total, parameters_m and 4e6 * parameters_m * tensors)
+    return total
 
 
 def _dry_run(files: Sequence[Path]) -> tuple[Rows, set[Artifact]]:
