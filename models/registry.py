@@ -252,9 +252,9 @@ def seed(model: nn.Module, value: int) -> bool:
 
 def _takes_a_seed(module: nn.Module) -> bool:
     """Whether a network has a method `seed` of one value; in a user's class that name may mean anything else."""
-    method = getattr(module, "seed", None)
+    found = inspect.getattr_static(type(module), "seed", None)
     try:
-        return inspect.ismethod(method) and inspect.signature(method).bind(0) is not None
+        return inspect.isfunction(found) and inspect.signature(found).bind(module, 0) is not None
     except TypeError:
         return False
 

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from rssr.base.errors import UserError
+from rssr.base.errors import UserError, in_words
 from rssr.base.files import replacing
 from rssr.base.state_dicts import prefixes
 from rssr.base.tensors import scale_of
@@ -139,7 +139,11 @@ def load_into(network: nn.Module, tensors: Mapping[str, Tensor], path: Path, str
         fitting = released.ours(fitting | known, network.state_dict())
     own = network.state_dict()
     bare = dict(zip(without_infixes(own), own, strict=True))
-    network.load_state_dict({bare.get(name, name): value for name, value in fitting.items()}, strict=not problems)
+    try:
+        network.load_state_dict({bare.get(name, name): value for name, value in fitting.items()}, strict=not problems)
+    except Exception as error:  # as may a class with a method of its own, or with tensors that nothing can be put into
+        problem = f"{path} cannot be loaded by {type(network).__name__}.load_state_dict ({in_words(error)})"
+        raise UserError(problem, "correct that class") from error
     return problems
 
 
@@ -246,7 +250,9 @@ def has_released_names(network: nn.Module, tensors: Mapping[str, Tensor]) -> boo
 
 def own_method(network: nn.Module, name: str) -> Callable[..., Any] | None:
     """A method that this project gave a network; None for another of that name, as a user's class may have."""
-    method = getattr(network, name, None)
+    if not inspect.isfunction(inspect.getattr_static(type(network), name, None)):
+        return None  # a property is not asked, since it may do anything
+    method = getattr(network, name)
     return method if inspect.ismethod(method) and str(method.__module__).startswith("rssr.") else None
 
 

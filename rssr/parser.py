@@ -29,7 +29,7 @@ def parse(about: str) -> argparse.Namespace:
                 setattr(arguments, key, [part.absolute() if isinstance(part, Path) else part for part in value])
         os.chdir(folder)
         if arguments.command != "plan" and not Path("results").is_dir():
-            raise UserError(f"--directory {folder}: no run is in it", "name the one of `snakemake --directory`")
+            raise UserError(f"--directory {folder}: no run is in it", "name the folder of a run")
     return arguments
 
 
@@ -119,7 +119,7 @@ def _add_upscale(upscale: argparse.ArgumentParser) -> None:
 
 
 def _add_plan(commands: argparse._SubParsersAction) -> None:
-    planned = commands.add_parser("plan", help="what a run would need: weights, images, disk, jobs; changes nothing")
+    planned = commands.add_parser("plan", help="what a run would need: weights, images, disk, jobs")
     planned.add_argument(
         "--configfile", type=Path, nargs="+", default=[ROOT / "config/config.yaml"], help="as Snakemake's"
     )

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -56,6 +57,10 @@ def edsr(**weights):
         (
             {"datasets": {"mine": own("test/*.png", "docs")}},
             "datasets.mine: no image matches 'test/*.png' in the folder docs",
+        ),
+        (
+            {"models": {"edsr_test": {"arch": "no_such.nets:Net", "args": None}}},
+            "models.edsr_test.arch: there is no module no_such.nets: install the package, put its folder in PY",
         ),
     ],
 )
@@ -183,6 +188,15 @@ def test_an_output_that_is_no_utf8_has_escapes(setting):
     environment = inherited | setting | {"PYTHONCOERCECLOCALE": "0"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, env=environment)
     assert (done.stdout, done.stderr) == ("1 \\u2013 2\n", "")
+
+
+@pytest.mark.parametrize("closed", ["1>&-", "2>&-", "1>&- 2>&-"])
+def test_a_command_whose_output_the_shell_closes_does_its_work(closed, tmp_path):
+    code = "import sys; from rssr.base.process import run; run(lambda: (print(1, file=sys.stderr), open('done', 'w')))"
+    command = f"{shlex.quote(sys.executable)} -c {shlex.quote(code)} {closed}"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    assert subprocess.run(command, shell=True, cwd=tmp_path, env=environment).returncode == 0
+    assert (tmp_path / "done").exists()
 
 
 def test_required_metric_without_a_network(project):

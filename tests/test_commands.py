@@ -246,7 +246,7 @@ def test_a_run_in_a_folder_of_its_own_is_asked_for_by_directory_and_one_of_its_s
     assert "here" in rssr("models", *config, "--directory", run, cwd=tmp_path).stdout.splitlines()[-1]
     for given, message in (
         (("--seed", 5), "--seed 5: training.short has the seeds 3, 4: name one of them, or add it to `seeds`"),
-        (("--directory", tmp_path), f"--directory {tmp_path}: no run is in it: name the one of `snakemake"),
+        (("--directory", tmp_path), f"--directory {tmp_path}: no run is in it: name the folder of a run"),
         (("--directory", "none"), "none cannot be read or written (No such file or directory)"),
         (("--model", "nett", "--seed", 3), "there is no model 'nett', did you mean 'net'?"),
     ):
@@ -254,7 +254,7 @@ def test_a_run_in_a_folder_of_its_own_is_asked_for_by_directory_and_one_of_its_s
         assert said.returncode == 1 and message in said.stderr, said.stderr
     shutil.rmtree(run / "results/weights")
     said = rssr(*upscale, "--directory", "run", cwd=tmp_path)
-    assert f"seed3.safetensors --cores all --directory {run} --configfile" in said.stderr
+    assert f"two.yaml --directory {run}` in {ROOT}" in said.stderr
 
 
 def test_weights_of_another_recipe_than_now_are_said_so(of_two_seeds, tmp_path):

@@ -238,3 +238,11 @@ def test_uncompressed_images_are_decoded_as_by_pillow_and_no_others(shape):
     damaged = [bytes([*content[:at], content[at] ^ 1, *content[at + 1 :]]) for at in range(len(content))]
     for other in (encode_png(pixels), b"", content[:40], content[:-1], content + b"x", *damaged):
         assert decode_png(other) is None
+
+
+@pytest.mark.parametrize("name", ["", ".", "/"])
+def test_a_folder_is_no_file_to_write(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=" is a folder: name a file in it$"), replacing(Path(name)):
+        pass
+    assert not any(tmp_path.iterdir())

@@ -90,7 +90,7 @@ def test_plan_finds_no_module_that_the_jobs_of_a_run_do_not_find(tmp_path, monke
     (tmp_path / "c.yaml").write_text(f"datasets: {{s: {{label: S, module: synthetic}}}}\nmodels: {{n: {entry}}}\n")
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])  # as `python -m` has it
     refused = rssr("plan", "--configfile", "c.yaml", cwd=tmp_path)
-    assert "No module named 'nearby_net'): install the package, put its folder in PYTHONPATH" in refused.stderr
+    assert "there is no module nearby_net: install the package, put its folder in PYTHONPATH" in refused.stderr
     monkeypatch.setattr(sys, "path", [str(tmp_path), str(tmp_path), *sys.path])  # it is in PYTHONPATH as well
     planned = rssr("plan", "--configfile", "c.yaml", cwd=tmp_path)
     assert planned.returncode == 0, planned.stderr

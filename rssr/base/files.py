@@ -32,7 +32,12 @@ _MANIFEST = "manifest_sha256"
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path next to `path`, renamed to it when the block ends without an error and deleted otherwise."""
+    """A temporary path next to `path`, renamed to it when the block ends without an error and deleted otherwise.
+
+    UserError for a path without a name, which is that of a folder.
+    """
+    if not path.name:
+        raise UserError(f"{path} is a folder", "name a file in it")
     path.parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]  # the name itself may be as long as names can be
     temporary = path.with_name(f".{digest}.{os.getpid()}.part{path.suffix}")

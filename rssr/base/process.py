@@ -34,6 +34,9 @@ class Parser(argparse.ArgumentParser):
 
 def run(main: Callable[[], None]) -> None:
     """Run a script's main(); a UserError becomes one line on stderr and exit code 1, as does what a file refuses."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the shell, as by 2>&-
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115, it stays open
     if isinstance(sys.stdout, io.TextIOWrapper):  # letters that an output which is no UTF-8 lacks; stderr has this
         sys.stdout.reconfigure(errors="backslashreplace")
     if Path(sys.path[0]) == Path.cwd() != ROOT:  # where `python -m` looks, and the jobs of a run do not

@@ -106,10 +106,8 @@ class Config(Block):
         The run is that of the working directory, if it has one, and otherwise of the checkout.
         """
         files = [path.relative_to(ROOT) if path.is_relative_to(ROOT) else path for path in self._files]
-        given = f"--configfile {shlex.join(map(str, files))}"
-        if (folder := run_folder()) != ROOT:
-            given = f"--directory {shlex.quote(str(folder))} {given}"
-        return f"`snakemake {target} --cores all {given}` in {ROOT}"
+        given = shlex.join([*map(str, files), *([] if run_folder() == ROOT else ["--directory", str(run_folder())])])
+        return f"`snakemake {target} --cores all --configfile {given}` in {ROOT}"
 
     def degradations_of(self, dataset: str) -> tuple[str, ...]:
         """The names of a data set's degradations; networks are trained on the first."""

@@ -78,6 +78,16 @@ def module_files(module: str, added: tuple[Path, ...] = ()) -> list[Path]:
     return beside + next(filter(None, (_below(folder, parts) for folder in places)), [])
 
 
+def is_somewhere(module: str) -> bool:
+    """Whether a module can be there: it has a file, or its package is installed; also if there is none to look for."""
+    if not module or module_files(module):
+        return True
+    try:
+        return importlib.util.find_spec(module.partition(".")[0]) is not None
+    except (ImportError, ValueError, AttributeError):  # see _elsewhere()
+        return True
+
+
 def _below(root: Path, parts: Sequence[str]) -> list[Path]:
     """The file of a module below a folder of sys.path, and the __init__.py of its packages."""
     stem = root.joinpath(*parts)

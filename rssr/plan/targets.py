@@ -7,6 +7,7 @@ from pathlib import Path
 from rssr.base import ROOT
 from rssr.base.errors import UserError
 from rssr.plan.artifacts import KINDS, MEASURED, TABLES, Artifact
+from rssr.plan.dependencies import is_somewhere
 from rssr.plan.plan import Plan
 from rssr.plan.test_set import TestSet
 
@@ -23,12 +24,13 @@ def everything(plan: Plan) -> list[str]:
 
     Raises:
         UserError: without any test split, for a network that is trained or validated on images that it is tested on,
-            and see Plan.training_sets.
+            or whose module is nowhere, and see Plan.training_sets.
     """
     if not plan.test_sets:
         problem = "no data set has a test split, and networks are trained for those that they are tested on"
         raise UserError(f"{plan.config.where('datasets')}: {problem}", "add one to a `split`")
     _check_unseen(plan)
+    _check_modules(plan)
     metrics = [Artifact("metric", metric=metric) for metric in plan.metrics_with_weights]
     return _paths([*metrics, *_measured(plan), *_tables(plan), *_figures(plan)])
 
@@ -104,6 +106,15 @@ def _check_unseen(plan: Plan) -> None:
                         f"'{other}' and in the test split of '{test.dataset}'",
                         "correct a `split`",
                     )
+
+
+def _check_modules(plan: Plan) -> None:
+    """UserError for a class whose module is nowhere: its jobs would fail after Snakemake has deleted what they made."""
+    for model in plan.models:
+        if ":" in (model.config.arch or "") and not is_somewhere(model.module):
+            where = plan.config.where(f"models.{model.name}.arch")
+            remedy = "install the package, put its folder in PYTHONPATH, or correct it"
+            raise UserError(f"{where}: there is no module {model.module}", remedy)
 
 
 def _measured(plan: Plan) -> Iterator[Artifact]:

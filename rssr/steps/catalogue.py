@@ -21,6 +21,7 @@ from rssr.models.files import local_file, remote_path
 from rssr.models.names import INTERPOLATIONS, NETWORKS
 from rssr.models.registry import build
 from rssr.plan.entries import plain
+from rssr.steps.held import check_kept
 from rssr.steps.inside import dissected, feature_maps
 from rssr.steps.trained import entry_named, here, to_train, trained
 
@@ -105,6 +106,8 @@ def facts_of(config: Config, name: str, scale: int, run: bool = False) -> Facts:
         if model.train and not count:
             raise UserError("the network has no parameters to train", "write `weightless: true` for `train`")
         if run:
+            if model.train:
+                check_kept(entry)
             tried: list[None] = []
             sampling = samples(network, lambda own: tried.append(_upscale_something(own)))
             if not tried:

@@ -1,13 +1,39 @@
-"""What a network holds besides its weights while it trains, and that its layers stay those of its constructor."""
+"""What a network holds besides its weights while it trains, and that it keeps its layers and can keep its weights."""
 
 from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from torch import nn
 
-from rssr.base.errors import UserError
+from rssr.base.errors import UserError, in_words
+from rssr.base.shared_state import generators_kept
+from rssr.models.registry import build, network_of
+from rssr.models.weights import write_weights
 
 Held = Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]]
+
+
+def check_kept(entry: Mapping[str, Any]) -> None:
+    """UserError for an entry whose network, once trained, could not be averaged, written, or read again.
+
+    A class with a `state_dict` or tensors of its own kind would otherwise fail after its training.
+    """
+    with generators_kept(), TemporaryDirectory(prefix="rssr-") as folder:
+        network, path = network_of(model := build(entry, training=True)), Path(folder) / "weights.safetensors"
+        try:
+            for value in model.state_dict().values():
+                if value.isfinite().all() and (value.is_floating_point() or value.is_complex()):
+                    value.lerp(value, 0.5)
+            write_weights(path, network.state_dict(), entry["scale"])
+            build({**entry, "weights": {"path": str(path)}}, training=True).load_state_dict(model.state_dict())
+        except Exception as error:
+            why = error.problem if isinstance(error, UserError) else in_words(error)
+            raise UserError(
+                f"the weights of {type(network).__name__} cannot be averaged, written and read again ({why})",
+                "leave state_dict and load_state_dict as torch.nn.Module has them, and give buffers plain tensors",
+            ) from error
 
 
 def held(network: nn.Module) -> Held:

@@ -1,4 +1,4 @@
-"""What a run would need, before it is started: python -m rssr plan. Reads, and changes nothing."""
+"""What a run would need, before it is started: python -m rssr plan. Snakemake makes its folder .snakemake for it."""
 
 import re
 import subprocess

@@ -23,6 +23,7 @@ from rssr.plan.arguments import NO_WEIGHTS
 from rssr.plan.artifacts import artifacts_at
 from rssr.steps.checkpoints import Checkpoints
 from rssr.steps.distributed import Team
+from rssr.steps.held import check_kept
 from rssr.steps.patches import Patches
 from rssr.steps.training import Trainer, manifest_checksums
 
@@ -52,6 +53,7 @@ def train(
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # required for deterministic cuBLAS
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # it costs time, and nothing reads such memory
+    check_kept(entry)
     new = partial(_initial, entry, recipe["seed"])
     model, scale = new(), entry["scale"]
     entries = {"model": entry, "recipe": recipe, "images": manifest_checksums(*images)}
