@@ -9,6 +9,7 @@ from PIL import Image, ImageCms, PngImagePlugin
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, Resampling
+from rasterio.transform import Affine
 from runs import rssr
 from test_raster import DEEP, PLANES, raster
 from test_scenes import upscaled
@@ -122,6 +123,28 @@ def test_a_profile_of_colours_is_kept_where_it_is_of_these_colours(tmp_path, out
         assert kept is None and notes == ["of the source's metadata, colour profile are left out"]
     else:
         assert kept == bytes(profile) and notes == []
+
+
+def test_a_profile_that_gdal_overlooks_is_kept(tmp_path):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.fromarray(PLANES.transpose(1, 2, 0)).save(tmp_path / "a.webp", lossless=True, icc_profile=profile)
+    assert upscaled(tmp_path / "a.webp", tmp_path / "out.tif") == []
+    assert Image.open(tmp_path / "out.tif").info["icc_profile"] == profile
+
+
+@pytest.mark.parametrize("name", ["a.ppm", "a.pgm", "a.pfm", "a.pbm", "a.bmp", "a.gif", "a.webp"])
+def test_a_file_without_a_place_gets_none(tmp_path, name):
+    """GDAL fills in no transform for Netpbm, and rasterio passes on what memory held."""
+    picture = Image.fromarray(PLANES.transpose(1, 2, 0))
+    for suffix, mode in ((".pgm", "L"), (".pfm", "F"), (".pbm", "1"), (".gif", "P")):
+        picture = picture.convert(mode) if name.endswith(suffix) else picture
+    picture.save(tmp_path / name)
+    stretch = (0, 255) if name == "a.pfm" else None
+    upscaled(tmp_path / name, tmp_path / "out.tif", stretch=stretch)
+    with rasterio.open(tmp_path / "out.tif") as file:
+        assert file.transform == Affine.identity()
+    if stretch is None:
+        assert upscaled(tmp_path / name, tmp_path / "out.png") == []
 
 
 def test_metadata_that_are_left_out_are_named(tmp_path):

@@ -1,6 +1,7 @@
 """What Pillow and tifffile know of an image file and GDAL does not say, and what GDAL says in a damaged form."""
 
 import logging
+import warnings
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -9,7 +10,9 @@ import rasterio
 import tifffile
 from PIL import Image
 from rasterio.enums import ColorInterp
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.rpc import RPC
+from rasterio.transform import Affine
 
 from rssr.base.errors import UserError
 
@@ -29,6 +32,7 @@ class Header:
         orientation: EXIF's, 1 (upright) to 8.
         thumbnail: whether the first of several pages is a small copy of another.
         pillow: whether Pillow reads the file.
+        profile: the ICC profile of its colours, as far as Pillow finds one; GDAL finds none in WebP.
     """
 
     mode: str = ""
@@ -36,6 +40,7 @@ class Header:
     orientation: int = 1
     thumbnail: bool = False
     pillow: bool = False
+    profile: bytes = b""
 
 
 def header(path: Path, driver: str) -> Header:
@@ -56,7 +61,8 @@ def _pillows(path: Path, png: bool) -> Header:
     try:
         with Image.open(path) as image:
             frames = image.n_frames if image.format in ("GIF", "PNG", "WEBP") else 1
-            found = Header(image.mode, frames, _orientation(image), pillow=True)
+            profile = image.info.get("icc_profile") or b""
+            found = Header(image.mode, frames, _orientation(image), pillow=True, profile=profile)
         if png:  # GDAL overlooks wrong checksums
             with Image.open(path) as image:
                 image.verify()
@@ -125,6 +131,18 @@ def rpcs(file: rasterio.DatasetReader) -> RPC | None:
         return file.rpcs
     except (ValueError, TypeError, KeyError):
         return None
+
+
+def geotransform(file: rasterio.DatasetReader) -> Affine:
+    """From pixels to the coordinate system; the identity for a file without one.
+
+    Where GDAL's driver has none and fills in nothing, as that of Netpbm, DatasetReader.transform is what memory held.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = file.read_transform()
+    none = any(issubclass(said.category, NotGeoreferencedWarning) for said in caught)
+    return Affine.identity() if none else Affine.from_gdal(*found)
 
 
 def by_pillow(path: Path, file: rasterio.DatasetReader, head: Header) -> bool:

@@ -21,7 +21,7 @@ from rasterio.windows import Window
 from rssr.base.alpha import are_premultiplied, uncovered
 from rssr.base.errors import UserError
 from rssr.base.files import check_name, missing, read_image
-from rssr.base.headers import by_pillow, header, meanings, rpcs, white_is_least
+from rssr.base.headers import by_pillow, geotransform, header, meanings, rpcs, white_is_least
 from rssr.base.opening import opened
 from rssr.base.sidecars import followed
 
@@ -270,7 +270,7 @@ def _settled(
     tags = file.tags(bands[0], ns="IMAGE_STRUCTURE") | file.tags(ns="IMAGE_STRUCTURE")
     white = 2 ** int(tags.get("NBITS", 8)) - 1 if not pillow and ColorInterp.palette not in kinds else 255
     levels = tuple(stretch or (0, white))[:: -1 if white_is_least(file) else 1]
-    georeferenced = file.crs or file.transform != Affine.identity() or file.gcps[0] or rpcs(file)
+    georeferenced = file.crs or geotransform(file) != Affine.identity() or file.gcps[0] or rpcs(file)
     turn = _TURNS.get(1 if georeferenced else head.orientation, (0, 0, 0))
     if pillow and file.driver == "GTiff" and head.orientation != 1:
         raise UserError(f"{path} is a turned TIFF of {head.mode} colours", "save it upright, or as RGB")

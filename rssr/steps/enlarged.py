@@ -1,6 +1,6 @@
 """The file that an upscaled raster goes into: values in the source's units, its validity, georeference and tags."""
 
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -18,7 +18,7 @@ from rasterio.transform import Affine
 from torch import Tensor
 
 from rssr.base.errors import UserError
-from rssr.base.headers import rpcs
+from rssr.base.headers import geotransform, header, rpcs
 from rssr.base.raster import Raster
 from rssr.base.resampling import to_uint8
 
@@ -96,9 +96,10 @@ class Enlarged:
     @cached_property
     def _colour_profile(self) -> str | None:
         """The source's ICC profile, which says what its colours look like; empty if it is of other colours (inks)."""
-        found = self.raster.file.tags(ns=_ICC).get("SOURCE_ICC_PROFILE")
+        path, file = self.raster.path, self.raster.file
+        found = file.tags(ns=_ICC).get("SOURCE_ICC_PROFILE") or b64encode(header(path, file.driver).profile).decode()
         kind = b"RGB " if self.raster.channels >= 3 else b"GRAY"
-        return found and (found if b64decode(found)[16:20] == kind else "")
+        return (found if b64decode(found)[16:20] == kind else "") if found else None
 
     def check(self) -> None:
         """UserError if the format cannot hold it."""
@@ -109,7 +110,7 @@ class Enlarged:
     def notes(self) -> list[str]:
         """What the file lacks of the source's."""
         file, found = self.raster.file, []
-        if self.driver == "PNG" and (file.crs or file.gcps[0] or rpcs(file) or file.transform != Affine.identity()):
+        if self.driver == "PNG" and (file.crs or file.gcps[0] or rpcs(file) or geotransform(file) != Affine.identity()):
             found.append("a PNG holds no georeference: write a .tif to keep it")
         if file.tags(ns="GEOLOCATION"):
             found.append("the source's geolocation arrays are left out")
@@ -190,8 +191,9 @@ class Enlarged:
             "nodata": self.nodata,
         }
         # Without a geotransform, a pixel is one unit of the coordinate system, unless other things say where it lies.
-        if file.transform != Affine.identity() or (file.crs and not file.gcps[0] and not rpcs(file)):
-            profile["transform"] = file.transform @ Affine.scale(1 / self.scale)
+        transform = geotransform(file)
+        if transform != Affine.identity() or (file.crs and not file.gcps[0] and not rpcs(file)):
+            profile["transform"] = transform @ Affine.scale(1 / self.scale)
         return profile
 
     def describe(self, target: DatasetWriter) -> list[str]:
