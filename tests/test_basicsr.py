@@ -214,3 +214,15 @@ def test_an_export_says_which_of_several_seeds_it_is_of(configured, tmp_path, se
         said = f"{out}: note: of seed 11, the first of 2 in training.short\n" if len(seeds) > 1 else ""
         size = f"{out}: {(tmp_path / out).stat().st_size / 1e3:.1f} kB\n"
         assert (done.returncode, done.stdout) == (0, said + size), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("part", "content"), [("network_g", {"type": "NoSuch"}), ("path", None), ("datasets", {"train": {}})]
+)
+def test_an_option_file_that_basicsr_fails_on_is_one_sentence(configured, tmp_path, part, content):
+    write_options(configured(iterations=2), "edsr", 4, tmp_path / "o.yml")
+    options = yaml.safe_load((tmp_path / "o.yml").read_text()) | {part: content}
+    (tmp_path / "o.yml").write_text(yaml.safe_dump(options))
+    said = rssr("basicsr", tmp_path / "o.yml", cwd=tmp_path)
+    assert said.returncode == 1 and "o.yml: BasicSR's training fails (" in said.stderr, said.stderr
+    assert said.stderr.splitlines()[-1].endswith("): correct the file")

@@ -222,7 +222,11 @@ def of_two_seeds(tmp_path):
             for tensor in network.parameters():
                 tensor.data.zero_()
         write_weights(path, network.state_dict(), 4)
-        record = {"recipe": json.loads(now[0]) | {"seed": seed, "log_every": 1}, "model": json.loads(now[1])}
+        record = {
+            "recipe": json.loads(now[0]) | {"seed": seed, "log_every": 1},
+            "model": json.loads(now[1]),
+            "sha256": "",
+        }
         path.with_suffix(".json").write_text(json.dumps(record))
     return ("--config", tmp_path / "two.yaml"), run
 

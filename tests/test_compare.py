@@ -184,7 +184,10 @@ def test_the_command_says_it_by_its_exit_code_and_writes_a_page(tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
     result = command("compare", a, empty)
-    assert result.returncode == 2 and "have no score in common" in result.stderr and "Traceback" not in result.stderr
+    assert (
+        result.returncode == 2
+        and result.stderr == f"error: {empty} has no scores: name a folder `results` whose run is finished\n"
+    )
 
 
 def test_code_files_are_the_ones_that_this_process_has_imported():

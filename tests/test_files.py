@@ -165,19 +165,25 @@ def test_what_the_checkout_has_is_found_from_anywhere(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("linked", [True, False])
 def test_a_linked_tree_is_whole_and_its_own(tmp_path, monkeypatch, linked):
-    source, copy = tmp_path / "source", tmp_path / "copy"
+    source = tmp_path / "source"
     (source / "neon").mkdir(parents=True)
     for name in ("neon/scene.tif", "neon/.archive.zip.part"):
         (source / name).write_text("theirs")
+    (tmp_path / "other/a").mkdir(parents=True)
+    (source / "out").symlink_to("../other")
+    (source / "neon/in").symlink_to("scene.tif")
     if not linked:
         monkeypatch.setattr(os, "link", mock.Mock(side_effect=OSError("another disk")))
+    copy = tmp_path / "runs/copy"
+    copy.parent.mkdir()
     link_tree(source, copy)
-    assert [path.name for path in copy.rglob("*") if path.is_file()] == ["scene.tif"]
+    assert {path.name for path in copy.rglob("*") if path.is_file()} == {"scene.tif", "in"}
+    assert (copy / "out/a").samefile(tmp_path / "other/a") and (copy / "neon/in").samefile(copy / "neon/scene.tif")
     assert (copy / "neon/scene.tif").samefile(source / "neon/scene.tif") == linked
     with replacing(copy / "neon/scene.tif") as temporary:
         temporary.write_text("mine")
     assert (source / "neon/scene.tif").read_text() == "theirs"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "source"]
+    assert [path.name for path in copy.parent.iterdir()] == ["copy"]
 
 
 @pytest.mark.parametrize(

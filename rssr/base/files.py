@@ -26,7 +26,6 @@ Image.MAX_IMAGE_PIXELS = 1_000_000_000
 PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY  # profiles of colours and notes are of megabytes
 
 _MAKE = "correct its name, or run again to make it"
-
 _MANIFEST = "manifest_sha256"
 
 
@@ -84,7 +83,7 @@ def from_here(path: str) -> str:
 def link_tree(source: Path, target: Path) -> None:
     """A folder with the files of another, as hard links or, on another disk, copies; unfinished files are left out.
 
-    What replaces files and never changes them in place leaves the source as it is.
+    What replaces files and never changes them in place leaves the source as it is. Links out of it lead where they led.
     """
 
     def link(file: str, name: str) -> None:
@@ -96,6 +95,11 @@ def link_tree(source: Path, target: Path) -> None:
     temporary = target.with_name(f".{target.name}.part")
     shutil.rmtree(temporary, ignore_errors=True)  # of a killed run
     shutil.copytree(source, temporary, True, shutil.ignore_patterns(".*.part*", ".snakemake*"), link)
+    for link in filter(Path.is_symlink, temporary.rglob("*")):
+        leads_to = os.path.abspath((source / link.relative_to(temporary)).parent / link.readlink())  # noqa: PTH100
+        if not Path(leads_to).is_relative_to(source.absolute()):
+            link.unlink()
+            link.symlink_to(leads_to)
     temporary.rename(target)
 
 

@@ -101,9 +101,8 @@ def _test_sets(folders: Sequence[Folder]) -> list[TestSet]:
     found = {}
     for folder in folders:
         if "test_sets" not in folder.record:
-            raise UserError(
-                f"{folder.path} has no provenance.json that names its test sets", "run it again to have one"
-            )
+            problem = f"{folder.path} has no provenance.json that names its test sets"
+            raise UserError(problem, "run Snakemake once more for all results, without the name of one")
         for test in arguments.test_sets(json.dumps(folder.record["test_sets"])):
             found.setdefault(test.identity, test)
     return list(found.values())

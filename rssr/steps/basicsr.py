@@ -2,6 +2,7 @@
 
 import importlib
 import math
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import yaml
 from torch import nn
 
 from rssr.base import run_folder
-from rssr.base.errors import UserError, about
+from rssr.base.errors import UserError, about, in_words
 from rssr.base.files import read_csv, replacing
 from rssr.base.targets import parts
 from rssr.config import Config, read
@@ -77,7 +78,7 @@ def write_options(config: Config, name: str, scale: int, path: Path) -> None:
     content["logger"]["use_tb_logger"] = False
     with replacing(path.with_suffix(".txt")) as temporary:
         temporary.write_text("".join(f"{image}.png\n" for image in names), encoding="utf-8")
-    header = _HEADER.format(name=name, recipe=model.train, path=path, ratio=_ENLARGED)
+    header = _HEADER.format(name=name, recipe=model.train, path=shlex.quote(str(path)), ratio=_ENLARGED)
     with replacing(path) as temporary:
         temporary.write_text(header + yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
@@ -148,7 +149,12 @@ def run(path: Path, device: torch.device) -> None:
     if rssr_network.__name__ not in ARCH_REGISTRY:
         ARCH_REGISTRY.register(rssr_network)
     sys.argv = ["basicsr", "-opt", str(path), "--force_yml", f"num_gpu={int(device.type == 'cuda')}"]
-    train_pipeline(str(Path.cwd()))
+    try:
+        train_pipeline(str(Path.cwd()))
+    except UserError:
+        raise
+    except Exception as error:  # of a file by hand, whose keys BasicSR takes for granted
+        raise UserError(f"{path}: BasicSR's training fails ({in_words(error)})", "correct the file") from error
 
 
 def rssr_network(**entry: Any) -> nn.Module:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from rssr.base import ROOT, run_folder
 from rssr.base.errors import UserError, nearest
-from rssr.base.files import read_json
 from rssr.config import Config
 from rssr.config.models import Model
+from rssr.models.weights import record_at
 from rssr.plan import jobs
 from rssr.plan.arguments import NO_WEIGHTS
 from rssr.plan.artifacts import Artifact
@@ -51,12 +51,14 @@ def notes_on(config: Config, name: str, scale: int) -> list[str]:
     """
     if not config.models[name].train or not (found := trained(config, name, scale)):
         return []
-    planned, record = _planned(config, name, scale), read_json(run_folder() / found[0].beside(suffix="json").path)
+    notes, planned = chosen(config, name, found[0].dataset), _planned(config, name, scale)
+    record = record_at(run_folder() / found[0].beside(suffix="json").path) or {}
     now = {"model": jobs.network(planned), "recipe": jobs.recipe(config, planned)}
-    notes = chosen(config, name, found[0].dataset)
     for key, called in (("model", f"models.{name}"), ("recipe", f"training.{planned.config.train}")):
-        was, new = record[key], json.loads(now[key])
-        if changed := sorted(part for part in {*was, *new} - {"seed", *NO_WEIGHTS} if was.get(part) != new.get(part)):
+        new = json.loads(now[key])
+        was = record.get(key, new)
+        differing = [part for part in {**new, **was} if new.get(part) != was.get(part)]
+        if changed := [part for part in differing if part not in ("seed", *NO_WEIGHTS)]:
             notes.append(f"trained before {called} was changed ({', '.join(changed)}): a run trains it again")
     return notes
 

@@ -158,6 +158,9 @@ def compare_scores(
         for keys, there, missing in ((left, right, only[0]), (right, left, only[1])):
             missing += [f"{set_of(of)}, {of.model}, {METRICS[key[2]].name}" for key in keys if key not in there]
     if not scores:
+        for folder in (a, b):
+            if not any(artifact.kind == "scores" for artifact in folder.artifacts):
+                raise UserError(f"{folder.path} has no scores", "name a folder `results` whose run is finished")
         raise UserError(
             f"{a.path} and {b.path} have no score in common, of {len(only[0])} and {len(only[1])}",
             "name two folders `results` of the same test sets and models",
