@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 import pytest
@@ -20,7 +19,6 @@ from rssr.base.files import (
     decode_png,
     encode_png,
     from_here,
-    link_tree,
     read_csv,
     read_image,
     read_json,
@@ -161,29 +159,6 @@ def test_what_the_checkout_has_is_found_from_anywhere(tmp_path, monkeypatch):
     assert from_here(shipped) == shipped
     monkeypatch.chdir(ROOT)
     assert from_here(shipped) == shipped
-
-
-@pytest.mark.parametrize("linked", [True, False])
-def test_a_linked_tree_is_whole_and_its_own(tmp_path, monkeypatch, linked):
-    source = tmp_path / "source"
-    (source / "neon").mkdir(parents=True)
-    for name in ("neon/scene.tif", "neon/.archive.zip.part"):
-        (source / name).write_text("theirs")
-    (tmp_path / "other/a").mkdir(parents=True)
-    (source / "out").symlink_to("../other")
-    (source / "neon/in").symlink_to("scene.tif")
-    if not linked:
-        monkeypatch.setattr(os, "link", mock.Mock(side_effect=OSError("another disk")))
-    copy = tmp_path / "runs/copy"
-    copy.parent.mkdir()
-    link_tree(source, copy)
-    assert {path.name for path in copy.rglob("*") if path.is_file()} == {"scene.tif", "in"}
-    assert (copy / "out/a").samefile(tmp_path / "other/a") and (copy / "neon/in").samefile(copy / "neon/scene.tif")
-    assert (copy / "neon/scene.tif").samefile(source / "neon/scene.tif") == linked
-    with replacing(copy / "neon/scene.tif") as temporary:
-        temporary.write_text("mine")
-    assert (source / "neon/scene.tif").read_text() == "theirs"
-    assert [path.name for path in copy.parent.iterdir()] == ["copy"]
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
-"""Weights that cannot be had: their models have no row, the tables say why, and nothing else stops."""
+"""Weights that cannot be had: their models have no row, the tables say why; downloads that runs share."""
 
 import hashlib
+import os
 from functools import partial
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import yaml
@@ -10,11 +12,11 @@ from runs import serving_files
 
 from rssr.base import ROOT
 from rssr.base.errors import UserError
-from rssr.base.files import read_json
+from rssr.base.files import read_json, replacing
 from rssr.models.files import remote_path
 from rssr.plan import targets
 from rssr.plan.plan import Plan
-from rssr.steps.obtaining import DOWNLOADS, obtain
+from rssr.steps.obtaining import DOWNLOADS, link_tree, obtain
 
 CONTENT = b"weights"
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -98,3 +100,29 @@ def test_required_files_are_not_looked_for_before_their_job(server):
     with pytest.raises(UserError, match=r"models.local.weights.path: there is no file mine.pth: correct the path"):
         plan_of(True, required=True, local={"path": "mine.pth"})
     assert not Path("downloads").exists()
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_a_linked_tree_is_whole_and_its_own(tmp_path, monkeypatch, linked):
+    source = tmp_path / "source"
+    (source / "neon").mkdir(parents=True)
+    for name in ("neon/scene.tif", "neon/.archive.zip.part"):
+        (source / name).write_text("theirs")
+    (tmp_path / "other/a").mkdir(parents=True)
+    (source / "out").symlink_to("../other")
+    (source / "neon/in").symlink_to("scene.tif")
+    if not linked:
+        monkeypatch.setattr(os, "link", mock.Mock(side_effect=OSError("another disk")))
+    copy = tmp_path / "runs/copy"
+    copy.parent.mkdir()
+    link_tree(source, copy)
+    assert {path.name for path in copy.rglob("*") if path.is_file()} == {"scene.tif", "in"}
+    assert (copy / "out/a").samefile(tmp_path / "other/a") and (copy / "neon/in").samefile(copy / "neon/scene.tif")
+    assert (copy / "neon/scene.tif").samefile(source / "neon/scene.tif") == linked
+    with replacing(copy / "neon/scene.tif") as temporary:
+        temporary.write_text("mine")
+    assert (source / "neon/scene.tif").read_text() == "theirs"
+    (source / "later.pth").write_text("later")
+    link_tree(source, copy)
+    assert (copy / "later.pth").read_text() == "later" and (copy / "neon/scene.tif").read_text() == "mine"
+    assert [path.name for path in copy.parent.iterdir()] == ["copy"]

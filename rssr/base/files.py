@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import os
-import shutil
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -78,29 +77,6 @@ def from_here(path: str) -> str:
     """A path of a configuration, from the working directory; what only the checkout has is meant there."""
     shipped = ROOT / path
     return path if Path(path).exists() or not shipped.exists() else os.path.relpath(shipped)
-
-
-def link_tree(source: Path, target: Path) -> None:
-    """A folder with the files of another, as hard links or, on another disk, copies; unfinished files are left out.
-
-    What replaces files and never changes them in place leaves the source as it is. Links out of it lead where they led.
-    """
-
-    def link(file: str, name: str) -> None:
-        try:
-            os.link(file, name, follow_symlinks=False)
-        except OSError:
-            shutil.copy2(file, name, follow_symlinks=False)
-
-    temporary = target.with_name(f".{target.name}.part")
-    shutil.rmtree(temporary, ignore_errors=True)  # of a killed run
-    shutil.copytree(source, temporary, True, shutil.ignore_patterns(".*.part*", ".snakemake*"), link)
-    for link in filter(Path.is_symlink, temporary.rglob("*")):
-        leads_to = os.path.abspath((source / link.relative_to(temporary)).parent / link.readlink())  # noqa: PTH100
-        if not Path(leads_to).is_relative_to(source.absolute()):
-            link.unlink()
-            link.symlink_to(leads_to)
-    temporary.rename(target)
 
 
 def sha256(path: Path) -> str:

@@ -1,5 +1,7 @@
-"""Looks for weights files before the DAG is built, so that a missing optional file costs only its own row."""
+"""What is downloaded, before the DAG is built: a missing optional file costs only its own row, and runs share files."""
 
+import os
+import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -8,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rssr.base.errors import UserError
-from rssr.base.files import read_json, write_json
+from rssr.base.files import read_json, replacing, write_json
 from rssr.models.files import local_file, recorded, remote_path
 from rssr.plan.model_plan import ModelPlan
 
@@ -47,6 +49,31 @@ def obtain(models: Sequence[ModelPlan], fetch: bool, downloads: Path = DOWNLOADS
         if model.unavailable and model.config.required:
             raise UserError(f"models.{model.name}: {model.unavailable}")
     return models
+
+
+def link_tree(source: Path, target: Path) -> None:
+    """Give a folder the finished files of another that it lacks, as hard links or, on another disk, copies.
+
+    What replaces files and never changes them in place leaves the source as it is. Links out of it lead where they led.
+    """
+    unfinished = shutil.ignore_patterns(".*.part*", ".snakemake*")
+    for folder, folders, files in os.walk(source):
+        left_out = unfinished(folder, [*folders, *files])
+        folders[:] = set(folders) - left_out
+        for there in (Path(folder, name) for name in {*folders, *files} - left_out):
+            if os.path.lexists(here := target / there.relative_to(source)):
+                continue
+            if there.is_symlink():
+                leads_to = os.path.abspath(there.parent / there.readlink())  # noqa: PTH100, it follows no link
+                here.symlink_to(there.readlink() if Path(leads_to).is_relative_to(source.absolute()) else leads_to)
+            elif there.is_dir():
+                here.mkdir(parents=True)
+            else:
+                with replacing(here) as temporary:
+                    try:
+                        os.link(there, temporary)
+                    except OSError:
+                        shutil.copy2(there, temporary)
 
 
 def _looked_for(model: ModelPlan, fetch: bool, downloads: Path, noted: Mapping[str, Any]) -> ModelPlan:

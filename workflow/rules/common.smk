@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from rssr.base.errors import UserError
-from rssr.base.files import link_tree, missing
+from rssr.base.files import missing
 from rssr.base.process import PARENT, repeat_errors
 from rssr.config import read, unquoted
 from rssr.datasets.degradations import GIVEN
@@ -21,7 +21,7 @@ from rssr.plan.locks import clear_stale_locks, only_looking
 from rssr.plan.manifests import incomplete
 from rssr.plan.plan import Plan
 from rssr.plan.shards import shards_among
-from rssr.steps.obtaining import obtain
+from rssr.steps.obtaining import link_tree, obtain
 from snakemake.io import IOFile
 
 # More threads than any machine has: Snakemake gives such a job all cores, so no other job runs at the same time.
@@ -44,8 +44,8 @@ for folder in ("results", "downloads"):  # on another disk, perhaps, which is no
         sys.exit(
             f"error: the folder {folder} cannot be written to: change its permissions or its disk, or run from another folder"
         )
-# A run in a folder of its own starts with what the checkout has downloaded.
-if REAL_RUN and not Path("downloads").exists() and (ROOT / "downloads").exists():
+# A run in a folder of its own has what the checkout has downloaded.
+if REAL_RUN and Path.cwd() != ROOT and (ROOT / "downloads").exists():
     link_tree(ROOT / "downloads", Path("downloads"))
 
 fingerprints = Fingerprints(Path("downloads/fingerprints.json"), write=REAL_RUN)
