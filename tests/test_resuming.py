@@ -98,6 +98,14 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(images, tmp_path, har
     weights = resumed.run()
     assert all(torch.equal(weights[name], expected[name]) for name in expected) and resumed.curve == whole.curve
     assert trainer(images, tmp_path, recipe()).done == 8
+    for path in (newest, whole.checkpoints.before):
+        path.write_bytes(harm(path.read_bytes()))
+    capsys.readouterr()
+    assert trainer(images, tmp_path, recipe()).done == 0
+    assert [line.partition("training ")[2] for line in capsys.readouterr().out.splitlines()] == [
+        "resumes from the state before it",
+        "begins anew",
+    ]
 
 
 def test_a_full_disk_loses_the_newest_state_only(images, tmp_path, monkeypatch):

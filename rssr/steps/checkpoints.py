@@ -46,5 +46,6 @@ class Checkpoints:
             if hashlib.sha256(content[_DIGEST:]).digest() == content[:_DIGEST]:
                 return torch.load(io.BytesIO(content[_DIGEST:]), map_location=device, weights_only=True)
             path.unlink()  # lest it replaces the one before at the next save
-            tqdm.write(f"{path} is damaged: training resumes from the state before it")
+            rest = "resumes from the state before it" if self.before.exists() else "begins anew"
+            tqdm.write(f"{path} is damaged: training {rest}")
         return None
