@@ -54,7 +54,8 @@ def processor() -> str:
     if cpuinfo.exists():
         models = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
         name = models[0] if models else name
-    return f"{name}, {usable_cores()} cores"
+    count = usable_cores()
+    return f"{name}, {count} core{'s' if count != 1 else ''}"
 
 
 def gpu() -> str | None:
