@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from small_training import CPU, Counting, Drawing, Dropping, patches_of, recipe,
 from rssr.base import ROOT
 from rssr.base.errors import UserError
 from rssr.base.files import sha256
+from rssr.base.process import PARENT
 from rssr.base.tensors import read_weights
 from rssr.steps.checkpoints import Checkpoints
 from rssr.steps.distributed import Team
@@ -189,6 +191,27 @@ def test_the_script_ends_with_the_same_bytes_however_often_it_is_killed(images, 
         assert list(pd.read_csv(weights.with_suffix(".csv"))["iteration"]) == [100, 200, 300, 400]
         assert json.loads(weights.with_suffix(".json").read_text())["sha256"] == digests[-1]
     assert digests[0] == digests[1]
+
+
+@pytest.mark.slow
+def test_a_training_saves_its_state_when_its_snakemake_ends_first(images, tmp_path):
+    """As where a signal reaches both, and Snakemake does not wait."""
+    start = script(images, recipe(iterations=100_000, checkpoint_every=5), tmp_path / "w.safetensors")
+    with subprocess.Popen(["sleep", "600"]) as parent:
+        start["env"] |= {PARENT: str(parent.pid)}
+        with subprocess.Popen(**start, stderr=subprocess.PIPE) as process:
+            while not [*tmp_path.glob("checkpoints/[!.]*")]:
+                time.sleep(0.05)
+            parent.kill()
+            parent.wait()
+            told = process.stderr.read()
+    assert process.returncode == 1
+    (done,) = re.findall(r"the end of Snakemake after iteration (\d+) of 100000: run the same again", told)
+    settings = recipe(iterations=100_000, checkpoint_every=5)
+    again = subprocess.Popen(**script(images, settings, tmp_path / "w.safetensors"), stdout=subprocess.PIPE)
+    assert f"resumed after iteration {done} of" in again.stdout.readline()
+    again.kill()
+    again.wait()
 
 
 @pytest.mark.slow

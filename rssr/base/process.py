@@ -21,6 +21,8 @@ from rssr.base import ROOT, slurm
 from rssr.base.errors import UserError
 
 _TIME_LIMIT = "Slurm's time limit"
+_TO_SAVE = 60  # seconds for a process that saves its work when its Snakemake ends
+_stoppable: list[list[str]] = []  # what asked each open block of stop_signals() to stop
 _FULL = 2**20  # bytes that are left of a full disk, at most
 PARENT = "RSSR_SNAKEMAKE_PID"  # the Snakemake process that a script works for; unset where a script runs by hand
 
@@ -99,10 +101,12 @@ def repeat_errors(logs: Iterable[str | Path], folder: str = "results") -> None:
 def stop_signals() -> Iterator[list[str]]:
     """What asked this process to stop while the block ran, so that it can save its work first.
 
-    SIGTERM ends jobs everywhere; SIGUSR1 is a warning that Slurm can be asked for. Soon before the time limit of a job
-    of Slurm it is stopped too and, if the block ends by SystemExit for it, started again from the queue.
+    SIGTERM ends jobs everywhere, and so does the end of Snakemake, which it may reach first; SIGUSR1 is a warning that
+    Slurm can be asked for. Soon before the time limit of a job of Slurm it is stopped too and, if the block ends by
+    SystemExit for it, started again from the queue.
     """
     received: list[str] = []
+    _stoppable.append(received)
     timer = slurm.before_time_limit(lambda: received.append(_TIME_LIMIT))
     signals = signal.SIGTERM, signal.SIGUSR1
     before = [signal.signal(number, lambda code, _: received.append(signal.Signals(code).name)) for number in signals]
@@ -113,6 +117,7 @@ def stop_signals() -> Iterator[list[str]]:
             slurm.requeue()
         raise
     finally:
+        _stoppable.remove(received)
         for number, handler in zip(signals, before, strict=True):
             signal.signal(number, handler)
         if timer:
@@ -120,11 +125,17 @@ def stop_signals() -> Iterator[list[str]]:
 
 
 def _end_with(parent: int) -> None:
-    """End this process soon after Snakemake was killed, so that it does not overlap with the next run."""
+    """End this process soon after Snakemake has ended, so that it does not overlap with the next run.
+
+    Work that stop_signals() guards is saved first.
+    """
     while True:
         try:
             os.kill(parent, 0)
         except ProcessLookupError:
+            for received in _stoppable:
+                received.append("the end of Snakemake")
+            time.sleep(_TO_SAVE if _stoppable else 0)
             os._exit(1)
         except PermissionError:
             pass  # alive, and another user's
