@@ -81,8 +81,9 @@ class Batching:
             again = self._computed(image.x, image.number, self.model if fresh is None else fresh)
             if not torch.equal(found[0], again[0]):
                 name = type(network_of(self.model)).__name__
-                problem = f"{name} gives another output for the same image: its forward() keeps a state"
-                raise UserError(problem, "let it depend on its input alone, or scores depend on the order of images")
+                why = "its forward() keeps a state, or draws from a generator of its own"
+                remedy = "let it depend on its input alone, or scores depend on the order of images"
+                raise UserError(f"{name} gives another output for the same image: {why}", remedy)
         self._trusted = True
         return found
 

@@ -149,6 +149,7 @@ def _network(entry: Entry) -> nn.Module:
         problem = f"arch '{entry.arch}' {how} the arguments {entry.args}: {in_words(error)}"
         raise UserError(problem, "correct its `args`, or the class") from error
     _check_network(entry, network)
+    _unfold(network)
     if path:
         misfits = load_into(
             network, read_weights(path, entry.scale, entry.weights.key, network.state_dict()), path, entry.strict
@@ -183,6 +184,14 @@ def _check_network(entry: Entry, network: Any) -> None:
     if entry.weightless and (names := [name for name, _ in network.named_parameters()]):
         problem = f"arch '{entry.arch}' has parameters, such as '{names[0]}'"
         raise UserError(problem, "give `weights` or `train` in place of `weightless`")
+
+
+def _unfold(network: nn.Module) -> None:
+    """Give buffers that repeat a number by expand() memory for each value, without which nothing can be loaded."""
+    for layer in network.modules():
+        for name, value in layer._buffers.items():
+            if value is not None and value.layout == torch.strided and 0 in value.stride() and value.numel() > 1:
+                layer._buffers[name] = value.contiguous()
 
 
 def _check_arguments(entry: Entry) -> None:

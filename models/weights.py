@@ -60,7 +60,8 @@ def check_scale(path: Path, scale: int) -> None:
     """UserError if the file records another upscaling factor, see write_weights()."""
     found = scale_of(path)
     if found not in (None, scale):
-        raise UserError(f"{path} has weights for x{found}, but its entry's scale is x{scale}", "name another file")
+        problem = f"{path} has weights for x{found}, but its entry's scale is x{scale}"
+        raise UserError(problem, f"take x{found}, or name another file")
 
 
 def seed_of(weights: Path) -> int:
@@ -140,7 +141,8 @@ def load_into(network: nn.Module, tensors: Mapping[str, Tensor], path: Path, str
     own = network.state_dict()
     bare = dict(zip(without_infixes(own), own, strict=True))
     try:
-        network.load_state_dict({bare.get(name, name): value for name, value in fitting.items()}, strict=not problems)
+        # What the class leaves out of its own state_dict(), such as a part that is never trained, is in no file.
+        network.load_state_dict({bare.get(name, name): value for name, value in fitting.items()}, strict=False)
     except Exception as error:  # as may a class with a method of its own, or with tensors that nothing can be put into
         problem = f"{path} cannot be loaded by {type(network).__name__}.load_state_dict ({in_words(error)})"
         raise UserError(problem, "correct that class") from error

@@ -142,7 +142,7 @@ from rssr.base.raster import open_raster
 with open_raster(Path({str(path)!r})) as image:
     print(image.rgb((0, 0, 50, 36))[1].all(), image.file.crs.to_epsg())
 """
-    foreign = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"} | dict.fromkeys(
+    foreign = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_GEOREF_SOURCES": "NONE"} | dict.fromkeys(
         ("PROJ_LIB", "PROJ_DATA"), f"{tmp_path}/empty"
     )
     for environment in ({}, foreign):

@@ -177,7 +177,7 @@ def test_weights_for_another_scale_are_refused_in_one_sentence(tmp_path):
         {"arch": "torch.nn:Conv2d", "args": {}, "weights": {"path": str(path)}},
         {"checkpoint": {"path": str(path)}},
     ):
-        with pytest.raises(UserError, match="has weights for x4, but its entry's scale is x2: name another file"):
+        with pytest.raises(UserError, match="has weights for x4, but its entry's scale is x2: take x4, or name"):
             build(kind | {"scale": 2})
 
 

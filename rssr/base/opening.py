@@ -17,6 +17,10 @@ from rasterio.errors import RasterioIOError
 from rssr.base import netpbm
 from rssr.base.errors import UserError
 
+# What users set for other programs may hide a georeference or a mask, or let a VRT run code.
+for _name in [name for name in os.environ if name.startswith(("GDAL_", "GTIFF_", "VRT_", "PNG_", "JPEG_", "CPL_VSI"))]:
+    if _name not in ("GDAL_DATA", "GDAL_CACHEMAX", "GDAL_NUM_THREADS"):
+        del os.environ[_name]
 # A faster way of GDAL's, which gives whatever is in memory for rows that a PNG lacks.
 os.environ["GDAL_PNG_WHOLE_IMAGE_OPTIM"] = "NO"
 # What lies beside an image may name overviews anywhere: no address is asked for them.

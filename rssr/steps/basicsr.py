@@ -21,8 +21,9 @@ from rssr.models.registry import build, network_of
 from rssr.models.weights import has_released_names
 from rssr.plan.training_set import TrainingSet
 from rssr.steps.catalogue import entry_of
+from rssr.steps.held import has_batch_norms
 from rssr.steps.trained import trained_on
-from rssr.steps.training import has_batch_norms, iterations
+from rssr.steps.training import iterations
 
 # Keys of a recipe that BasicSR's SRModel supports with one value only.
 _FIXED = {"clip": None, "precision": "fp32", "keep": "last"}

@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
 
 from rssr.base.errors import UserError, in_words
 from rssr.base.shared_state import generators_kept
@@ -27,7 +28,8 @@ def check_kept(entry: Mapping[str, Any]) -> None:
                 if value.isfinite().all() and (value.is_floating_point() or value.is_complex()):
                     value.lerp(value, 0.5)
             write_weights(path, network.state_dict(), entry["scale"])
-            build({**entry, "weights": {"path": str(path)}}, training=True).load_state_dict(model.state_dict())
+            again = build({**entry, "weights": {"path": str(path)}}, training=True)
+            again.load_state_dict(model.state_dict(), strict=False)
         except Exception as error:
             why = error.problem if isinstance(error, UserError) else in_words(error)
             raise UserError(
@@ -57,6 +59,22 @@ def hold(network: nn.Module, before: Held) -> None:
         for name, value in buffers.items():
             layer.register_buffer(name, value, persistent=False)
         vars(layer).update(numbers)
+
+
+def has_batch_norms(network: nn.Module) -> bool:
+    """Whether a network computes statistics of a batch while it trains."""
+    return any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in network.modules())
+
+
+def copied_buffers(network: nn.Module) -> set[str]:
+    """The buffers that stand beside averaged weights as they are: all but the running statistics of batch norms.
+
+    Others need not have a mean, as the unit vectors of a spectral norm. torch.optim.swa_utils.AveragedModel copies
+    buffers too.
+    """
+    norms = [path for path, layer in network.named_modules() if isinstance(layer, _NormBase)]
+    statistics = {f"{path}.{name}" for path in norms for name in ("running_mean", "running_var")}
+    return {name for name, _ in network.named_buffers()} - statistics
 
 
 def made_of(network: nn.Module) -> dict[str, int | None]:

@@ -20,7 +20,7 @@ from rssr.base.process import stop_signals
 from rssr.base.shared_state import seed_generators
 from rssr.steps.checkpoints import Checkpoints
 from rssr.steps.distributed import Team
-from rssr.steps.held import check_made_of, held, hold, made_of
+from rssr.steps.held import check_made_of, copied_buffers, has_batch_norms, held, hold, made_of
 from rssr.steps.patches import Patches
 
 _LOSSES = {
@@ -53,11 +53,6 @@ def iterations(recipe: Mapping[str, Any], images: int) -> int:
         problem = f"`warmup: {warmup}` of the recipe's `schedule`: its `epochs` are only {total} iterations here"
         raise UserError(problem, "lower `warmup`, or raise `epochs`")
     return total
-
-
-def has_batch_norms(network: nn.Module) -> bool:
-    """Whether a network computes statistics of a batch while it trains."""
-    return any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in network.modules())
 
 
 class Trainer:
@@ -106,7 +101,9 @@ class Trainer:
         self.made_of = made_of(network)
         # A causal mask, for one, is of infinite numbers, which say nothing about the training.
         self.finite = [name for name, value in self.weights.items() if value.isfinite().all()]
-        self.average = {name: value.clone() for name, value in self.weights.items()} if recipe["ema"] else {}
+        self.average = {name: _wide(value) for name, value in self.weights.items()} if recipe["ema"] else {}
+        copied = copied_buffers(network)
+        self.moved = [name for name in self.finite if name not in copied and _has_average(self.weights[name])]
         self.best: dict[str, Tensor] = {}
         self.best_psnr = -math.inf
         self.batches = patches.on(device)
@@ -198,15 +195,14 @@ class Trainer:
 
     @torch.no_grad()
     def _follow(self) -> None:
-        """Move the averaged weights towards the weights; counters, such as a batch norm's, and masks are copied."""
+        """Move the averaged weights towards the weights; what has no average is copied, see held.copied_buffers()."""
         if not self.average:
             return
         weights = self.weights
-        moved = [name for name in self.finite if _is_moved(self.average[name])]
-        if moved:
-            averages, now = ([side[name] for name in moved] for side in (self.average, weights))
+        if averages := [self.average[name] for name in self.moved]:
+            now = [weights[name].to(self.average[name].dtype) for name in self.moved]
             torch._foreach_lerp_(averages, now, 1 - self.recipe["ema"])
-        for name in self.average.keys() - moved:
+        for name in self.average.keys() - self.moved:
             self.average[name].copy_(weights[name])
 
     def _log(self) -> None:
@@ -261,7 +257,7 @@ class Trainer:
             state = self.checkpoints.load(self.device)
         if state is None:
             return
-        self.network.load_state_dict(state.pop("weights"))
+        self.network.load_state_dict(state.pop("weights"), strict=False)
         hold(self.network, state.pop("held"))
         self.optimiser.load_state_dict(state.pop("optimiser"))
         self.losses = [torch.tensor(loss, device=self.device) for loss in state.pop("losses")]
@@ -275,8 +271,13 @@ class Trainer:
         write_csv(path, self.curve)
 
 
-def _is_moved(value: Tensor) -> bool:
+def _has_average(value: Tensor) -> bool:
     return value.is_floating_point() or value.is_complex()
+
+
+def _wide(value: Tensor) -> Tensor:
+    """A copy in at least 32 bits: bf16 holds no step of an average."""
+    return value.to(torch.promote_types(value.dtype, torch.float32) if _has_average(value) else value.dtype, copy=True)
 
 
 def _peak_memory_mib(device: torch.device, before: float | None) -> float | None:
