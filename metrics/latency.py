@@ -22,7 +22,7 @@ from rssr.metrics.samples import noisy, percentiles
 
 STEADY = 0.05  # warm-up ends when the medians of the last calls and of those before them agree within this
 WINDOW = 3  # calls per median
-SHORTEST = 0.5  # seconds over which the time of other processes is counted, in hundredths
+SHORTEST = 0.5  # seconds at least, over which the time of other processes is counted, in hundredths
 
 
 def measure(model: nn.Module, x: torch.Tensor, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def timed(call: Callable[[], object], device: torch.device, settings: Mapping[st
 
     Returns:
         What measure() returns, without the throughput and what belongs to a network. `others_cores` is the number of
-        cores that other processes used meanwhile; None if the system does not report it or the time was too short.
+        cores that other processes used meanwhile, and until SHORTEST; None if the system does not report it.
     """
     timer = _gpu_ms if device.type == "cuda" else _cpu_ms
     warmup = _until_steady(lambda: timer(call, device), settings["warmup"], settings["seconds"])
@@ -99,12 +99,13 @@ def timed(call: Callable[[], object], device: torch.device, settings: Mapping[st
         if len(samples) >= 3 and time.perf_counter() - start > settings["seconds"]:
             break
         samples.append(timer(call, device))
-    spent, after = time.perf_counter() - start, clocks_mhz(device)
-    counted = of_others is not None and spent >= SHORTEST
+    after = clocks_mhz(device)
+    time.sleep(max(0.0, SHORTEST - (time.perf_counter() - start)))
+    spent = time.perf_counter() - start
     return {
         "samples_ms": samples,
         "noisy": noisy(samples),
-        "others_cores": round(max(0.0, _others_seconds() - of_others) / spent, 2) if counted else None,
+        "others_cores": round(max(0.0, _others_seconds() - of_others) / spent, 2) if of_others is not None else None,
         "peak_memory_mib": _gpu_peak_mib(call, device) if device.type == "cuda" else cpu_peak_mib(call),
         "warmup_ms": warmup,
         "clocks_mhz": {"before": before, "after": after},

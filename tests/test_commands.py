@@ -95,6 +95,14 @@ def test_mistakes_are_one_sentence(tmp_path):
             ("a.png", "--model", "edsr_test", "--config", "config/test.yaml"),
             f" in {ROOT}, or take another model: `python -m rssr models` says which have weights\n",
         ),
+        (  # not on the data set of another of the files that the suite knows
+            ("a.png", "--model", "lstmconvsr"),
+            "results/weights/lstmconvsr/potsdam/x4/seed10.safetensors --cores all --configfile config/paper.yaml` in",
+        ),
+        (
+            ("a.png", "--model", "swinir"),
+            "seed10.safetensors --cores all --configfile config/paper.yaml config/zoo.yaml` in",
+        ),
         (("b.png", "--model", "bicubic"), "b.png: correct its name"),
         *(
             (("a.png", "--model", "bicubic", "--tile", *tile), "the size is at least 16, and the overlap at most half")

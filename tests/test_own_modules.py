@@ -1,5 +1,7 @@
 """The files that results of a user's class depend on, however it imports them."""
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -94,3 +96,17 @@ def test_plan_finds_no_module_that_the_jobs_of_a_run_do_not_find(tmp_path, monke
     monkeypatch.setattr(sys, "path", [str(tmp_path), str(tmp_path), *sys.path])  # it is in PYTHONPATH as well
     planned = rssr("plan", "--configfile", "c.yaml", cwd=tmp_path)
     assert planned.returncode == 0, planned.stderr
+
+
+def test_relative_folders_of_pythonpath_hold_in_a_run_elsewhere(tmp_path, monkeypatch):
+    """As typed: with --directory, jobs run in another folder than the one that the user is in."""
+    (tmp_path / "nets").mkdir()
+    (tmp_path / "nets/far_net.py").write_text("from torch import nn\n\n\nclass Net(nn.Upsample):\n    pass\n")
+    told = "from rssr.plan.dependencies import python_path; import os; os.chdir('/'); print(*python_path(), sep='|')"
+    for pwd in (tmp_path, "/usr"):  # the second is that of a program that started it elsewhere
+        environment = os.environ | {"PYTHONPATH": f"nets:/absolute:{ROOT}:", "PWD": str(pwd)}
+        done = subprocess.run(
+            [sys.executable, "-c", told], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+        )
+        nets = tmp_path / "nets" if pwd == tmp_path else "nets"
+        assert done.stdout.strip().split("|") == [str(nets), "/absolute", str(ROOT)]

@@ -5,6 +5,7 @@ import hashlib
 import importlib.util
 import itertools
 import os
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -86,6 +87,16 @@ def is_somewhere(module: str) -> bool:
         return importlib.util.find_spec(module.partition(".")[0]) is not None
     except (ImportError, ValueError, AttributeError):  # see _elsewhere()
         return True
+
+
+def python_path() -> list[str]:
+    """The folders of PYTHONPATH, relative ones as they were meant where Python was started, which is no longer here."""
+    starts = (os.environ.get("PWD", ""), "")  # the second one holds where a program has started it elsewhere
+    found = []
+    for folder in filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)):
+        meant = (os.path.abspath(os.path.join(start, folder)) for start in starts)  # noqa: PTH100, PTH118
+        found.append(next((path for path in meant if path in sys.path), folder))
+    return found
 
 
 def _below(root: Path, parts: Sequence[str]) -> list[Path]:

@@ -23,7 +23,7 @@ from rssr.models.registry import build
 from rssr.plan.entries import plain
 from rssr.steps.held import check_kept
 from rssr.steps.inside import dissected, feature_maps
-from rssr.steps.trained import entry_named, here, to_train, trained
+from rssr.steps.trained import entry_named, here, how_to_train, trained
 
 DOWNLOADS = Path("downloads/weights")
 
@@ -156,7 +156,7 @@ def file_of(config: Config, name: str, scale: int) -> dict[str, Any]:
             length = f"{recipe.iterations:,} iterations" if recipe.iterations else f"{recipe.epochs:,} epochs"
             problem = f"there are no weights before its training of {length}"
             others = "or take another model: `python -m rssr models` says which have weights"
-            raise UserError(problem, f"run {config.how_to_make(to_train(config, name, scale)[0].path)}, {others}")
+            raise UserError(problem, f"run {how_to_train(config, name, scale)}, {others}")
         return {"weights": {"path": str(run_folder() / found[0].path)}}
     kind = "weights" if model.weights else "checkpoint"
     file = entry_at(plain(model), scale)[kind]

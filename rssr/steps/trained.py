@@ -1,11 +1,13 @@
 """The weights that runs have trained, for commands outside the DAG: where they are, and what is to be said of them."""
 
 import json
+from contextlib import suppress
+from itertools import combinations
 from pathlib import Path
 
 from rssr.base import ROOT, run_folder
 from rssr.base.errors import UserError, nearest
-from rssr.config import Config
+from rssr.config import Config, load
 from rssr.config.models import Model
 from rssr.models.weights import record_at
 from rssr.plan import jobs
@@ -30,6 +32,21 @@ def entry_named(config: Config, name: str) -> Model:
     if name not in config.models:
         raise UserError(f"there is no model '{name}'{nearest(name, config.models)}")
     return config.models[name]
+
+
+def how_to_train(config: Config, name: str, scale: int) -> str:
+    """The command that trains a model, with no more of the configuration's files than it takes to say what it is.
+
+    All that the suite knows together would train it on the data set of another file.
+    """
+    model = config.models[name]
+    for files in (part for size in (1, 2) for part in combinations(config._files, size)):
+        with suppress(UserError):  # some change others only
+            less = load(*files)
+            if less.models.get(name) == model and less.training.get(model.train) == config.training[model.train]:
+                config = less
+                break
+    return config.how_to_make(to_train(config, name, scale)[0].path)
 
 
 def with_seed(config: Config, name: str, seed: int) -> Config:

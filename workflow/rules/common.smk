@@ -5,6 +5,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from rssr.base import ROOT
 from rssr.base.errors import UserError
 from rssr.base.files import missing
 from rssr.base.process import PARENT, repeat_errors
@@ -14,7 +15,7 @@ from rssr.metrics.registry import METRICS, fetch_weights
 from rssr.plan import jobs, targets
 from rssr.plan.artifacts import Artifact, artifacts_at, paths, pattern, patterns
 from rssr.plan.clock import bring_back
-from rssr.plan.dependencies import ROOT, code, own_code, data_set_lists, data_set_module, page_files, script
+from rssr.plan.dependencies import code, own_code, data_set_lists, data_set_module, page_files, python_path, script
 from rssr.plan.entries import transfer
 from rssr.plan.fingerprints import Fingerprints
 from rssr.plan.locks import clear_stale_locks, only_looking
@@ -31,8 +32,8 @@ STEP = "{rule} {wildcards}"
 LITERATURE = os.path.relpath(ROOT / "config" / "literature.yaml")
 
 # Scripts import rssr from this checkout, run with the interpreter that runs Snakemake, and end when it is killed.
-for name, first in (("PYTHONPATH", str(ROOT)), ("PATH", str(Path(sys.executable).parent))):
-    os.environ[name] = os.pathsep.join(filter(None, [first, os.environ.get(name)]))
+os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *python_path()])
+os.environ["PATH"] = os.pathsep.join(filter(None, [str(Path(sys.executable).parent), os.environ.get("PATH")]))
 os.environ[PARENT] = str(os.getpid())
 
 # The main process of a real run, neither a cluster's job nor a dry run.
