@@ -102,7 +102,8 @@ def choose_weights(
         if inside := {name.removeprefix(start): value for name, value in named if name.startswith(start)}:
             return without_counters(inside), key
     known = at.keys() | {name.partition(".")[0] for each in found for name in each.tensors}
-    raise UserError(f"{path} holds no weights under the key '{key}'{nearest(key, filter(None, known))}")
+    named = (name for name in known if name and not re.search("optim|exp_avg|^step$", name))  # moments are no weights
+    raise UserError(f"{path} holds no weights under the key '{key}'{nearest(key, named)}")
 
 
 def _first(found: Sequence[StateDict], path: Path) -> StateDict:
