@@ -103,7 +103,13 @@ class Recipe(Block):
     loss: Literal["l1", "l2", "charbonnier"] = Field("l1", description="pixel loss on [0, 1]")
     optimiser: Optimiser = Field(description="optimiser")
     schedule: Schedule = Field(Schedule(), description="learning rate over the iterations")
-    ema: float = Field(0.0, ge=0, lt=1, description="decay of the averaged weights that are kept; 0: the last weights")
+    ema: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="decay of the averaged weights that are kept, with the last buffers beside them, but for the running "
+        "statistics of batch norms; 0: the last weights",
+    )
     clip: float | None = Field(None, gt=0, description="largest norm of the gradient")
     precision: Literal["fp32", "tf32", "bf16"] = Field(
         "fp32", description="bf16 by autocast; tf32 needs a GPU; fp32 never uses it"
