@@ -107,8 +107,8 @@ class Recipe(Block):
         0.0,
         ge=0,
         lt=1,
-        description="decay of the averaged weights that are kept; of buffers only running statistics of batch norms are "
-        "averaged; 0: the last weights",
+        description="decay of the averaged weights that are kept; of buffers only running statistics of batch norms "
+        "are averaged; 0: the last weights",
     )
     clip: float | None = Field(None, gt=0, description="largest norm of the gradient")
     precision: Literal["fp32", "tf32", "bf16"] = Field(
