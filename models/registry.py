@@ -261,9 +261,11 @@ def seed(model: nn.Module, value: int) -> bool:
 
 def _takes_a_seed(module: nn.Module) -> bool:
     """Whether a network has a method `seed` of one value; in a user's class that name may mean anything else."""
-    found = inspect.getattr_static(type(module), "seed", None)
+    if isinstance(inspect.getattr_static(type(module), "seed", None), property):
+        return False  # which may do anything when it is asked
+    method = getattr(module, "seed", None)
     try:
-        return inspect.isfunction(found) and inspect.signature(found).bind(module, 0) is not None
+        return inspect.ismethod(method) and inspect.signature(method).bind(0) is not None
     except TypeError:
         return False
 

@@ -148,9 +148,11 @@ def test_replicates_have_names():
     several = a_plan(training={"test": {"iterations": 1, "optimiser": {"lr": 1}, "seeds": [10, 3]}})
     model = several.model_at("edsr_test", 4)
     assert model.replicates == ["seed10", "seed3"] and model.seed_of == {"seed10": 10, "seed3": 3}
-    assert "seed" not in jobs.recipe(several, model), "a further seed trains none of the others again"
-    assert "devices" not in jobs.recipe(several, model), "nor does another number of devices"
-    assert "_every" not in jobs.recipe(several, model).replace("validate_every", ""), "nor what is written how often"
+    assert "seed" not in jobs.recipe(several.config, model), "a further seed trains none of the others again"
+    assert "devices" not in jobs.recipe(several.config, model), "nor does another number of devices"
+    assert "_every" not in jobs.recipe(several.config, model).replace("validate_every", ""), (
+        "nor what is written how often"
+    )
     draws = [drawn(name, number) for name in ("seed10", "seed1") for number in range(12)]
     assert draws[:2] == ["seed10", "seed10_draw1"]
     assert list(weights_of(draws).values()) == ["seed10"] * 12 + ["seed1"] * 12

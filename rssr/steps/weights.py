@@ -57,13 +57,12 @@ def train(
     new = partial(_initial, entry, recipe["seed"])
     model, scale = new(), entry["scale"]
     entries = {"model": entry, "recipe": recipe, "images": manifest_checksums(*images)}
-    if validate_on:
-        entries["validation"] = manifest_checksums(*validate_on)
+    entries |= {"validation": manifest_checksums(*validate_on)} if validate_on else {}
     patches = Patches(*images, scale, recipe, (team.rank, team.size))
     checkpoints = Checkpoints(path.parent / "checkpoints", [_decisive(entries), code, team.size])
     # By name, so that the code of a metric is no input of a training that measures none.
-    validation = import_module("rssr.steps.validation").Validation if validate_on else None
-    measure = validation(*validate_on, scale, device, new) if validation else None
+    kind = import_module("rssr.steps.validation").Validation if validate_on else None
+    measure = kind(*validate_on, scale, device, new) if kind else None
     trainer = Trainer(model, recipe, patches, checkpoints, device, measure, team)
     weights = trainer.run()
     if team.rank:

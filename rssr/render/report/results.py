@@ -13,6 +13,7 @@ import pandas as pd
 
 from rssr.base.files import read_csv, read_json
 from rssr.config import validate
+from rssr.metrics.bootstrap import EXACT
 from rssr.metrics.registry import METRICS
 from rssr.metrics.statistics import interval, paired
 from rssr.plan.artifacts import FIGURES, TABLES, Artifact, artifacts_at
@@ -243,7 +244,7 @@ class Run:
         }
         intervals = (
             f"Bootstrap-t over source images of {100 * settings.confidence:g} %, {settings.resamples} resamples, "
-            f"seed {settings.seed}; differences are taken image by image first"
+            f"seed {settings.seed}, or all with up to {EXACT} sources; differences are taken image by image first"
         )
         calls = (
             f"Batch of {cost.batch}, LR input of {cost.size[0]} x {cost.size[1]}, {cost.precision}, "

@@ -56,7 +56,8 @@ def significance(
     rows, notes = _compared(scores, models, settings, replicates, as_matrix)
     keys = ("model", "label", "against", "metric", "difference", "difference_low", "difference_high", "p", "p_holm")
     pairs = pd.DataFrame(rows, columns=[*keys, "won_percent", "spread"])
-    difference = with_interval("mean difference", pairs, frame["unit"].nunique(), settings)
+    varied = any(len(of) > 1 for of in by_seed(scores, replicates, computed(scores)[0]).values())
+    difference = with_interval("mean difference", pairs, frame["unit"].nunique(), settings, varied)
     difference = f"on the same {images_of(frame)}: {difference}"
     p = (
         "two-sided p by flipping the signs of whole sources (exact up to 16 of them), with Holm's correction over "

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rssr.metrics.bootstrap import FEWEST
+from rssr.metrics.bootstrap import EXACT, FEWEST
 from rssr.metrics.registry import METRICS
 from rssr.plan.replicate import weights_of
 from rssr.plan.test_set import TestSet
@@ -91,13 +91,22 @@ def undefined(scores: Mapping[str, pd.DataFrame], models: Mapping[str, Mapping])
     return notes
 
 
-def with_interval(mean: str, numbers: pd.DataFrame, sources: int, settings: Mapping[str, Any]) -> str:
-    """A mean and its interval and how that is computed, for a caption; without one, if no cell of `numbers` has one."""
+def with_interval(
+    mean: str, numbers: pd.DataFrame, sources: int, settings: Mapping[str, Any], over_seeds: bool = False
+) -> str:
+    """A mean and its interval and how that is computed, for a caption; without one, if no cell of `numbers` has one.
+
+    Args:
+        mean: what it is the mean of, in words.
+        numbers: a table's.
+        sources: how many there are.
+        settings: `statistics` of the configuration.
+        over_seeds: whether training seeds are resampled too.
+    """
     if numbers.filter(regex="_low$").notna().any(axis=None):
-        return (
-            f"{mean} and its {100 * settings['confidence']:g} % interval (bootstrap-t over sources, "
-            f"{settings['resamples']} resamples, seed {settings['seed']})"
-        )
+        drawn = f"{settings['resamples']} resamples, seed {settings['seed']}"
+        resamples = drawn if over_seeds or sources > EXACT else f"all {sources**sources:,} resamples".replace(",", " ")
+        return f"{mean} and its {100 * settings['confidence']:g} % interval (bootstrap-t over sources, {resamples})"
     return f"{mean}, too few sources for an interval" if sources < FEWEST else mean
 
 
