@@ -32,8 +32,9 @@ STEP = "{rule} {wildcards}"
 LITERATURE = os.path.relpath(ROOT / "config" / "literature.yaml")
 
 # Scripts import rssr from this checkout, run with the interpreter that runs Snakemake, and end when it is killed.
-os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *python_path()])
-os.environ["PATH"] = os.pathsep.join(filter(None, [str(Path(sys.executable).parent), os.environ.get("PATH")]))
+os.environ.update(PYTHONPATH=os.pathsep.join(python_path()))
+for name, first in (("PYTHONPATH", str(ROOT)), ("PATH", str(Path(sys.executable).parent))):
+    os.environ[name] = os.pathsep.join(filter(None, [first, os.environ.get(name)]))
 os.environ[PARENT] = str(os.getpid())
 
 # The main process of a real run, neither a cluster's job nor a dry run.
