@@ -247,7 +247,7 @@ def test_the_command_for_files_that_are_not_there_makes_them(tmp_path):
     (tmp_path / "my simple.yaml").write_text("training: {test: {clip: null}}")  # BasicSR has none
     small = ("--config", ROOT / "config/test.yaml", "my simple.yaml")
     for command, read in (
-        (("upscale", "a.png", "--model", "edsr", "-o", "out.png"), ["config", "paper", "zoo", "pretrained"]),
+        (("upscale", "a.png", "--model", "edsr", "-o", "out.png"), ["paper"]),
         (("upscale", "a.png", "--model", "edsr_test", "-o", "out.png", *small), ["test", "my simple"]),
         (("export", "edsr_test", "--as", "basicsr-options", "-o", "a.yml", *small), ["test", "my simple"]),
     ):

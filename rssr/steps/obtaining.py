@@ -60,15 +60,14 @@ def link_tree(source: Path, target: Path) -> None:
     for folder, folders, files in os.walk(source):
         left_out = unfinished(folder, [*folders, *files])
         folders[:] = set(folders) - left_out
-        for there in (Path(folder, name) for name in {*folders, *files} - left_out):
-            if os.path.lexists(here := target / there.relative_to(source)):
+        (beside := target / Path(folder).relative_to(source)).mkdir(parents=True, exist_ok=True)
+        for there in (Path(folder, name) for name in sorted({*folders, *files} - left_out)):
+            if os.path.lexists(here := beside / there.name):
                 continue
             if there.is_symlink():
                 leads_to = os.path.abspath(there.parent / there.readlink())  # noqa: PTH100, it follows no link
                 here.symlink_to(there.readlink() if Path(leads_to).is_relative_to(source.absolute()) else leads_to)
-            elif there.is_dir():
-                here.mkdir(parents=True)
-            else:
+            elif there.is_file():
                 with replacing(here) as temporary:
                     try:
                         os.link(there, temporary)
