@@ -100,11 +100,10 @@ def test_the_average_of_weights_is_a_network_too(images, tmp_path, change):
     """Near the weights themselves: unit vectors of a norm have no mean, and 8 bits of bf16 no step of an average."""
     net, again = change(Net()), change(Net())
     averaged = trainer(images, tmp_path, recipe(iterations=300, ema=0.98, optimiser={"lr": 1e-3}), Narrow(net)).run()
-    weights = {name: value.clone() for name, value in net.state_dict().items()}
     again.load_state_dict({name.removeprefix("net."): value for name, value in averaged.items()})
     x = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0)).to(net.conv.bias.dtype)
     change_of_weights = (Net().eval()(x.float()) - net.eval()(x).float()).abs().mean()
-    assert (again.eval()(x).float() - net.eval()(x).float()).abs().mean() < change_of_weights / 10, weights.keys()
+    assert (again.eval()(x).float() - net.eval()(x).float()).abs().mean() < change_of_weights / 10
 
 
 class Narrow(nn.Module):

@@ -98,7 +98,7 @@ def test_plan_finds_no_module_that_the_jobs_of_a_run_do_not_find(tmp_path, monke
     assert planned.returncode == 0, planned.stderr
 
 
-def test_relative_folders_of_pythonpath_hold_in_a_run_elsewhere(tmp_path, monkeypatch):
+def test_relative_folders_of_pythonpath_hold_in_a_run_elsewhere(tmp_path):
     """As typed: with --directory, jobs run in another folder than the one that the user is in."""
     (tmp_path / "nets").mkdir()
     (tmp_path / "nets/far_net.py").write_text("from torch import nn\n\n\nclass Net(nn.Upsample):\n    pass\n")
